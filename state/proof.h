@@ -1,0 +1,25 @@
+#pragma once
+/* Merkle proofs (EIP-1186) out of the stored trie, and their check. */
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "state/kv.h"
+#include "state/state.h"
+
+struct proof {
+    const struct bytes *nodes; /* RLP of each node from the root down, in the arena */
+    size_t nodes_count;
+};
+
+/* proof_account proves the presence or absence of an account in the state that `reader` views.
+ * *account is all empty (EIP-161) when absent. */
+MUST_USE enum err proof_account(const struct kv_reader *reader, const struct address *address,
+                                struct arena *arena, struct account *account, struct proof *out);
+/* proof_storage proves one slot, present (value) or absent (zero). */
+MUST_USE enum err proof_storage(const struct kv_reader *reader, const struct address *address,
+                                const struct hash32 *key, struct arena *arena, struct u256 *value,
+                                struct proof *out);
+/* proof_verify walks `proof` from `root` for the hashed key; *value is empty when the proof shows
+ * absence.  ERR_MISMATCH: the proof does not fit root and key.  Bytes may be hostile. */
+MUST_USE enum err proof_verify(const struct hash32 *root, const struct hash32 *key_hash,
+                               const struct proof *proof, struct bytes *value);
