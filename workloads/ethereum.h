@@ -1,0 +1,91 @@
+#pragma once
+/* Ethereum blocks on a state: the one place where headers, system contracts, transactions, rewards,
+ * withdrawals, requests, receipts and roots come together.  The rollup's builder and checker, the
+ * fixture runner, `baton import` and eth_call all go through it. */
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/verdict.h"
+#include "chain/block.h"
+#include "chain/fork.h"
+#include "chain/genesis.h"
+#include "chain/receipt.h"
+#include "chain/transaction.h"
+#include "evm/evm.h"
+#include "state/state.h"
+
+/* Gives the hashes of ancestors to BLOCKHASH: `number` is one of the 256 before the block. */
+struct ethereum_ancestors {
+    void *context;
+    void (*hash)(void *context, uint64_t number, struct hash32 *out);
+};
+
+/* A block being executed; lives from ethereum_block_begin to ethereum_block_end. */
+struct ethereum_block {
+    struct evm *evm;
+    struct state *state;
+    struct arena *arena; /* block lifetime: receipts, logs, outputs */
+    const struct chain_config *config;
+    struct ethereum_ancestors ancestors;
+    struct evm_block env;
+    struct evm_host host;
+    uint64_t gas_used;
+    uint64_t blob_gas_used;
+    struct receipt *receipts; /* receipts_count of them, room for receipts_max */
+    size_t receipts_count;
+    size_t receipts_max;
+    struct bloom bloom;
+};
+
+/* Why a block is invalid; static text, e.g. "state root differs". */
+struct block_fault {
+    enum verdict verdict; /* VERDICT_ACCEPTED: none */
+    const char *reason;
+    size_t transaction_index; /* where it was a transaction's */
+    enum verdict transaction_verdict;
+};
+
+/* ethereum_block_begin prepares `out` for the block that `header` opens (number, timestamp, gas
+ * limit, coinbase, randao, base fee, parent beacon root are read) and performs the system calls that
+ * come first (EIP-4788, EIP-2935), and the DAO fork's irregular change. */
+MUST_USE enum err ethereum_block_begin(struct ethereum_block *out, struct evm *evm,
+                                       struct state *state, struct arena *arena,
+                                       const struct chain_config *config,
+                                       const struct ethereum_ancestors *ancestors,
+                                       const struct header *header, size_t transactions_max);
+
+/* ethereum_block_apply checks and runs one transaction (sender known) and appends its receipt.
+ * *verdict other than ACCEPTED: the transaction cannot be in this block here; nothing changed. */
+MUST_USE enum err ethereum_block_apply(struct ethereum_block *block,
+                                       const struct transaction *transaction,
+                                       enum verdict *verdict, struct evm_result *result);
+
+/* ethereum_block_end pays rewards (before Paris) and withdrawals, collects requests (Prague), and
+ * fills the header's outcome: state_root, receipts_root, bloom, gas_used, blob_gas_used,
+ * requests_hash.  transactions_root, withdrawals_root and ommers_hash are the caller's. */
+MUST_USE enum err ethereum_block_end(struct ethereum_block *block, const struct header *ommers,
+                                     size_t ommers_count, const struct withdrawal *withdrawals,
+                                     size_t withdrawals_count, struct header *header,
+                                     struct block_fault *fault);
+
+/* ethereum_header_check holds a header against its parent by the fork's rules (number, timestamp, gas
+ * limit bounds, base fee, extra size, tail fields, blob gas, difficulty and ommers when Paris is
+ * past).  Seals of proof of work are not checked. */
+void ethereum_header_check(const struct chain_config *config, const struct header *parent,
+                           const struct header *header, struct block_fault *fault);
+
+/* ethereum_block_check executes a decoded block on `state` (its parent's) and holds every root of the
+ * header against what came out.  A wrong block is a fault; err is for our machine.  Senders are
+ * recovered here unless `senders` (one per transaction) is given. */
+MUST_USE enum err ethereum_block_check(struct ethereum_block *scratch, struct evm *evm,
+                                       struct state *state, struct arena *arena,
+                                       const struct chain_config *config,
+                                       const struct ethereum_ancestors *ancestors,
+                                       const struct header *parent, const struct block *block,
+                                       const struct address *senders, struct block_fault *fault);
+
+/* ethereum_genesis writes the accounts into `state` and fills the header's roots. */
+MUST_USE enum err ethereum_genesis(const struct genesis *genesis, struct state *state,
+                                   struct arena *arena, struct header *header);
+
+/* ethereum_host binds an evm_host to a state. */
+struct evm_host ethereum_host(struct state *state, const struct ethereum_ancestors *ancestors);
