@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/u256.h"
+#include "chain/validators.h"
 
 enum fork {
     FORK_FRONTIER,
@@ -42,22 +43,6 @@ struct blob_schedule {
 };
 
 enum fault_model { FAULT_MODEL_CRASH, FAULT_MODEL_BYZANTINE };
-
-#define VALIDATORS_MAX           128
-#define VALIDATOR_ENDPOINT_BYTES 256
-
-/* One validator as the contract lists it; the active set is sorted by address, ascending. */
-struct validator {
-    struct address address; /* signs votes (secp256k1) */
-    struct hash32 peer_id;  /* Ed25519 public key of its p2p identity */
-    uint64_t power;         /* voting power: whole stake tokens */
-    int64_t priority;       /* CometBFT's proposer priority, part of the set's hash */
-};
-
-struct validator_set {
-    uint32_t count; /* 1..VALIDATORS_MAX in an active set */
-    struct validator validators[VALIDATORS_MAX];
-};
 
 /* What makes a chain this rollup and no other: fixed at genesis. */
 struct rollup_config {
@@ -106,10 +91,3 @@ bool fork_from_name(struct bytes name, enum fork *out);
 /* chain_config_for_fork returns a config in which `fork` is active from genesis, with mainnet's blob
  * schedule and chain id 1: what state tests mean by a fork's name. */
 struct chain_config chain_config_for_fork(enum fork fork);
-
-/* validator_set_encode writes rlp([[address, peer_id, power, priority as two's complement u64], ...]);
- * validator_set_hash is its keccak; validator_set_decode accepts 1..VALIDATORS_MAX entries in
- * strictly ascending address order whose powers sum below 2^60 (ERR_ENCODING otherwise). */
-void validator_set_encode(const struct validator_set *set, struct buffer *out);
-struct hash32 validator_set_hash(const struct validator_set *set);
-MUST_USE enum err validator_set_decode(struct bytes in, struct validator_set *out);
