@@ -1,0 +1,94 @@
+#pragma once
+/* Building and checking blocks: a pure function from a job to an outcome.
+ *
+ * The sequencer asks for a job by effect and gets the outcome as an input; a node runs jobs on an
+ * executor thread (so that execution delays neither votes nor admission), the simulator at once.
+ * Each candidate block of a height lives in a slot with its own arena until the height is decided. */
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/verdict.h"
+#include "chain/block.h"
+#include "chain/fork.h"
+#include "chain/receipt.h"
+#include "consensus/commit.h"
+#include "evm/evm.h"
+#include "state/kv.h"
+#include "workloads/ethereum.h"
+#include "workloads/workload.h"
+
+/* Candidate blocks of one height that may be alive at once. */
+#define EXECUTOR_SLOTS 4
+
+/* The committed chain, as the executor and the pool read it; valid until the next commit. */
+struct chain_view {
+    struct kv_reader state; /* at `head` */
+    struct header head;
+    struct hash32 head_hash;
+    struct frame head_frame; /* zero at genesis */
+    struct ethereum_ancestors ancestors; /* workloads/ethereum.h */
+};
+
+enum job_kind { JOB_BUILD, JOB_CHECK };
+
+struct block_job {
+    enum job_kind kind;
+    uint32_t slot;
+    uint64_t height;
+    uint32_t round;
+    const struct chain_view *view; /* the parent's */
+    struct validator_set last_validators; /* who signed last_commit (CHECK) */
+    /* BUILD: the frame's fields but items_root and workload_roots, which the outcome fills */
+    struct frame frame;
+    struct bytes last_commit;
+    struct bytes next_validators;
+    const struct item *candidates; /* in the order to try; per lane in sequence order */
+    size_t candidates_count;
+    uint64_t deadline_ms;          /* stop adding items when `now_ms` says so; 0: none */
+    /* CHECK */
+    struct bytes package;
+};
+
+/* What came out; memory is the slot's. */
+struct block_outcome {
+    enum err err;              /* our machine failed: nothing else is meaningful */
+    enum verdict verdict;      /* CHECK: ACCEPTED or BLOCK_INVALID */
+    const char *reason;        /* of BLOCK_INVALID; static text */
+    enum job_kind kind;
+    uint32_t slot;
+    uint64_t height;
+    uint32_t round;
+    struct hash32 hash;        /* of the block */
+    struct header header;
+    struct frame frame;
+    struct bytes package;      /* encoded */
+    struct bytes receipts;     /* receipts_store_encode */
+    const struct hash32 *item_hashes;
+    const struct address *item_lanes; /* parallel to item_hashes: whose items were included */
+    size_t items_count;
+    const struct kv_write *writes;
+    size_t writes_count;
+    struct validator_set next_validators; /* decoded; count 0 when not carried */
+    /* BUILD: candidates that cannot be in any next block (nonce used, fee, funds): the pool drops them */
+    const struct hash32 *rejected;
+    const enum verdict *rejected_verdicts;
+    size_t rejected_count;
+};
+
+struct executor_config {
+    const struct chain_config *chain;
+    struct signing_domain domain;
+    struct recoverer recoverer; /* for last_commit; transactions always use secp256k1 */
+    uint64_t (*now_ms)(void *context); /* for deadline_ms; NULL: never too late (simulator) */
+    void *now_context;
+};
+
+struct executor; /* boot lifetime */
+
+/* executor_create puts an executor into `memory`: EVM, EXECUTOR_SLOTS arenas of `slot_bytes`. */
+size_t executor_bytes(size_t slot_bytes);
+MUST_USE enum err executor_create(void *memory, size_t memory_bytes, size_t slot_bytes,
+                                  const struct executor_config *config, struct executor **out);
+
+/* executor_run performs one job; *out lives in the slot until the slot is used again.  One thread. */
+void executor_run(struct executor *executor, const struct block_job *job,
+                  struct block_outcome *out);
