@@ -1,10 +1,11 @@
 #pragma once
 /* Blocks: the Ethereum block, and the package in which it travels between nodes and onto DA.
  *
- * package = rlp([ethereum_block, frame, last_commit, next_validators]): `last_commit` is the encoded
- * commit of the parent that the frame names by hash (empty in block 1), `next_validators` the encoded
- * validator set that the frame names by next_validators_hash, carried by a rotation's first block and
- * empty elsewhere.  An encoded package is all that a stranger needs to check and execute the block. */
+ * package = rlp([ethereum_block, frame, last_commit, next_validators]): `last_commit` is the
+ * encoded commit of the parent that the frame names by hash (empty in block 1), `next_validators`
+ * the encoded validator set that the frame names by next_validators_hash, carried by a rotation's
+ * first block and empty elsewhere.  An encoded package is all that a stranger needs to check and
+ * execute the block. */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -12,7 +13,7 @@
 #include "chain/frame.h"
 #include "chain/header.h"
 
-#define BLOCK_TRANSACTIONS_MAX 65536
+#define BLOCK_TRANSACTIONS_MAX  65536
 #define BLOCK_PACKAGE_BYTES_MAX (4u << 20)
 
 struct withdrawal {
@@ -51,7 +52,8 @@ void block_encode(const struct block *block, struct buffer *out);
 MUST_USE enum err block_package_decode(struct bytes in, struct block_package *out);
 void block_package_encode(const struct block_package *package, struct buffer *out);
 
-/* Roots of index -> item tries; `scratch` is used and released.  ERR_LIMIT: scratch is too small. */
+/* Roots of index -> item tries; `scratch` is used and released.  ERR_LIMIT: scratch is too small.
+ */
 MUST_USE enum err transactions_root(const struct bytes *transactions, size_t count,
                                     struct arena *scratch, struct hash32 *out);
 MUST_USE enum err withdrawals_root(const struct withdrawal *withdrawals, size_t count,

@@ -1,9 +1,11 @@
 #pragma once
 /* Forks and the chain's settings: which rules hold at which block, as geth's genesis files say.
  *
- * Before the Merge forks activate by block number, afterwards by timestamp.  Rules compare forks with
+ * Before the Merge forks activate by block number, afterwards by timestamp.  Rules compare forks
+ * with
  * >=, so the enum's order is the order of activation.  The rollup's own settings come from the
- * genesis file's `config.baton` object; they are part of the chain, not of a node's configuration. */
+ * genesis file's `config.baton` object; they are part of the chain, not of a node's configuration.
+ */
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -13,8 +15,8 @@
 enum fork {
     FORK_FRONTIER,
     FORK_HOMESTEAD,
-    FORK_TANGERINE,  /* EIP-150 */
-    FORK_SPURIOUS,   /* EIP-155, EIP-158, EIP-160, EIP-170 */
+    FORK_TANGERINE, /* EIP-150 */
+    FORK_SPURIOUS,  /* EIP-155, EIP-158, EIP-160, EIP-170 */
     FORK_BYZANTIUM,
     FORK_CONSTANTINOPLE,
     FORK_PETERSBURG,
@@ -51,8 +53,9 @@ struct rollup_config {
     uint64_t timeout_blocks;      /* 10: reported as TIMEOUT_BLOCKS, kept for the contract */
     uint64_t block_time_ms;       /* 2000; 50 and up */
     uint64_t batch_blocks;        /* at most so many blocks in a batch */
-    uint64_t batch_bytes_max;     /* a batch ends with the block that takes it past this, uncompressed */
-    uint64_t l1_chain_id;         /* 0: no L1 (baton dev) */
+    uint64_t
+        batch_bytes_max;  /* a batch ends with the block that takes it past this, uncompressed */
+    uint64_t l1_chain_id; /* 0: no L1 (baton dev) */
     struct address consensus_contract;
     struct address coordinator_contract;
     uint64_t l1_number; /* the L1 block at which `validators` was read */
@@ -69,9 +72,10 @@ struct chain_config {
     uint64_t dao_fork_block;         /* FORK_NEVER: none */
     struct u256 terminal_difficulty; /* total difficulty at which Paris begins when not by block */
     bool has_terminal_difficulty;
-    struct blob_schedule blobs[FORK_COUNT]; /* from FORK_CANCUN; zero where a fork changes nothing */
-    struct address deposit_contract;        /* EIP-6110; zero: no deposits are collected */
-    bool is_rollup;                         /* config.baton is present: `rollup` is meaningful */
+    struct blob_schedule
+        blobs[FORK_COUNT];           /* from FORK_CANCUN; zero where a fork changes nothing */
+    struct address deposit_contract; /* EIP-6110; zero: no deposits are collected */
+    bool is_rollup;                  /* config.baton is present: `rollup` is meaningful */
     struct rollup_config rollup;
 };
 
@@ -83,11 +87,12 @@ enum fork fork_at(const struct chain_config *config, uint64_t number, uint64_t t
  * zeros before Cancun. */
 struct blob_schedule fork_blob_schedule(const struct chain_config *config, enum fork fork);
 
-/* fork_name and fork_from_name use the fixtures' names ("Frontier", "EIP150", "EIP158", "Byzantium",
- * "ConstantinopleFix", "Paris" or "Merge", "Shanghai", "Cancun", "Prague", "Osaka", "BPO1", ...). */
+/* fork_name and fork_from_name use the fixtures' names ("Frontier", "EIP150", "EIP158",
+ * "Byzantium", "ConstantinopleFix", "Paris" or "Merge", "Shanghai", "Cancun", "Prague", "Osaka",
+ * "BPO1", ...). */
 const char *fork_name(enum fork fork);
 bool fork_from_name(struct bytes name, enum fork *out);
 
-/* chain_config_for_fork returns a config in which `fork` is active from genesis, with mainnet's blob
- * schedule and chain id 1: what state tests mean by a fork's name. */
+/* chain_config_for_fork returns a config in which `fork` is active from genesis, with mainnet's
+ * blob schedule and chain id 1: what state tests mean by a fork's name. */
 struct chain_config chain_config_for_fork(enum fork fork);

@@ -1,13 +1,13 @@
 #pragma once
-/* The frame: what consensus adds to an Ethereum block (DESIGN.md, section 5).  It stands to the block
- * as a beacon block does on mainnet: header.parent_beacon_root = keccak(rlp(frame)). */
+/* The frame: what consensus adds to an Ethereum block (DESIGN.md, section 5).  It stands to the
+ * block as a beacon block does on mainnet: header.parent_beacon_root = keccak(rlp(frame)). */
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
 
-#define FRAME_VERSION        1
-#define FRAME_BYTES_MAX      1024
-#define FRAME_WORKLOADS_MAX  8
+#define FRAME_VERSION       1
+#define FRAME_BYTES_MAX     1024
+#define FRAME_WORKLOADS_MAX 8
 
 struct frame {
     uint64_t version;
@@ -19,10 +19,12 @@ struct frame {
     struct hash32 l1_hash;
     struct hash32 validators_hash;      /* the set that votes on this block */
     struct hash32 next_validators_hash; /* the set of the next rotation */
-    struct hash32 last_commit_hash;     /* keccak of the encoded commit of the parent; zero in block 1 */
-    struct hash32 items_root;           /* RFC 6962 root over the items' hashes */
+    struct hash32
+        last_commit_hash;     /* keccak of the encoded commit of the parent; zero in block 1 */
+    struct hash32 items_root; /* RFC 6962 root over the items' hashes */
     uint32_t workload_roots_count;
-    struct hash32 workload_roots[FRAME_WORKLOADS_MAX]; /* by workload kind; the EVM's is state_root */
+    struct hash32
+        workload_roots[FRAME_WORKLOADS_MAX]; /* by workload kind; the EVM's is state_root */
 };
 
 void frame_encode(const struct frame *frame, struct buffer *out);

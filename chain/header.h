@@ -31,11 +31,11 @@ struct header {
     size_t extra_bytes;
     struct hash32 mix_hash; /* prevRandao since Paris */
     uint8_t nonce[8];
-    unsigned tail_fields; /* 0, or how many of the six below are present, in this order */
-    struct u256 base_fee;             /* London */
-    struct hash32 withdrawals_root;   /* Shanghai */
-    uint64_t blob_gas_used;           /* Cancun */
-    uint64_t excess_blob_gas;         /* Cancun */
+    unsigned tail_fields;           /* 0, or how many of the six below are present, in this order */
+    struct u256 base_fee;           /* London */
+    struct hash32 withdrawals_root; /* Shanghai */
+    uint64_t blob_gas_used;         /* Cancun */
+    uint64_t excess_blob_gas;       /* Cancun */
     struct hash32 parent_beacon_root; /* Cancun: keccak(rlp(frame)) on the rollup */
     struct hash32 requests_hash;      /* Prague */
 };
@@ -49,12 +49,13 @@ struct header {
 unsigned header_tail_fields(enum fork fork);
 
 void header_encode(const struct header *header, struct buffer *out);
-/* header_decode reads rlp(header).  ERR_ENCODING, ERR_TRUNCATED as rlp; ERR_LIMIT: extra too long. */
+/* header_decode reads rlp(header).  ERR_ENCODING, ERR_TRUNCATED as rlp; ERR_LIMIT: extra too long.
+ */
 MUST_USE enum err header_decode(struct bytes in, struct header *out);
 struct hash32 header_hash(const struct header *header);
 
-/* header_next_base_fee: EIP-1559, the base fee of the child of `parent`; the initial 1 gwei when the
- * parent is before London. */
+/* header_next_base_fee: EIP-1559, the base fee of the child of `parent`; the initial 1 gwei when
+ * the parent is before London. */
 struct u256 header_next_base_fee(const struct header *parent);
 /* header_next_excess_blob_gas: EIP-4844 as changed by EIP-7691 and EIP-7918 at `fork`, the fork of
  * the child. */

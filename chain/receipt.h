@@ -16,8 +16,8 @@ struct log {
 };
 
 struct receipt {
-    uint8_t type;           /* transaction type */
-    bool has_state_root;    /* before Byzantium: `state_root` stands for `succeeded` */
+    uint8_t type;        /* transaction type */
+    bool has_state_root; /* before Byzantium: `state_root` stands for `succeeded` */
     struct hash32 state_root;
     bool succeeded;
     uint64_t cumulative_gas_used;

@@ -1,8 +1,9 @@
 #pragma once
 /* Ethereum transactions of types 0 to 4: decoding, encoding, hashes, sender.
  *
- * A decoded transaction views its encoding (data, lists): it lives as long as the bytes and the arena
- * it was decoded with.  Types follow EIP-2718; type 3 is decoded for tests and refused by the rollup. */
+ * A decoded transaction views its encoding (data, lists): it lives as long as the bytes and the
+ * arena it was decoded with.  Types follow EIP-2718; type 3 is decoded for tests and refused by the
+ * rollup. */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -10,6 +11,7 @@
 #include "base/secp.h"
 #include "base/u256.h"
 #include "base/verdict.h"
+#include "chain/fork.h"
 
 enum transaction_type {
     TRANSACTION_LEGACY = 0,
@@ -35,13 +37,13 @@ struct authorization {
 
 struct transaction {
     enum transaction_type type;
-    bool is_protected;           /* legacy: EIP-155; typed: always */
-    uint64_t chain_id;           /* 0 for unprotected legacy */
+    bool is_protected; /* legacy: EIP-155; typed: always */
+    uint64_t chain_id; /* 0 for unprotected legacy */
     uint64_t nonce;
     struct u256 max_priority_fee; /* types 2 to 4; otherwise equal to max_fee */
     struct u256 max_fee;          /* gasPrice for types 0 and 1 */
     uint64_t gas_limit;
-    bool is_create;               /* `to` is absent */
+    bool is_create; /* `to` is absent */
     struct address to;
     struct u256 value;
     struct bytes data;
@@ -60,17 +62,22 @@ struct transaction {
     struct address sender; /* when has_sender */
 };
 
-/* transaction_decode reads one canonical envelope (a legacy list, or type || list; not wrapped in an
- * RLP string) and computes the hash, not the sender.  *out views `in`; arrays live in `arena`.
+/* transaction_decode reads one canonical envelope (a legacy list, or type || list; not wrapped in
+ * an RLP string) and computes the hash, not the sender.  *out views `in`; arrays live in `arena`.
  * VERDICT_MALFORMED: not a transaction.  VERDICT_TYPE_UNSUPPORTED: type above 4. VERDICT_OVERSIZED:
  * the arena is exhausted. */
 enum verdict transaction_decode(struct bytes in, struct arena *arena, struct transaction *out);
 
-/* transaction_recover fills sender.  VERDICT_SIGNATURE: r, s, v or the key is invalid, or s is high.
- * Costs about 40 us: callers do it on threads that may wait. */
+/* transaction_recover fills sender.  VERDICT_SIGNATURE: r, s, v or the key is invalid, or s is
+ * high. Costs about 40 us: callers do it on threads that may wait. */
 enum verdict transaction_recover(struct transaction *transaction);
 
-/* transaction_signing_hash is the digest that the sender signed (EIP-155, 2930, 1559, 4844, 7702). */
+/* transaction_recover_at is transaction_recover by the rules of `fork`: Frontier allowed a high s.
+ */
+enum verdict transaction_recover_at(struct transaction *transaction, enum fork fork);
+
+/* transaction_signing_hash is the digest that the sender signed (EIP-155, 2930, 1559, 4844, 7702).
+ */
 struct hash32 transaction_signing_hash(const struct transaction *transaction);
 
 /* transaction_encode writes the envelope from the fields.  */

@@ -1,7 +1,7 @@
 #pragma once
-/* The root of a Merkle Patricia trie that is built at once from sorted entries and thrown away: what
- * blocks need for transactions, receipts and withdrawals (Yellow Paper, appendix D).  The persistent
- * trie of accounts is state/trie.h. */
+/* The root of a Merkle Patricia trie that is built at once from sorted entries and thrown away:
+ * what blocks need for transactions, receipts and withdrawals (Yellow Paper, appendix D).  The
+ * persistent trie of accounts is state/trie.h. */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"

@@ -24,9 +24,9 @@ struct validator_set {
     struct validator validators[VALIDATORS_MAX];
 };
 
-/* validator_set_encode writes rlp([[address, peer_id, power, priority as two's complement u64], ...]);
- * validator_set_hash is its keccak; validator_set_decode accepts 1..VALIDATORS_MAX entries in
- * strictly ascending address order, with power of at least 1 each and a sum of at most
+/* validator_set_encode writes rlp([[address, peer_id, power, priority as two's complement u64],
+ * ...]); validator_set_hash is its keccak; validator_set_decode accepts 1..VALIDATORS_MAX entries
+ * in strictly ascending address order, with power of at least 1 each and a sum of at most
  * VALIDATOR_POWER_SUM_MAX (ERR_ENCODING otherwise). */
 #define VALIDATOR_SET_BYTES_MAX (16 + VALIDATORS_MAX * 80)
 void validator_set_encode(const struct validator_set *set, struct buffer *out);
