@@ -1,10 +1,5 @@
 #include "chain/fork.h"
 
-#include "base/keccak.h"
-#include "base/rlp.h"
-
-#define VALIDATOR_POWER_TOTAL_MAX ((uint64_t)1 << 60)
-
 struct fork_label {
     const char *name;
     enum fork fork;
@@ -90,62 +85,4 @@ struct chain_config chain_config_for_fork(enum fork fork) {
         (struct address){{0x00, 0x00, 0x00, 0x00, 0x21, 0x9a, 0xb5, 0x40, 0x35, 0x6c,
                           0xbb, 0x83, 0x9c, 0xbe, 0x05, 0x30, 0x3d, 0x77, 0x05, 0xfa}};
     return config;
-}
-
-void validator_set_encode(const struct validator_set *set, struct buffer *out) {
-    const size_t list = rlp_list_begin(out);
-    for (uint32_t i = 0; i < set->count; i++) {
-        const struct validator *validator = &set->validators[i];
-        const size_t entry = rlp_list_begin(out);
-        rlp_write_address(out, &validator->address);
-        rlp_write_hash(out, &validator->peer_id);
-        rlp_write_u64(out, validator->power);
-        rlp_write_u64(out, (uint64_t)validator->priority);
-        rlp_list_end(out, entry);
-    }
-    rlp_list_end(out, list);
-}
-
-struct hash32 validator_set_hash(const struct validator_set *set) {
-    /* An entry is at most 1 + 21 + 33 + 9 + 9 bytes long, the list's header at most 4. */
-    uint8_t encoded[VALIDATORS_MAX * 74 + 8];
-    struct buffer out = buffer_over(encoded, sizeof encoded);
-    validator_set_encode(set, &out);
-    CHECK(!out.overflow);
-    return keccak256(buffer_bytes(&out));
-}
-
-static enum err validator_decode(struct bytes *in, struct validator *out) {
-    struct bytes fields;
-    uint64_t priority;
-    TRY(rlp_read_list(in, &fields));
-    TRY(rlp_read_address(&fields, &out->address));
-    TRY(rlp_read_hash(&fields, &out->peer_id));
-    TRY(rlp_read_u64(&fields, &out->power));
-    TRY(rlp_read_u64(&fields, &priority));
-    out->priority = (int64_t)priority;
-    return fields.size == 0 ? ERR_OK : ERR_ENCODING;
-}
-
-enum err validator_set_decode(struct bytes in, struct validator_set *out) {
-    struct validator_set set = {.count = 0};
-    struct bytes entries;
-    uint64_t power_total = 0;
-    TRY(rlp_read_list(&in, &entries));
-    if (in.size != 0) return ERR_ENCODING;
-    while (entries.size != 0) {
-        if (set.count == VALIDATORS_MAX) return ERR_ENCODING;
-        struct validator *validator = &set.validators[set.count];
-        TRY(validator_decode(&entries, validator));
-        if (set.count != 0 &&
-            address_compare(&set.validators[set.count - 1].address, &validator->address) >= 0) {
-            return ERR_ENCODING;
-        }
-        if (validator->power >= VALIDATOR_POWER_TOTAL_MAX - power_total) return ERR_ENCODING;
-        power_total += validator->power;
-        set.count++;
-    }
-    if (set.count == 0) return ERR_ENCODING;
-    *out = set;
-    return ERR_OK;
 }
