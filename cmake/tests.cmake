@@ -1,0 +1,24 @@
+# Tests that are scripts, and the benchmarks: whatever is not a unit test beside its source.
+#
+# baton_script_test(NAME SCRIPT TIMEOUT [LABELS ...]) registers SCRIPT (a path from the repository's
+# root) with ctest under NAME.  It is started in the repository's root with the build directory as
+# its argument, alone (no other test beside it), and killed after TIMEOUT seconds; exit code 77 means
+# skipped.  Script tests drive the real program, so only the release preset registers them.
+function(baton_script_test name script timeout)
+    cmake_parse_arguments(ARG "" "" "LABELS" ${ARGN})
+    if(BATON_SANITIZE OR BATON_FUZZERS)
+        return()
+    endif()
+    add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/${script} ${CMAKE_BINARY_DIR}
+             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} SKIP_RETURN_CODE 77 RUN_SERIAL ON
+                         LABELS "script;${ARG_LABELS}")
+endfunction()
+
+# baton_bench(NAME [ROOMS ...] [EXTERNAL ...]) builds tests/bench/NAME.c into a program of that name;
+# it is run by hand or by scripts/bench, never by ctest.
+function(baton_bench name)
+    cmake_parse_arguments(ARG "" "" "ROOMS;EXTERNAL" ${ARGN})
+    add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/bench/${name}.c)
+    target_link_libraries(${name} PRIVATE ${ARG_ROOMS} ${ARG_EXTERNAL})
+endfunction()
