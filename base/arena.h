@@ -25,8 +25,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 /* arena_alloc_zero is arena_alloc with the bytes cleared. */
 void *arena_alloc_zero(struct arena *arena, size_t size);
 
-/* arena_array returns room for `count` objects of `size` bytes, cleared; NULL when exhausted or when
- * count * size overflows. */
+/* arena_array returns room for `count` objects of `size` bytes, cleared; NULL when exhausted or
+ * when count * size overflows. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
 
 /* arena_copy copies `in` into the arena; on exhaustion *out is untouched and it returns false. */

@@ -4,7 +4,8 @@
  * A `struct bytes` is a view: it owns nothing, and whoever keeps one beyond the call copies what it
  * points at.  A `struct buffer` is a writer over memory that somebody handed in; it never grows.
  * Writing past its end sets `overflow` and writes nothing, so that a long encoding is checked once,
- * at its end, and not at every byte.  Everything here is pure and thread-safe by having no state. */
+ * at its end, and not at every byte.  Everything here is pure and thread-safe by having no state.
+ */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -89,13 +90,15 @@ static inline void buffer_append_byte(struct buffer *buffer, uint8_t byte) {
 /* be_read reads a big-endian number of `size` bytes, 0 <= size <= 8. */
 static inline uint64_t be_read(const uint8_t *data, size_t size) {
     uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) value = value << 8 | data[i];
+    for (size_t i = 0; i < size; i++)
+        value = value << 8 | data[i];
     return value;
 }
 
 /* be_write writes the low `size` bytes of `value`, big-endian, 0 <= size <= 8. */
 static inline void be_write(uint8_t *data, size_t size, uint64_t value) {
-    for (size_t i = 0; i < size; i++) data[size - 1 - i] = (uint8_t)(value >> (8 * i));
+    for (size_t i = 0; i < size; i++)
+        data[size - 1 - i] = (uint8_t)(value >> (8 * i));
 }
 
 /* buffer_append_be appends the low `size` bytes of `value`, big-endian, 0 <= size <= 8. */

@@ -14,6 +14,8 @@ struct address {
     uint8_t bytes[20];
 };
 
+/* Comparing and viewing: *_compare orders as memcmp does, *_bytes views the value in place and
+ * lives as long as it. */
 static inline bool hash_equal(const struct hash32 *a, const struct hash32 *b) {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }

@@ -9,7 +9,7 @@
 /* hex_decode reads "0x" and an even number of digits (the prefix may be missing when
  * `prefix_optional`) into out; ERR_ENCODING on anything else, ERR_LIMIT when it does not fit. */
 MUST_USE enum err hex_decode(struct bytes text, bool prefix_optional, struct buffer *out);
-/* hex_decode_fixed reads exactly `size` bytes. */
+/* hex_decode_fixed reads "0x" and exactly `size` bytes; ERR_ENCODING otherwise, out untouched. */
 MUST_USE enum err hex_decode_fixed(struct bytes text, uint8_t *out, size_t size);
 MUST_USE enum err hex_to_hash(struct bytes text, struct hash32 *out);
 MUST_USE enum err hex_to_address(struct bytes text, struct address *out);

@@ -17,12 +17,17 @@ struct json_writer {
     bool after_key;
 };
 
+/* json_over starts a text at the end of `out`.  Whoever opens an object or an array closes it; a
+ * key (a terminated string) is followed by exactly one value.  What does not fit shows as
+ * out->overflow. */
 struct json_writer json_over(struct buffer *out);
 void json_object_begin(struct json_writer *json);
 void json_object_end(struct json_writer *json);
 void json_array_begin(struct json_writer *json);
 void json_array_end(struct json_writer *json);
 void json_key(struct json_writer *json, const char *key);
+/* Values.  json_text and json_string escape as the essay says; numbers are written in full, whether
+ * or not a reader with doubles can hold them. */
 void json_null(struct json_writer *json);
 void json_bool(struct json_writer *json, bool value);
 void json_number(struct json_writer *json, int64_t value);

@@ -11,8 +11,8 @@ struct keccak {
 /* keccak256 hashes `in` in one call. */
 struct hash32 keccak256(struct bytes in);
 
-/* keccak_init, keccak_update, keccak_final hash a message in pieces; keccak_final leaves the context
- * unusable until keccak_init. */
+/* keccak_init, keccak_update, keccak_final hash a message in pieces; keccak_final leaves the
+ * context unusable until keccak_init. */
 void keccak_init(struct keccak *context);
 void keccak_update(struct keccak *context, struct bytes in);
 struct hash32 keccak_final(struct keccak *context);

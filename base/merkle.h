@@ -10,11 +10,14 @@ struct sha256 {
     uint8_t block[64];
 };
 
+/* sha256 hashes in one call; sha256_init, _update and _final hash a message in pieces, and the
+ * context is of no use after sha256_final. */
 struct hash32 sha256(struct bytes in);
 void sha256_init(struct sha256 *context);
 void sha256_update(struct sha256 *context, struct bytes in);
 struct hash32 sha256_final(struct sha256 *context);
 
+/* merkle_leaf and merkle_inner hash one node, with the domain byte that keeps the two apart. */
 struct hash32 merkle_leaf(struct bytes data);
 struct hash32 merkle_inner(const struct hash32 *left, const struct hash32 *right);
 /* merkle_root folds `count` leaf hashes (made by merkle_leaf) into the root; no recursion deeper

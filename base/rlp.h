@@ -1,10 +1,11 @@
 #pragma once
 /* Recursive Length Prefix, Ethereum's serialisation (Yellow Paper, appendix B).
  *
- * Readers take one item off the front of a view and advance it; they accept canonical encodings only
- * and copy nothing.  They do not recurse: a nested list is another view that the caller reads.  On
- * any error inputs and outputs are unchanged.  Writers append to a bounded buffer; lists are written
- * between rlp_list_begin and rlp_list_end, which inserts the header once the size is known. */
+ * Readers take one item off the front of a view and advance it; they accept canonical encodings
+ * only and copy nothing.  They do not recurse: a nested list is another view that the caller reads.
+ * On any error inputs and outputs are unchanged.  Writers append to a bounded buffer; lists are
+ * written between rlp_list_begin and rlp_list_end, which inserts the header once the size is known.
+ */
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -42,6 +43,8 @@ MUST_USE enum err rlp_read_fixed(struct bytes *in, uint8_t *out, size_t size);
 #define RLP_DEPTH_MAX 1024
 MUST_USE enum err rlp_check(struct bytes item);
 
+/* Writers append one item; what does not fit shows as out->overflow.  Numbers are written without
+ * leading zeros. */
 void rlp_write_string(struct buffer *out, struct bytes in);
 void rlp_write_u64(struct buffer *out, uint64_t value);
 void rlp_write_u256(struct buffer *out, const struct u256 *value);

@@ -14,8 +14,8 @@ struct secp_signature {
     uint8_t y_parity; /* 0 or 1; add 27 for the contract's v */
 };
 
-/* secp_recover finds the address that signed `digest`.  ERR_SIGNATURE when r or s is out of range or
- * no key fits.  High s is accepted here; transactions and votes refuse it with secp_is_low_s. */
+/* secp_recover finds the address that signed `digest`.  ERR_SIGNATURE when r or s is out of range
+ * or no key fits.  High s is accepted here; transactions and votes refuse it with secp_is_low_s. */
 MUST_USE enum err secp_recover(const struct hash32 *digest, const struct secp_signature *signature,
                                struct address *out);
 /* secp_recover_public_key gives the 64-byte uncompressed key (x || y). */

@@ -19,6 +19,8 @@ struct u256 {
 #define U256_ONE  ((struct u256){{1, 0, 0, 0}})
 #define U256_MAX  ((struct u256){{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}})
 
+/* Conversions, comparisons and the short operations.  A *_overflow function gives the wrapped
+ * result and says in its last argument whether it wrapped. */
 static inline struct u256 u256_from_u64(uint64_t value) {
     return (struct u256){{value, 0, 0, 0}};
 }
@@ -88,6 +90,7 @@ static inline unsigned u256_bits(const struct u256 *a) {
     return 0;
 }
 
+/* The product modulo 2^256. */
 struct u256 u256_mul(const struct u256 *a, const struct u256 *b);
 struct u256 u256_mul_overflow(const struct u256 *a, const struct u256 *b, bool *overflow);
 /* Division by zero gives zero, as in the EVM. */
