@@ -8,33 +8,42 @@
 
 #define ALIGNMENT 16
 
-/* A message in the ring; `size` counts everything, padding included.  A record of kind PADDING
- * fills the end of the ring when the next message would wrap. */
+/* A message in a ring; `size` counts everything, padding included.  A record with is_padding fills
+ * the end of the ring when the next message would wrap. */
 struct record {
     uint64_t size;
-    uint32_t kind;
-    uint32_t is_padding;
     uint64_t header_bytes;
     uint64_t body_bytes;
+    uint32_t kind;
+    uint32_t is_padding;
 };
+static_assert(sizeof(struct record) % ALIGNMENT == 0, "headers are aligned");
 
-struct queue {
-    pthread_mutex_t lock;
-    pthread_cond_t filled;
-    uint8_t *ring;
+struct ring {
+    uint8_t *data;
     size_t capacity;
     size_t read_at, write_at; /* offsets */
     size_t used;
-    size_t pending_release; /* bytes of the message that the reader holds */
+};
+
+struct queue {
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t filled;
+    struct ring rings[QUEUE_LANES];
+    struct ring *held;    /* where the reader's message is */
+    size_t held_bytes;    /* 0: the reader holds none */
     bool is_closed;
 };
 
-enum err queue_create(size_t capacity, struct queue **out) {
+enum err queue_create(size_t urgent_bytes, size_t bulk_bytes, struct queue **out) {
+    const size_t capacities[QUEUE_LANES] = {urgent_bytes, bulk_bytes};
     struct queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL) return ERR_MEMORY;
-    queue->capacity = capacity / ALIGNMENT * ALIGNMENT;
-    queue->ring = malloc(queue->capacity);
-    if (queue->ring == NULL) {
+    for (int i = 0; i < QUEUE_LANES; i++) {
+        queue->rings[i].capacity = capacities[i] / ALIGNMENT * ALIGNMENT;
+        queue->rings[i].data = aligned_alloc(ALIGNMENT, queue->rings[i].capacity);
+        if (queue->rings[i].data != NULL) continue;
+        free(queue->rings[0].data);
         free(queue);
         return ERR_MEMORY;
     }
@@ -51,38 +60,45 @@ enum err queue_create(size_t capacity, struct queue **out) {
 void queue_destroy(struct queue *queue) {
     pthread_cond_destroy(&queue->filled);
     pthread_mutex_destroy(&queue->lock);
-    free(queue->ring);
+    for (int i = 0; i < QUEUE_LANES; i++) free(queue->rings[i].data);
     free(queue);
 }
 
 /* room_for makes [write_at, write_at + size) contiguous and free; false when it cannot. */
-static bool room_for(struct queue *queue, size_t size) {
-    const size_t tail = queue->capacity - queue->write_at;
-    if (size <= tail) return queue->capacity - queue->used >= size;
-    if (queue->capacity - queue->used < tail + size) return false;
+static bool room_for(struct ring *ring, size_t size) {
+    const size_t tail = ring->capacity - ring->write_at;
+    if (size <= tail) return ring->capacity - ring->used >= size;
+    if (ring->capacity - ring->used < tail + size) return false;
     if (tail >= sizeof(struct record)) {
         const struct record padding = {.size = tail, .is_padding = 1};
-        memcpy(queue->ring + queue->write_at, &padding, sizeof padding);
+        memcpy(ring->data + ring->write_at, &padding, sizeof padding);
     }
-    queue->used += tail;
-    queue->write_at = 0;
+    ring->used += tail;
+    ring->write_at = 0;
     return true;
 }
 
-enum err queue_push(struct queue *queue, uint32_t kind, struct bytes header, struct bytes body) {
+static void write_record(struct ring *ring, const struct record *record, struct bytes header,
+                         struct bytes body) {
+    uint8_t *at = ring->data + ring->write_at;
+    memcpy(at, record, sizeof *record);
+    if (header.size > 0) memcpy(at + sizeof *record, header.data, header.size);
+    if (body.size > 0) memcpy(at + sizeof *record + header.size, body.data, body.size);
+    ring->write_at = (ring->write_at + record->size) % ring->capacity;
+    ring->used += record->size;
+}
+
+enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind, struct bytes header,
+                    struct bytes body) {
     const size_t bytes = sizeof(struct record) + header.size + body.size;
     const size_t size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    struct ring *ring = &queue->rings[lane];
     pthread_mutex_lock(&queue->lock);
     enum err err = queue->is_closed ? ERR_STOPPED : ERR_OK;
-    if (err == ERR_OK && !room_for(queue, size)) err = ERR_LIMIT;
+    if (err == ERR_OK && !room_for(ring, size)) err = ERR_LIMIT;
     if (err == ERR_OK) {
-        const struct record record = {size, kind, 0, header.size, body.size};
-        uint8_t *at = queue->ring + queue->write_at;
-        memcpy(at, &record, sizeof record);
-        if (header.size > 0) memcpy(at + sizeof record, header.data, header.size);
-        if (body.size > 0) memcpy(at + sizeof record + header.size, body.data, body.size);
-        queue->write_at = (queue->write_at + size) % queue->capacity;
-        queue->used += size;
+        const struct record record = {size, header.size, body.size, kind, 0};
+        write_record(ring, &record, header, body);
         pthread_cond_signal(&queue->filled);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -90,42 +106,54 @@ enum err queue_push(struct queue *queue, uint32_t kind, struct bytes header, str
 }
 
 /* skip_padding moves the reader over what filled the ring's end. */
-static void skip_padding(struct queue *queue) {
-    const size_t tail = queue->capacity - queue->read_at;
+static void skip_padding(struct ring *ring) {
+    const size_t tail = ring->capacity - ring->read_at;
     bool skip = tail < sizeof(struct record);
     if (!skip) {
         struct record record;
-        memcpy(&record, queue->ring + queue->read_at, sizeof record);
+        memcpy(&record, ring->data + ring->read_at, sizeof record);
         skip = record.is_padding == 1;
     }
     if (!skip) return;
-    queue->used -= tail;
-    queue->read_at = 0;
+    ring->used -= tail;
+    ring->read_at = 0;
+}
+
+static bool is_empty(const struct queue *queue) {
+    return queue->rings[QUEUE_URGENT].used == 0 && queue->rings[QUEUE_BULK].used == 0;
+}
+
+/* wait_filled sleeps until a ring has something, the deadline, or the end.  The lock is held. */
+static void wait_filled(struct queue *queue, uint64_t deadline_ms) {
+    const struct timespec until = {(time_t)(deadline_ms / 1000),
+                                   (long)(deadline_ms % 1000) * 1000000};
+    while (is_empty(queue) && !queue->is_closed) {
+        if (deadline_ms == UINT64_MAX) {
+            pthread_cond_wait(&queue->filled, &queue->lock);
+        } else if (pthread_cond_timedwait(&queue->filled, &queue->lock, &until) != 0) {
+            return;
+        }
+    }
 }
 
 bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct bytes *header,
                struct bytes *body) {
     pthread_mutex_lock(&queue->lock);
-    CHECK(queue->pending_release == 0);
-    const struct timespec until = {(time_t)(deadline_ms / 1000),
-                                   (long)(deadline_ms % 1000) * 1000000};
-    while (queue->used == 0 && !queue->is_closed) {
-        if (deadline_ms == UINT64_MAX) {
-            pthread_cond_wait(&queue->filled, &queue->lock);
-        } else if (pthread_cond_timedwait(&queue->filled, &queue->lock, &until) != 0) {
-            break;
-        }
-    }
-    const bool found = queue->used > 0;
+    CHECK(queue->held_bytes == 0);
+    wait_filled(queue, deadline_ms);
+    const bool found = !is_empty(queue);
     if (found) {
-        skip_padding(queue);
+        struct ring *ring =
+            &queue->rings[queue->rings[QUEUE_URGENT].used > 0 ? QUEUE_URGENT : QUEUE_BULK];
         struct record record;
-        const uint8_t *at = queue->ring + queue->read_at;
+        skip_padding(ring);
+        const uint8_t *at = ring->data + ring->read_at;
         memcpy(&record, at, sizeof record);
         *kind = record.kind;
         *header = (struct bytes){at + sizeof record, record.header_bytes};
         *body = (struct bytes){at + sizeof record + record.header_bytes, record.body_bytes};
-        queue->pending_release = record.size;
+        queue->held = ring;
+        queue->held_bytes = record.size;
     }
     pthread_mutex_unlock(&queue->lock);
     return found;
@@ -133,10 +161,11 @@ bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct
 
 void queue_release(struct queue *queue) {
     pthread_mutex_lock(&queue->lock);
-    CHECK(queue->pending_release > 0);
-    queue->read_at = (queue->read_at + queue->pending_release) % queue->capacity;
-    queue->used -= queue->pending_release;
-    queue->pending_release = 0;
+    CHECK(queue->held_bytes > 0);
+    struct ring *ring = queue->held;
+    ring->read_at = (ring->read_at + queue->held_bytes) % ring->capacity;
+    ring->used -= queue->held_bytes;
+    queue->held_bytes = 0;
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -147,9 +176,9 @@ void queue_close(struct queue *queue) {
     pthread_mutex_unlock(&queue->lock);
 }
 
-size_t queue_used(struct queue *queue) {
+size_t queue_used(struct queue *queue, enum queue_lane lane) {
     pthread_mutex_lock(&queue->lock);
-    const size_t used = queue->used;
+    const size_t used = queue->rings[lane].used;
     pthread_mutex_unlock(&queue->lock);
     return used;
 }

@@ -1,0 +1,78 @@
+#include "node/completion.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/settings.h"
+
+static const struct {
+    const char *name;
+    enum settings_command command;
+} WITH_SETTINGS[] = {
+    {"node", COMMAND_NODE},       {"dev", COMMAND_DEV},       {"init", COMMAND_INIT},
+    {"rebuild", COMMAND_REBUILD}, {"import", COMMAND_IMPORT}, {"health", COMMAND_HEALTH},
+};
+static const size_t WITH_SETTINGS_COUNT = sizeof WITH_SETTINGS / sizeof WITH_SETTINGS[0];
+
+static void print_flag(void *context, const char *flag, bool takes_value) {
+    (void)context;
+    (void)takes_value;
+    printf("--%s ", flag);
+}
+
+static void print_bash(const char *const *commands, size_t count) {
+    puts("_baton() {\n    local current=${COMP_WORDS[COMP_CWORD]} words\n"
+         "    if [ \"$COMP_CWORD\" = 1 ]; then\n        words=\"");
+    for (size_t i = 0; i < count; i++)
+        printf("%s ", commands[i]);
+    puts("\"\n    else case ${COMP_WORDS[1]} in");
+    for (size_t i = 0; i < WITH_SETTINGS_COUNT; i++) {
+        printf("        %s) words=\"--config --help ", WITH_SETTINGS[i].name);
+        settings_names(WITH_SETTINGS[i].command, NULL, print_flag);
+        puts("\" ;;");
+    }
+    puts(
+        "    esac; fi\n"
+        "    case $current in\n"
+        "        -*|[a-z]*|'') mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\") ;;\n"
+        "    esac\n"
+        "    [ ${#COMPREPLY[@]} -gt 0 ] || mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
+        "}\ncomplete -F _baton baton");
+}
+
+static void print_fish_flag(void *context, const char *flag, bool takes_value) {
+    printf("complete -c baton -n '__fish_seen_subcommand_from %s' -l %s%s\n", (const char *)context,
+           flag, takes_value ? " -r" : "");
+}
+
+static void print_fish(const char *const *commands, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        printf("complete -c baton -n __fish_use_subcommand -f -a %s\n", commands[i]);
+    }
+    for (size_t i = 0; i < WITH_SETTINGS_COUNT; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%s", WITH_SETTINGS[i].name);
+        settings_names(WITH_SETTINGS[i].command, name, print_fish_flag);
+    }
+}
+
+int completion_print(int argc, char **argv, const char *const *commands, size_t count) {
+    const char *shell = argc == 2 ? argv[1] : "";
+    if (strcmp(shell, "bash") == 0) {
+        print_bash(commands, count);
+    } else if (strcmp(shell, "zsh") == 0) {
+        puts("autoload -U +X bashcompinit && bashcompinit");
+        print_bash(commands, count);
+    } else if (strcmp(shell, "fish") == 0) {
+        print_fish(commands, count);
+    } else {
+        const int is_help = strcmp(shell, "--help") == 0;
+        fputs("Usage: baton completion bash|zsh|fish\n\n"
+              "bash: source <(baton completion bash)     (in ~/.bashrc)\n"
+              "zsh:  source <(baton completion zsh)      (in ~/.zshrc)\n"
+              "fish: baton completion fish > ~/.config/fish/completions/baton.fish\n",
+              is_help ? stdout : stderr);
+        return is_help ? 0 : 2;
+    }
+    return 0;
+}

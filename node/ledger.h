@@ -1,0 +1,61 @@
+#pragma once
+/* The ledger: what this node has on disk, as the other parts of the node use it.
+ *
+ * It binds the store (blocks, state, indexes), the write-ahead file (what was signed) and the
+ * sequencer's types: opening and checking a data directory, writing the genesis, committing an
+ * executed block, what a restart begins with, and views for those who read. */
+#include "chain/genesis.h"
+#include "sequencer/executor.h"
+#include "sequencer/sequencer.h"
+#include "store/store.h"
+#include "store/wal.h"
+
+struct ledger {
+    struct store *store;
+    struct wal *wal;
+    const struct chain_config *config;
+    struct header genesis_header;
+    struct hash32 genesis_hash;
+    struct arena scratch; /* the committing thread's */
+};
+
+/* A read view of the committed head in the form that sequencer and executor read; do not move it. */
+struct ledger_view {
+    struct store_view *view;
+    struct store_state state;
+    struct chain_view chain;
+    struct arena arena; /* small, for frames */
+    uint8_t arena_memory[8192];
+};
+
+/* ledger_open opens DIRECTORY/chain and DIRECTORY/signing, writes the genesis into an empty one, and
+ * refuses one of another genesis (ERR_MISMATCH; `error` names both hashes). */
+MUST_USE enum err ledger_open(const char *directory, uint64_t map_gib,
+                              const struct genesis *genesis, struct ledger *out, char error[512]);
+void ledger_close(struct ledger *ledger);
+
+/* ledger_view_open pins the head.  Used and closed by one thread at a time. */
+MUST_USE enum err ledger_view_open(struct ledger *ledger, struct ledger_view *out);
+void ledger_view_close(struct ledger_view *view);
+
+/* ledger_commit makes an executed block durable with its commit (encoded; empty for imports).
+ * Errors as store_commit_block. */
+MUST_USE enum err ledger_commit(struct ledger *ledger, const struct block_outcome *outcome,
+                                struct bytes commit);
+
+/* ledger_restore fills what sequencer_create needs, `view` being the open head's; memory of parts
+ * comes from `arena` and must live until sequencer_create returns. */
+MUST_USE enum err ledger_restore(struct ledger *ledger, struct ledger_view *view,
+                                 struct arena *arena, struct sequencer_restore *out,
+                                 char error[512]);
+
+/* ledger_validators reads the set that votes in `rotation`.  ERR_NOT_FOUND: not known (yet). */
+MUST_USE enum err ledger_validators(struct ledger *ledger, struct store_view *view,
+                                    uint64_t rotation, struct validator_set *out);
+
+/* ledger_persist_record and ledger_persist_journal make a PERSIST effect durable. */
+MUST_USE enum err ledger_persist_record(struct ledger *ledger, struct bytes record);
+MUST_USE enum err ledger_persist_journal(struct ledger *ledger, struct bytes journal);
+
+/* Memory that is reserved at boot and costs pages only when touched.  ERR_MEMORY. */
+MUST_USE enum err memory_reserve(size_t size, void **out);
