@@ -3,7 +3,8 @@
  *
  * The sequencer asks for a job by effect and gets the outcome as an input; a node runs jobs on an
  * executor thread (so that execution delays neither votes nor admission), the simulator at once.
- * Each candidate block of a height lives in a slot with its own arena until the height is decided. */
+ * Each candidate block of a height lives in a slot with its own arena until the height is decided.
+ */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/verdict.h"
@@ -21,10 +22,11 @@
 
 /* The committed chain, as the executor and the pool read it; valid until the next commit. */
 struct chain_view {
-    struct kv_reader state; /* at `head` */
+    struct kv_reader state;     /* at `head`; read by the executor's thread */
+    struct kv_reader admission; /* the same state, read by the sequencer's thread */
     struct header head;
     struct hash32 head_hash;
-    struct frame head_frame; /* zero at genesis */
+    struct frame head_frame;             /* zero at genesis */
     struct ethereum_ancestors ancestors; /* workloads/ethereum.h */
 };
 
@@ -35,7 +37,7 @@ struct block_job {
     uint32_t slot;
     uint64_t height;
     uint32_t round;
-    const struct chain_view *view; /* the parent's */
+    const struct chain_view *view;        /* the parent's */
     struct validator_set last_validators; /* who signed last_commit (CHECK) */
     /* BUILD: the frame's fields but items_root and workload_roots, which the outcome fills */
     struct frame frame;
@@ -43,32 +45,41 @@ struct block_job {
     struct bytes next_validators;
     const struct item *candidates; /* in the order to try; per lane in sequence order */
     size_t candidates_count;
-    uint64_t deadline_ms;          /* stop adding items when `now_ms` says so; 0: none */
+    uint64_t deadline_ms; /* stop adding items when `now_ms` says so; 0: none */
     /* CHECK */
     struct bytes package;
+    const struct address
+        *senders; /* by transaction, zero: not known; NULL or senders_count 0: none */
+    size_t senders_count;
+    struct bytes commit; /* of this block itself, verified against `validators`; empty: none (votes
+                            will prove it) */
+    struct validator_set validators;    /* whom the frame must name, and who signed `commit` */
+    struct hash32 next_validators_hash; /* what the frame must name; zero: the package carries it */
+    struct hash32 expected;             /* the block's hash; zero: any */
 };
 
 /* What came out; memory is the slot's. */
 struct block_outcome {
-    enum err err;              /* our machine failed: nothing else is meaningful */
-    enum verdict verdict;      /* CHECK: ACCEPTED or BLOCK_INVALID */
-    const char *reason;        /* of BLOCK_INVALID; static text */
+    enum err err;         /* our machine failed: nothing else is meaningful */
+    enum verdict verdict; /* CHECK: ACCEPTED or BLOCK_INVALID */
+    const char *reason;   /* of BLOCK_INVALID; static text */
     enum job_kind kind;
     uint32_t slot;
     uint64_t height;
     uint32_t round;
-    struct hash32 hash;        /* of the block */
+    struct hash32 hash; /* of the block */
     struct header header;
     struct frame frame;
-    struct bytes package;      /* encoded */
-    struct bytes receipts;     /* receipts_store_encode */
+    struct bytes package;  /* encoded */
+    struct bytes receipts; /* receipts_store_encode */
     const struct hash32 *item_hashes;
     const struct address *item_lanes; /* parallel to item_hashes: whose items were included */
     size_t items_count;
     const struct kv_write *writes;
     size_t writes_count;
     struct validator_set next_validators; /* decoded; count 0 when not carried */
-    /* BUILD: candidates that cannot be in any next block (nonce used, fee, funds): the pool drops them */
+    /* BUILD: candidates that cannot be in any next block (nonce used, fee, funds): the pool drops
+     * them */
     const struct hash32 *rejected;
     const enum verdict *rejected_verdicts;
     size_t rejected_count;
@@ -77,7 +88,7 @@ struct block_outcome {
 struct executor_config {
     const struct chain_config *chain;
     struct signing_domain domain;
-    struct recoverer recoverer; /* for last_commit; transactions always use secp256k1 */
+    struct recoverer recoverer;        /* for last_commit; transactions always use secp256k1 */
     uint64_t (*now_ms)(void *context); /* for deadline_ms; NULL: never too late (simulator) */
     void *now_context;
 };
@@ -89,6 +100,7 @@ size_t executor_bytes(size_t slot_bytes);
 MUST_USE enum err executor_create(void *memory, size_t memory_bytes, size_t slot_bytes,
                                   const struct executor_config *config, struct executor **out);
 
-/* executor_run performs one job; *out lives in the slot until the slot is used again.  One thread. */
+/* executor_run performs one job; *out lives in the slot until the slot is used again.  One thread.
+ */
 void executor_run(struct executor *executor, const struct block_job *job,
                   struct block_outcome *out);

@@ -2,8 +2,8 @@
 /* What nodes say to each other: one kind byte, then RLP (docs/formats.md).
  *
  * message_decode runs on the edge's threads: it checks the form and recovers who signed votes and
- * proposals, so that the sequencer gets authenticated facts only.  Anything else is a verdict that the
- * edge counts against the peer. */
+ * proposals, so that the sequencer gets authenticated facts only.  Anything else is a verdict that
+ * the edge counts against the peer. */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/verdict.h"
@@ -12,17 +12,17 @@
 #include "workloads/workload.h"
 
 enum message_kind {
-    MESSAGE_STATUS = 1,      /* height, head hash: on connect and after each commit */
-    MESSAGE_PROPOSAL = 2,    /* signed proposal, package (may be empty: the block is known) */
+    MESSAGE_STATUS = 1,   /* height, head hash: on connect and after each commit */
+    MESSAGE_PROPOSAL = 2, /* signed proposal, package (may be empty: the block is known) */
     MESSAGE_VOTE = 3,
-    MESSAGE_ITEMS = 4,       /* items of the pool */
-    MESSAGE_GET_BLOCKS = 5,  /* first, count */
-    MESSAGE_BLOCKS = 6,      /* packages with commits */
+    MESSAGE_ITEMS = 4,        /* items of the pool */
+    MESSAGE_GET_BLOCKS = 5,   /* first, count */
+    MESSAGE_BLOCKS = 6,       /* packages with commits */
     MESSAGE_GET_PROPOSAL = 7, /* height, round, block hash: send the block again */
-    MESSAGE_HANDOVER = 8,    /* height: the proposer of round 0 will not propose (signed as a vote) */
-    MESSAGE_EVIDENCE = 9,    /* two votes */
+    MESSAGE_HANDOVER = 8, /* height: the proposer of round 0 will not propose (handover_digest) */
+    MESSAGE_EVIDENCE = 9, /* two votes */
     MESSAGE_BATCH_RECEIPT = 10, /* a batch is on DA: first, last, DA height, commitment */
-    MESSAGE_BATCH_SIGN = 11, /* a validator's signature over a settlement */
+    MESSAGE_BATCH_SIGN = 11,    /* a validator's signature over a settlement */
 };
 
 enum message_class { MESSAGE_CLASS_CONSENSUS, MESSAGE_CLASS_ITEMS, MESSAGE_CLASS_SYNC };
@@ -33,18 +33,22 @@ enum message_class { MESSAGE_CLASS_CONSENSUS, MESSAGE_CLASS_ITEMS, MESSAGE_CLASS
 
 struct message {
     enum message_kind kind;
-    uint64_t height;                 /* STATUS, GET_BLOCKS (first), GET_PROPOSAL, HANDOVER */
-    uint32_t round;                  /* GET_PROPOSAL */
-    uint32_t count;                  /* GET_BLOCKS; entries of BLOCKS and ITEMS */
-    struct hash32 hash;              /* STATUS head, GET_PROPOSAL block */
-    struct vote vote;                /* PROPOSAL, VOTE, HANDOVER, EVIDENCE: voter is recovered */
-    struct vote conflicting;         /* EVIDENCE */
-    struct bytes package;            /* PROPOSAL */
-    struct { struct bytes package, commit; } blocks[MESSAGE_BLOCKS_MAX];
-    struct bytes items[MESSAGE_ITEMS_MAX]; /* ITEMS: kind byte, then the encoding */
-    uint64_t batch_first, batch_last, da_height;    /* BATCH_* */
+    uint64_t height;         /* STATUS, GET_BLOCKS (first), GET_PROPOSAL, HANDOVER */
+    uint32_t round;          /* GET_PROPOSAL */
+    uint32_t count;          /* GET_BLOCKS; entries of BLOCKS and ITEMS */
+    struct hash32 hash;      /* STATUS head, GET_PROPOSAL block */
+    struct vote vote;        /* PROPOSAL, VOTE, EVIDENCE: voter is recovered; HANDOVER: only
+                                height, voter and signature mean something */
+    struct vote conflicting; /* EVIDENCE */
+    struct bytes package;    /* PROPOSAL */
+    struct {
+        struct bytes package, commit;
+    } blocks[MESSAGE_BLOCKS_MAX];
+    struct bytes items[MESSAGE_ITEMS_MAX];       /* ITEMS: kind byte, then the encoding */
+    uint64_t batch_first, batch_last, da_height; /* BATCH_* */
     struct hash32 da_commitment;
-    struct address batch_signer;     /* BATCH_SIGN: recovered */
+    struct hash32 batch_parent_hash, batch_last_hash, batch_state_root; /* BATCH_SIGN */
+    struct address batch_signer;                                        /* BATCH_SIGN: recovered */
     struct secp_signature batch_signature;
 };
 
@@ -60,3 +64,7 @@ enum verdict message_decode(const struct message_context *context, struct bytes 
                             struct message *out);
 /* message_encode writes a message (signatures as given). */
 void message_encode(const struct message *message, struct buffer *out);
+
+/* handover_digest is what the proposer of round 0 signs to say that it will not propose at
+ * `height`: keccak(0x19 || "baton handover" || separator || height as 8 bytes). */
+struct hash32 handover_digest(const struct signing_domain *domain, uint64_t height);

@@ -17,49 +17,63 @@
 
 /* --- configuration: sizes are fixed at boot */
 struct sequencer_limits {
-    uint32_t pool_items_max;       /* 32,768 */
-    uint64_t pool_bytes_max;       /* 64 MiB: encodings of all pooled items */
-    uint32_t pool_lane_items_max;  /* items of one lane: 1,024 (pending and queued) */
-    uint32_t sync_blocks_max;      /* blocks asked for in one request: 32 */
+    uint32_t pool_items_max;      /* 32,768 */
+    uint64_t pool_bytes_max;      /* 64 MiB: encodings of all pooled items */
+    uint32_t pool_lane_items_max; /* items of one lane: 1,024 (pending and queued) */
+    uint32_t sync_blocks_max;     /* blocks asked for in one request: 32 */
+};
+
+/* What a batch needs to know of a committed block. */
+struct block_summary {
+    struct hash32 hash;
+    struct hash32 state_root;
+    struct address proposer;
+    uint64_t package_bytes;
 };
 
 struct sequencer_config {
     const struct chain_config *chain;
     struct consensus_config consensus;
-    struct signing_domain batch_domain;      /* coordinator's EIP-712 domain */
+    struct signing_domain batch_domain; /* coordinator's EIP-712 domain */
     struct recoverer recoverer;
     struct sequencer_limits limits;
     uint64_t idle_block_time_ms; /* an idle chain may slow down to this; 0: block_time_ms */
     bool is_interval_on_demand;  /* baton dev: a block as soon as an item is there */
     uint64_t fee_floor_wei;      /* least effective tip the pool takes */
-    uint64_t batch_takeover_ms;  /* somebody else publishes a batch that is unseen so long: 30,000 */
+    uint64_t batch_takeover_ms; /* somebody else publishes a batch that is unseen so long: 30,000 */
     struct hash32 genesis_hash;
+    struct { /* committed blocks, for batches after a restart; on the sequencer's thread */
+        void *context;
+        /* ERR_NOT_FOUND for blocks that are not here.  Height 0 is the genesis block. */
+        enum err (*summary)(void *context, uint64_t height, struct block_summary *out);
+    } archive;
 };
 
 /* --- what is restored at start */
 struct sequencer_restore {
-    const struct chain_view *view;                /* committed head */
-    struct validator_set validators;              /* N(rotation of head + 1)... see below */
-    struct validator_set next_validators;         /* of the rotation after the head's; count 0 unknown */
-    struct validator_set head_validators;         /* who voted on the head */
-    struct bytes head_commit;                     /* encoded; empty at genesis */
+    const struct chain_view *view;        /* committed head */
+    struct validator_set validators;      /* N(rotation_of(head + 1)), consensus/rotation.h */
+    struct validator_set next_validators; /* N(rotation_of(head) + 1); count 0 at genesis */
+    struct validator_set head_validators; /* who voted on the head */
+    struct bytes head_commit;             /* encoded; empty at genesis */
     bool has_record;
-    struct consensus_record record;               /* from the write-ahead record */
-    struct bytes record_package;                  /* the locked or valid block's bytes, or empty */
-    struct bytes journal;                         /* the last PERSIST of kind JOURNAL; empty: none */
+    struct consensus_record record; /* from the write-ahead record */
+    struct bytes record_package;    /* the locked or valid block's bytes, or empty */
+    struct bytes journal;           /* the last PERSIST of kind JOURNAL; empty: none */
 };
 
 /* --- inputs */
 enum input_kind {
     INPUT_TICK,
-    INPUT_ITEM,         /* inspected by workload->inspect; from RPC or a peer */
-    INPUT_MESSAGE,      /* decoded and authenticated (message.h) */
-    INPUT_PEER,         /* a peer came or went */
+    INPUT_ITEM,    /* inspected by workload->inspect; from RPC or a peer */
+    INPUT_MESSAGE, /* decoded and authenticated (message.h); MESSAGE_ITEMS do not come here but,
+                      inspected, as one INPUT_ITEM each */
+    INPUT_PEER,    /* a peer came or went */
     INPUT_L1_VIEW,
-    INPUT_EXECUTED,     /* a job is done */
-    INPUT_COMMITTED,    /* EFFECT_COMMIT is durable; carries the new view */
+    INPUT_EXECUTED,  /* a job is done */
+    INPUT_COMMITTED, /* EFFECT_COMMIT is durable; carries the new view */
     INPUT_DA_RECEIPT,
-    INPUT_STOP,         /* going down: pass the baton; EFFECT_STOPPED follows */
+    INPUT_STOP, /* going down: pass the baton; EFFECT_STOPPED follows */
 };
 
 /* An L1 block as far as ordering cares: who validates, what was forced, what is settled. */
@@ -75,15 +89,15 @@ struct l1_facts {
 
 struct input {
     enum input_kind kind;
-    uint64_t now_ms;      /* monotonic */
-    uint64_t unix_ms;     /* wall clock, for block times */
-    struct {              /* ITEM: the bytes are copied when accepted */
+    uint64_t now_ms;  /* monotonic */
+    uint64_t unix_ms; /* wall clock, for block times */
+    struct {          /* ITEM: the bytes are copied when accepted */
         const struct item *item;
         uint64_t request; /* 0: from a peer; else echoed in EFFECT_REPLY */
         struct hash32 peer;
-        bool is_forced;   /* from L1 */
+        bool is_forced; /* from L1 */
     } item;
-    struct {              /* MESSAGE, PEER */
+    struct { /* MESSAGE, PEER */
         struct hash32 peer;
         const struct message *message;
         bool is_connected;
@@ -92,11 +106,11 @@ struct input {
     const struct block_outcome *outcome; /* EXECUTED */
     struct {                             /* COMMITTED */
         const struct chain_view *view;
-        enum err err;                    /* storage failed: the sequencer stops proposing and voting */
+        enum err err; /* storage failed: the sequencer stops proposing and voting */
     } committed;
-    struct {                             /* DA_RECEIPT */
+    struct { /* DA_RECEIPT */
         uint64_t first, last;
-        uint64_t height;                 /* DA height */
+        uint64_t height; /* DA height */
         struct hash32 commitment;
     } da;
 };
@@ -109,15 +123,16 @@ enum effect_kind {
     EFFECT_EXECUTE,   /* run `job`, answer with EXECUTED */
     EFFECT_COMMIT,    /* make the outcome in `slot` durable with `commit`, answer with COMMITTED */
     EFFECT_SERVE,     /* read blocks [first, last] with commits and send BLOCKS to `peer` */
-    EFFECT_PUBLISH,   /* make batch [first, last] from the store and publish it; answer DA_RECEIPT */
+    EFFECT_PUBLISH, /* make batch [first, last] from the store and publish it; answer DA_RECEIPT */
     EFFECT_PUBLISH_CANCEL, /* the batch that begins at `first` is on DA already */
-    EFFECT_VERIFY_DA, /* look for `commitment` at DA height; answer DA_RECEIPT when it is there */
-    EFFECT_SETTLE,    /* submitBatch with signatures */
-    EFFECT_EVIDENCE,  /* a double signature: keep it, put it on L1 */
-    EFFECT_REPLY,     /* verdict on an item that came with a request */
-    EFFECT_ADMITTED,  /* an item is in the pool (subscriptions) */
-    EFFECT_EVENT,     /* something for metrics and logs: `event` */
-    EFFECT_STOPPED,   /* the baton is passed: the process may end */
+    EFFECT_VERIFY_DA,      /* look for batch [first, last] as `commitment` at `da_height`; answer
+                              DA_RECEIPT      when it is there; asked again when no answer comes */
+    EFFECT_SETTLE,         /* submitBatch with signatures */
+    EFFECT_EVIDENCE,       /* a double signature: keep it, put it on L1 */
+    EFFECT_REPLY,          /* verdict on an item that came with a request */
+    EFFECT_ADMITTED,       /* an item is in the pool (subscriptions) */
+    EFFECT_EVENT,          /* something for metrics and logs: `event` */
+    EFFECT_STOPPED,        /* the baton is passed: the process may end */
 };
 
 enum persist_kind {
@@ -126,13 +141,14 @@ enum persist_kind {
 };
 
 enum sequencer_event {
-    EVENT_ROUND_TIMEOUT,    /* a round failed; `value`: round */
-    EVENT_ROTATION,         /* `value`: rotation */
+    EVENT_ROUND_TIMEOUT, /* a round failed; `value`: round */
+    EVENT_ROTATION,      /* `value`: rotation */
     EVENT_SYNC_BEGIN,
     EVENT_SYNC_END,
-    EVENT_BAD_PEER,         /* `peer` sent what no correct node sends */
-    EVENT_BLOCK_INVALID,    /* a proposed block was refused; `text` says why */
-    EVENT_ORIGIN_STALE,     /* the rotation kept its L1 origin */
+    EVENT_BAD_PEER,      /* `peer` sent what no correct node sends */
+    EVENT_BLOCK_INVALID, /* a proposed block was refused; `text` says why */
+    EVENT_ORIGIN_STALE,  /* the rotation kept its L1 origin */
+    EVENT_HALTED,        /* storage or execution failed: no votes from here on; `text` says why */
 };
 
 #define SEQUENCER_BATCH_SIGNATURES_MAX VALIDATORS_MAX
@@ -158,15 +174,16 @@ struct effect {
     const struct block_job *job;
     uint32_t slot;
     const struct commit *commit;
-    uint64_t first, last;     /* SERVE, PUBLISH */
+    uint64_t first, last; /* SERVE, PUBLISH, PUBLISH_CANCEL, VERIFY_DA */
     uint64_t da_height;
     struct hash32 commitment;
-    uint64_t scan_from;       /* PUBLISH: look at DA from this height for an earlier publication */
+    uint64_t scan_from; /* PUBLISH: look at DA from this height for an earlier publication before
+                           the first try; 0: there cannot be one */
     const struct settlement *settlement;
     const struct vote *evidence[2];
     uint64_t request;
     enum verdict verdict;
-    const struct item *item;  /* ADMITTED */
+    const struct item *item; /* ADMITTED */
     enum sequencer_event event;
     uint64_t value;
     const char *text;
@@ -196,23 +213,23 @@ uint64_t sequencer_deadline_ms(const struct sequencer *sequencer);
 /* What metrics, /ready and RPC show.  A copy; taken by the owning thread. */
 struct sequencer_status {
     uint64_t head_height;
-    uint64_t highest_seen;         /* the highest height that any peer showed to be committed */
-    bool is_syncing;               /* behind and catching up */
-    bool is_validator;             /* in the active set */
-    bool is_proposer;              /* leads the current height and round */
+    uint64_t highest_seen; /* the highest height that any peer showed to be committed */
+    bool is_syncing;       /* behind and catching up */
+    bool is_validator;     /* in the active set */
+    bool is_proposer;      /* leads the current height and round */
     struct address proposer;
     uint64_t rotation;
     uint32_t round;
     uint32_t validators_count;
     uint64_t power_total;
-    uint64_t quorum_seen_ms;       /* monotonic time of the last commit */
+    uint64_t quorum_seen_ms; /* monotonic time of the last commit */
     uint64_t timeouts_total, blocks_produced_total, votes_prevote_total, votes_precommit_total;
     uint64_t evidence_total, messages_bad_total;
     uint32_t pool_pending, pool_queued;
     uint64_t pool_bytes;
     uint64_t l1_number, l1_timestamp; /* the chain's L1 origin */
-    uint64_t published_block;      /* last block known to be on DA: `safe` */
-    uint64_t settled_block;        /* last block settled in a finalized L1 block: `finalized` */
+    uint64_t published_block;         /* last block known to be on DA: `safe` */
+    uint64_t settled_block;           /* last block settled in a finalized L1 block: `finalized` */
     uint32_t batches_pending;
     uint64_t verdicts_total[VERDICT_COUNT]; /* of items */
 };
@@ -223,8 +240,8 @@ void sequencer_validators(const struct sequencer *sequencer, struct validator_se
                           struct validator_set *next);
 
 /* The pool, for RPC (`pending` nonce, txpool_*); owning thread, views die with the next step. */
-uint64_t sequencer_pool_next_sequence(const struct sequencer *sequencer,
-                                      const struct address *lane, uint64_t committed_next);
+uint64_t sequencer_pool_next_sequence(const struct sequencer *sequencer, const struct address *lane,
+                                      uint64_t committed_next);
 const struct item *sequencer_pool_find(const struct sequencer *sequencer,
                                        const struct hash32 *hash);
 /* Visits items lane by lane in sequence order; `is_pending`: executable without a gap. */
