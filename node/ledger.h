@@ -19,7 +19,8 @@ struct ledger {
     struct arena scratch; /* the committing thread's */
 };
 
-/* A read view of the committed head in the form that sequencer and executor read; do not move it. */
+/* A read view of the committed head in the form that sequencer and executor read; do not move it.
+ */
 struct ledger_view {
     struct store_view *view;
     struct store_state state;
@@ -28,8 +29,8 @@ struct ledger_view {
     uint8_t arena_memory[8192];
 };
 
-/* ledger_open opens DIRECTORY/chain and DIRECTORY/signing, writes the genesis into an empty one, and
- * refuses one of another genesis (ERR_MISMATCH; `error` names both hashes). */
+/* ledger_open opens DIRECTORY/chain and DIRECTORY/signing, writes the genesis into an empty one,
+ * and refuses one of another genesis (ERR_MISMATCH; `error` names both hashes). */
 MUST_USE enum err ledger_open(const char *directory, uint64_t map_gib,
                               const struct genesis *genesis, struct ledger *out, char error[512]);
 void ledger_close(struct ledger *ledger);

@@ -71,13 +71,13 @@ static size_t write_json(char *line, const char *time_text, enum log_level level
     struct json_writer json = json_over(&out);
     json_object_begin(&json);
     json_key(&json, "time");
-    json_string(&json, time_text);
+    json_write_string(&json, time_text);
     json_key(&json, "level");
-    json_string(&json, names[level]);
+    json_write_string(&json, names[level]);
     json_key(&json, "room");
-    json_string(&json, room);
+    json_write_string(&json, room);
     json_key(&json, "message");
-    json_string(&json, message);
+    json_write_string(&json, message);
     json_object_end(&json);
     line[out.size] = '\n';
     return out.size + 1;

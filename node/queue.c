@@ -30,8 +30,8 @@ struct queue {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t filled;
     struct ring rings[QUEUE_LANES];
-    struct ring *held;    /* where the reader's message is */
-    size_t held_bytes;    /* 0: the reader holds none */
+    struct ring *held; /* where the reader's message is */
+    size_t held_bytes; /* 0: the reader holds none */
     bool is_closed;
 };
 
@@ -60,7 +60,8 @@ enum err queue_create(size_t urgent_bytes, size_t bulk_bytes, struct queue **out
 void queue_destroy(struct queue *queue) {
     pthread_cond_destroy(&queue->filled);
     pthread_mutex_destroy(&queue->lock);
-    for (int i = 0; i < QUEUE_LANES; i++) free(queue->rings[i].data);
+    for (int i = 0; i < QUEUE_LANES; i++)
+        free(queue->rings[i].data);
     free(queue);
 }
 

@@ -1,8 +1,9 @@
 #pragma once
 /* A bounded queue of whole messages from many threads to one.
  *
- * Two rings of bytes, urgent before bulk; a message that does not fit is refused at once (ERR_LIMIT),
- * so that growth is never the answer to load.  The reader sleeps on a condition with a deadline. */
+ * Two rings of bytes, urgent before bulk; a message that does not fit is refused at once
+ * (ERR_LIMIT), so that growth is never the answer to load.  The reader sleeps on a condition with a
+ * deadline. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,9 +27,9 @@ void queue_destroy(struct queue *queue);
 MUST_USE enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind,
                              struct bytes header, struct bytes body);
 
-/* queue_pop waits until there is a message or `deadline_ms` (CLOCK_MONOTONIC) passes, and views it in
- * the ring: header (aligned to 16) and body stay valid until queue_release.  Returns false on the
- * deadline or when closed and empty.  One reader. */
+/* queue_pop waits until there is a message or `deadline_ms` (CLOCK_MONOTONIC) passes, and views it
+ * in the ring: header (aligned to 16) and body stay valid until queue_release.  Returns false on
+ * the deadline or when closed and empty.  One reader. */
 bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct bytes *header,
                struct bytes *body);
 void queue_release(struct queue *queue);

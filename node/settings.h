@@ -2,9 +2,9 @@
 /* Settings: every one has a name with three spellings, out of one table.
  *
  * `rpc_port` is the flag --rpc-port, the environment's BATON_RPC_PORT and the key "rpc_port" of the
- * JSON file that --config names.  A flag wins over the environment, the environment over the file, the
- * file over the default.  An unknown, missing or contradictory setting stops the start, with its name
- * in the message.  Secrets are never settings: only the files that hold them are. */
+ * JSON file that --config names.  A flag wins over the environment, the environment over the file,
+ * the file over the default.  An unknown, missing or contradictory setting stops the start, with
+ * its name in the message.  Secrets are never settings: only the files that hold them are. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,13 +26,15 @@ enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
 /*    section      type    name                  default           min  max  commands  help */
 #define ND (COMMAND_NODE | COMMAND_DEV)
 #define SETTINGS(X)                                                                                \
-    X("Chain", TEXT, data_dir, "", 0, 4096, COMMAND_NODE | COMMAND_INIT | COMMAND_REBUILD |        \
-      COMMAND_DEV | COMMAND_IMPORT, "directory of the database (dev: empty means a temporary one)") \
-    X("Chain", TEXT, genesis, "", 0, 4096, COMMAND_NODE | COMMAND_INIT | COMMAND_REBUILD |         \
-      COMMAND_DEV | COMMAND_IMPORT, "genesis file, geth's format with a config.baton object")       \
+    X("Chain", TEXT, data_dir, "", 0, 4096,                                                        \
+      COMMAND_NODE | COMMAND_INIT | COMMAND_REBUILD | COMMAND_DEV | COMMAND_IMPORT,                \
+      "directory of the database (dev: empty means a temporary one)")                              \
+    X("Chain", TEXT, genesis, "", 0, 4096,                                                         \
+      COMMAND_NODE | COMMAND_INIT | COMMAND_REBUILD | COMMAND_DEV | COMMAND_IMPORT,                \
+      "genesis file, geth's format with a config.baton object")                                    \
     X("Chain", NUMBER, map_gib, "256", 1, 65536, ND | COMMAND_REBUILD | COMMAND_IMPORT,            \
       "largest size of the database, GiB (address space, not disk)")                               \
-    X("Chain", BOOL, follow_only, "false", 0, 0, COMMAND_NODE,                                      \
+    X("Chain", BOOL, follow_only, "false", 0, 0, COMMAND_NODE,                                     \
       "serve and follow, never propose or vote")                                                   \
     X("Keys", TEXT, validator_key_file, "", 0, 4096, COMMAND_NODE,                                 \
       "file (mode 0600) with the secp256k1 key that signs votes and L1 transactions")              \
@@ -45,7 +47,7 @@ enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
     X("RPC", TEXT, ws_host, "127.0.0.1", 0, 255, ND, "address of the WebSocket server")            \
     X("RPC", PORT, ws_port, "8546", 0, 65535, ND, "its port; 0: off")                              \
     X("RPC", TEXT, cors_origins, "", 0, 4096, ND,                                                  \
-      "origins that browsers may call from, comma-separated; \"*\": all; empty: no CORS headers")   \
+      "origins that browsers may call from, comma-separated; \"*\": all; empty: no CORS headers")  \
     X("RPC", NUMBER, rpc_threads, "2", 1, 64, ND, "threads that serve connections")                \
     X("RPC", NUMBER, rpc_workers, "2", 1, 64, ND, "threads that run eth_call, eth_getLogs, ...")   \
     X("RPC", NUMBER, rpc_batch_calls_max, "1000", 1, 100000, ND, "calls in one batch")             \
@@ -75,7 +77,7 @@ enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
       "time for one blob.Submit")                                                                  \
     X("DA", NUMBER, da_takeover_ms, "30000", 100, 86400000, COMMAND_NODE,                          \
       "another validator publishes a batch that is unseen so long")                                \
-    X("DA", TEXT, da, "", 0, 4096, COMMAND_REBUILD, "Celestia node API to rebuild the chain from")  \
+    X("DA", TEXT, da, "", 0, 4096, COMMAND_REBUILD, "Celestia node API to rebuild the chain from") \
     X("DA", NUMBER, da_from, "1", 0, UINT64_MAX, COMMAND_REBUILD, "first DA height to read")       \
     X("Blocks", NUMBER, idle_block_time_ms, "0", 0, 86400000, ND,                                  \
       "an idle chain slows down to this block time; 0: it does not")                               \
