@@ -84,8 +84,8 @@ static void put_quoted(struct json_writer *json, struct bytes text) {
             continue;
         }
         buffer_append(json->out, bytes_slice(text, 0, plain));
-        if (size == 0 || character == 0x7f) {
-            put(json, size == 0 ? REPLACEMENT_CHARACTER : "\x7f", size == 0 ? 3 : 1);
+        if (size == 0) {
+            put(json, REPLACEMENT_CHARACTER, 3);
         } else {
             put_escape(json, character);
         }
@@ -124,7 +124,7 @@ void json_key(struct json_writer *json, const char *key) {
     json->after_key = true;
 }
 
-void json_null(struct json_writer *json) {
+void json_write_null(struct json_writer *json) {
     before_value(json);
     put(json, "null", 4);
 }
@@ -161,7 +161,7 @@ void json_text(struct json_writer *json, struct bytes text) {
     put_quoted(json, text);
 }
 
-void json_string(struct json_writer *json, const char *text) {
+void json_write_string(struct json_writer *json, const char *text) {
     json_text(json, bytes_from_string(text));
 }
 

@@ -15,7 +15,7 @@ static void test_structure(void) {
     const struct address address = {{0x12}};
     json_object_begin(&json);
     json_key(&json, "a");
-    json_null(&json);
+    json_write_null(&json);
     json_key(&json, "b");
     json_array_begin(&json);
     json_array_end(&json);
@@ -33,7 +33,7 @@ static void test_structure(void) {
     json_data(&json, BYTES_STRING("\x01"));
     json_address(&json, &address);
     json_raw(&json, BYTES_STRING("[1]"));
-    json_string(&json, "x");
+    json_write_string(&json, "x");
     json_array_end(&json);
     json_object_end(&json);
     CHECK(json.depth == 0);
@@ -75,7 +75,7 @@ static void test_overflow_is_seen(void) {
     struct buffer out = buffer_over(memory, sizeof memory);
     struct json_writer json = json_over(&out);
     json_array_begin(&json);
-    json_string(&json, "too long");
+    json_write_string(&json, "too long");
     json_array_end(&json);
     CHECK(out.overflow);
 }
