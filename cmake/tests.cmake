@@ -22,3 +22,5 @@ function(baton_bench name)
     add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/bench/${name}.c)
     target_link_libraries(${name} PRIVATE ${ARG_ROOMS} ${ARG_EXTERNAL})
 endfunction()
+
+baton_bench(bench_base ROOMS base EXTERNAL PkgConfig::secp256k1 PkgConfig::crypto)

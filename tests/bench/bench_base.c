@@ -1,0 +1,207 @@
+/* What base's hot paths cost on this machine, beside the libraries that set the mark: OpenSSL's
+ * Keccak permutation (as SHA3-256, which differs by one padding byte) and libsecp256k1 called bare.
+ * Run it alone on an idle machine; it prints one line for each operation. */
+#include <openssl/evp.h>
+#include <secp256k1.h>
+#include <secp256k1_recovery.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/hex.h"
+#include "base/keccak.h"
+#include "base/merkle.h"
+#include "base/rlp.h"
+#include "base/secp.h"
+
+#define SECONDS_PER_LINE 0.3
+
+static double now_seconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* What the measured functions work on; results go to `sink` so that nothing is optimised away. */
+struct work {
+    uint8_t message[136 * 1024];
+    size_t size;
+    struct u256 a, b, m;
+    struct secp_key key;
+    struct hash32 digest;
+    struct secp_signature signature;
+    secp256k1_context *context;
+    EVP_MD_CTX *evp;
+    uint8_t encoded[2048];
+    struct bytes transaction;
+    uint64_t sink;
+};
+
+static void run_keccak(struct work *work) {
+    const struct hash32 hash = keccak256((struct bytes){work->message, work->size});
+    work->message[0] = hash.bytes[0];
+}
+
+static void run_openssl(struct work *work) {
+    uint8_t hash[32];
+    CHECK(EVP_DigestInit_ex(work->evp, NULL, NULL) == 1);
+    CHECK(EVP_DigestUpdate(work->evp, work->message, work->size) == 1);
+    CHECK(EVP_DigestFinal_ex(work->evp, hash, NULL) == 1);
+    work->message[0] = hash[0];
+}
+
+static void run_sha256(struct work *work) {
+    const struct hash32 hash = sha256((struct bytes){work->message, work->size});
+    work->message[0] = hash.bytes[0];
+}
+
+static void run_recover(struct work *work) {
+    struct address address;
+    CHECK(secp_recover(&work->digest, &work->signature, &address) == ERR_OK);
+    work->sink += address.bytes[0];
+}
+
+static void run_recover_bare(struct work *work) {
+    secp256k1_ecdsa_recoverable_signature parsed;
+    secp256k1_pubkey key;
+    uint8_t compact[64];
+    memcpy(compact, work->signature.r, 32);
+    memcpy(compact + 32, work->signature.s, 32);
+    CHECK(secp256k1_ecdsa_recoverable_signature_parse_compact(work->context, &parsed, compact,
+                                                              work->signature.y_parity));
+    CHECK(secp256k1_ecdsa_recover(work->context, &key, &parsed, work->digest.bytes));
+    work->sink += key.data[0];
+}
+
+static void run_sign(struct work *work) {
+    secp_sign(&work->key, &work->digest, &work->signature);
+}
+
+static void run_sign_bare(struct work *work) {
+    secp256k1_ecdsa_recoverable_signature signature;
+    CHECK(secp256k1_ecdsa_sign_recoverable(work->context, &signature, work->digest.bytes,
+                                           work->key.secret, NULL, NULL));
+    work->sink += signature.data[0];
+}
+
+static void run_mul(struct work *work) {
+    work->a = u256_mul(&work->a, &work->b);
+}
+
+static void run_div(struct work *work) {
+    const struct u256 quotient = u256_div(&work->a, &work->b);
+    work->a.limb[0] ^= quotient.limb[0];
+}
+
+static void run_mulmod(struct work *work) {
+    work->a = u256_mulmod(&work->a, &work->b, &work->m);
+}
+
+/* A list as a signed transaction is one: nine strings, two hundred bytes of data. */
+static void run_rlp_write(struct work *work) {
+    struct buffer out = buffer_over(work->encoded, sizeof work->encoded);
+    const size_t mark = rlp_list_begin(&out);
+    rlp_write_u64(&out, 7);
+    rlp_write_u64(&out, 2000000000);
+    rlp_write_u64(&out, 21000);
+    rlp_write_string(&out, (struct bytes){work->message, 20});
+    rlp_write_u256(&out, &work->m);
+    rlp_write_string(&out, (struct bytes){work->message, 200});
+    rlp_write_u64(&out, 1);
+    rlp_write_string(&out, (struct bytes){work->signature.r, 32});
+    rlp_write_string(&out, (struct bytes){work->signature.s, 32});
+    rlp_list_end(&out, mark);
+    work->transaction = buffer_bytes(&out);
+}
+
+static void run_rlp_read(struct work *work) {
+    struct bytes in = work->transaction;
+    struct bytes payload;
+    CHECK(rlp_read_list(&in, &payload) == ERR_OK);
+    while (payload.size != 0) {
+        struct bytes item;
+        CHECK(rlp_read_string(&payload, &item) == ERR_OK);
+        work->sink += item.size;
+    }
+}
+
+static void measure(const char *name, void (*run)(struct work *), struct work *work) {
+    uint64_t count = 1;
+    double seconds = 0;
+    for (;;) {
+        const double start = now_seconds();
+        for (uint64_t i = 0; i < count; i++)
+            run(work);
+        seconds = now_seconds() - start;
+        if (seconds >= SECONDS_PER_LINE) break;
+        count *= seconds < SECONDS_PER_LINE / 10 ? 8 : 2;
+    }
+    const double nanoseconds = seconds * 1e9 / (double)count;
+    printf("%-32s %10.1f ns %14.0f per second", name, nanoseconds, 1e9 / nanoseconds);
+    if (work->size > 1000) printf(" %8.0f MB/s", (double)work->size * 1e3 / nanoseconds);
+    printf("\n");
+}
+
+static void measure_hashes(struct work *work) {
+    work->evp = EVP_MD_CTX_new();
+    CHECK(work->evp != NULL);
+    CHECK(EVP_DigestInit_ex(work->evp, EVP_sha3_256(), NULL) == 1);
+    work->size = 32;
+    measure("keccak256, 32 bytes", run_keccak, work);
+    measure("OpenSSL sha3-256, 32 bytes", run_openssl, work);
+    measure("sha256, 32 bytes", run_sha256, work);
+    work->size = 532;
+    measure("keccak256, 532 bytes", run_keccak, work);
+    measure("OpenSSL sha3-256, 532 bytes", run_openssl, work);
+    work->size = sizeof work->message - 1;
+    measure("keccak256, 136 KiB", run_keccak, work);
+    measure("OpenSSL sha3-256, 136 KiB", run_openssl, work);
+    measure("sha256, 136 KiB", run_sha256, work);
+    work->size = 0;
+    EVP_MD_CTX_free(work->evp);
+}
+
+static void measure_words(struct work *work) {
+    static const struct {
+        const char *name;
+        struct u256 divisor;
+    } divisors[] = {
+        {"u256_div by 64 bits", {{0x9e3779b97f4a7c15, 0, 0, 0}}},
+        {"u256_div by 128 bits", {{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0, 0}}},
+        {"u256_div by 192 bits", {{5, 0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0}}},
+        {"u256_div by 250 bits", {{5, 7, 0x9e3779b97f4a7c15, 0x358476d1ce4e5b9}}},
+    };
+    work->a = (struct u256){{1, 2, 3, 0xf000000000000000}};
+    work->b = (struct u256){{0x9e3779b97f4a7c15, 7, 9, 11}};
+    measure("u256_mul", run_mul, work);
+    work->a = (struct u256){{1, 2, 3, 0xf000000000000000}};
+    for (size_t i = 0; i < sizeof divisors / sizeof divisors[0]; i++) {
+        work->b = divisors[i].divisor;
+        measure(divisors[i].name, run_div, work);
+    }
+    work->m = (struct u256){
+        {0x43e1f593f0000001, 0x2833e84879b97091, 0xb85045b68181585d, 0x30644e72e131a029}};
+    measure("u256_mulmod, 254-bit modulus", run_mulmod, work);
+}
+
+static void measure_keys(struct work *work) {
+    work->key.secret[0] = 0x42;
+    work->digest = keccak256(BYTES_STRING("bench"));
+    work->context = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
+    CHECK(work->context != NULL);
+    measure("secp_sign", run_sign, work);
+    measure("libsecp256k1 sign, bare", run_sign_bare, work);
+    measure("secp_recover", run_recover, work);
+    measure("libsecp256k1 recover, bare", run_recover_bare, work);
+    secp256k1_context_destroy(work->context);
+}
+
+int main(void) {
+    static struct work work;
+    measure_hashes(&work);
+    measure_words(&work);
+    measure_keys(&work);
+    measure("rlp write, a transaction", run_rlp_write, &work);
+    measure("rlp read, a transaction", run_rlp_read, &work);
+    return work.sink == 1; /* never, but the compiler cannot know */
+}
