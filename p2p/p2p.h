@@ -1,12 +1,13 @@
 #pragma once
 /* Authenticated, encrypted TCP between nodes: whole messages over a full mesh.
  *
- * Peers are Ed25519 keys.  A handshake proves both keys (signed ephemeral X25519, forward secret) and
- * that both sides run the same chain (chain_digest); then every message is one ChaCha20-Poly1305
- * sealed record, so that bytes that were changed, replayed or reordered end the connection.  Only
- * peers that p2p_set_peers named are let in.  One thread owns all sockets (poll loop); it connects to
- * every named peer that has an address, with backoff, keeps one connection per peer (the one whose
- * initiator has the lower key when both connect), pings, and closes what is silent.
+ * Peers are Ed25519 keys.  A handshake proves both keys (signed ephemeral X25519, forward secret)
+ * and that both sides run the same chain (chain_digest); then every message travels in
+ * ChaCha20-Poly1305 sealed records of at most 16 KiB (session.h), so that bytes that were changed,
+ * replayed or reordered end the connection.  Only peers that p2p_set_peers named are let in.  One
+ * thread owns all sockets (poll loop); it connects to every named peer that has an address, with
+ * backoff, keeps one connection per peer (the one whose initiator has the lower key when both
+ * connect), pings, and closes what is silent.
  *
  * Outgoing messages queue per peer in three lanes; a vote never waits behind a block that is being
  * sent to sync somebody.  Queues are bounded in bytes: a lane that is full drops its oldest whole
@@ -28,8 +29,8 @@ enum p2p_lane {
 };
 
 struct p2p_peer {
-    struct hash32 id;           /* Ed25519 public key */
-    char host[P2P_HOST_BYTES];  /* empty: wait for it to connect */
+    struct hash32 id;          /* Ed25519 public key */
+    char host[P2P_HOST_BYTES]; /* empty: wait for it to connect */
     uint16_t port;
 };
 
@@ -38,16 +39,19 @@ struct p2p_events {
     void *context;
     void (*message)(void *context, const struct hash32 *peer, struct bytes message);
     void (*connected)(void *context, const struct hash32 *peer, bool is_connected);
+    /* A named peer proved its key but runs another chain (chain_digest); may be NULL. */
+    void (*other_chain)(void *context, const struct hash32 *peer);
 };
 
 struct p2p_config {
     struct ed25519_key key;
-    const char *listen_host;    /* "0.0.0.0", "127.0.0.1", ... */
-    uint16_t listen_port;       /* 0: do not listen */
-    struct hash32 chain_digest; /* keccak over genesis hash, protocol version and consensus settings */
+    const char *listen_host; /* "0.0.0.0", "127.0.0.1", ... */
+    uint16_t listen_port;    /* 0: do not listen */
+    struct hash32
+        chain_digest; /* keccak over genesis hash, protocol version and consensus settings */
     uint32_t lane_bytes_max[P2P_LANE_COUNT]; /* per peer; 0: the default */
     uint32_t receive_bytes_per_second_max;   /* per peer; 0: the default */
-    uint64_t silence_ms;        /* close a connection that is silent so long; 0: 10,000 */
+    uint64_t silence_ms; /* close a connection that is silent so long; 0: 10,000 */
     struct p2p_events events;
 };
 
@@ -55,9 +59,9 @@ struct p2p_counters {
     uint32_t peers_connected;
     uint64_t messages_sent, messages_received;
     uint64_t bytes_sent, bytes_received;
-    uint64_t messages_dropped;     /* a full lane */
-    uint64_t handshakes_refused;   /* unknown key, wrong signature, other chain */
-    uint64_t records_bad;          /* did not authenticate or too long */
+    uint64_t messages_dropped;   /* a full lane */
+    uint64_t handshakes_refused; /* unknown key, wrong signature, other chain */
+    uint64_t records_bad;        /* did not authenticate or too long */
 };
 
 struct p2p;
