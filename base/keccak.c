@@ -1,9 +1,10 @@
 #include "base/keccak.h"
 
 #include "base/check.h"
+#include "base/keccak_internal.h"
 
-#define RATE_BYTES 136
-#define RATE_LANES 17
+#define RATE_BYTES KECCAK_RATE_BYTES
+#define RATE_LANES KECCAK_RATE_LANES
 
 const struct hash32 KECCAK_EMPTY = {{0xc5, 0xd2, 0x46, 0x01, 0x86, 0xf7, 0x23, 0x3c,
                                      0x92, 0x7e, 0x7d, 0xb2, 0xdc, 0xc7, 0x03, 0xc0,
@@ -18,8 +19,7 @@ const struct hash32 KECCAK_EMPTY_TRIE = {{0x56, 0xe8, 0x1f, 0x17, 0x1b, 0xcc, 0x
                                           0x5b, 0x48, 0xe0, 0x1b, 0x99, 0x6c, 0xad, 0xc0,
                                           0x01, 0x62, 0x2f, 0xb5, 0xe3, 0x63, 0xb4, 0x21}};
 
-/* Keccak's iota constants (FIPS 202, section 3.2.5). */
-static const uint64_t round_constants[24] = {
+const uint64_t keccak_round_constants[24] = {
     0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000,
     0x000000000000808b, 0x0000000080000001, 0x8000000080008081, 0x8000000000008009,
     0x000000000000008a, 0x0000000000000088, 0x0000000080008009, 0x000000008000000a,
@@ -90,15 +90,24 @@ static inline __attribute__((always_inline)) void keccak_round(const uint64_t *a
     CHI_ROW(e, 20, b0, b1, b2, b3, b4);
 }
 
-static void permute(uint64_t state[25]) {
+/* permute_general uses the general registers, with BMI's and-not. */
+static void permute_general(uint64_t state[25]) {
     uint64_t a[25];
     uint64_t e[25];
     memcpy(a, state, sizeof a);
     for (int i = 0; i < 24; i += 2) {
-        keccak_round(a, e, round_constants[i]);
-        keccak_round(e, a, round_constants[i + 1]);
+        keccak_round(a, e, keccak_round_constants[i]);
+        keccak_round(e, a, keccak_round_constants[i + 1]);
     }
     memcpy(state, a, sizeof a);
+}
+
+static inline void permute(uint64_t state[25]) {
+    if (keccak_has_avx512()) {
+        keccak_permute_avx512(state);
+    } else {
+        permute_general(state);
+    }
 }
 
 /* absorb mixes one whole block in.  (Lanes are little-endian, as this machine is.) */
@@ -111,16 +120,13 @@ static inline void absorb(uint64_t state[25], const uint8_t *block) {
     permute(state);
 }
 
-/* finish pads (0x01 ... 0x80, Keccak's own padding) the block's last `size` bytes and squeezes. */
-static inline struct hash32 finish(uint64_t state[25], const uint8_t *rest, size_t size) {
-    uint8_t block[RATE_BYTES] = {0};
-    if (size != 0) memcpy(block, rest, size);
-    block[size] = 0x01;
+/* pad makes the last block of a message whose last `rest` is shorter than a block: 0x01 ... 0x80,
+ * Keccak's own padding. */
+static inline void pad(uint8_t block[RATE_BYTES], struct bytes rest) {
+    memset(block, 0, RATE_BYTES);
+    if (rest.size != 0) memcpy(block, rest.data, rest.size);
+    block[rest.size] = 0x01;
     block[RATE_BYTES - 1] |= 0x80;
-    absorb(state, block);
-    struct hash32 out;
-    memcpy(out.bytes, state, sizeof out.bytes);
-    return out;
 }
 
 struct hash32 keccak256(struct bytes in) {
@@ -130,7 +136,75 @@ struct hash32 keccak256(struct bytes in) {
         in.data += RATE_BYTES;
         in.size -= RATE_BYTES;
     }
-    return finish(state, in.data, in.size);
+    uint8_t block[RATE_BYTES];
+    pad(block, in);
+    absorb(state, block);
+    struct hash32 out;
+    memcpy(out.bytes, state, sizeof out.bytes);
+    return out;
+}
+
+/* One of the states that keccak256_many works on at once. */
+struct way {
+    struct bytes rest; /* not absorbed yet */
+    size_t index;      /* of the message */
+    bool is_busy;
+    bool is_last; /* the padded block is in */
+};
+
+/* way_absorb mixes the next block of way k into its column of the states. */
+static void way_absorb(struct way *way, size_t k, uint64_t states[KECCAK_LANES][KECCAK_WAYS]) {
+    uint8_t padded[RATE_BYTES];
+    const uint8_t *block = way->rest.data;
+    if (way->rest.size < RATE_BYTES) {
+        pad(padded, way->rest);
+        block = padded;
+        way->is_last = true;
+    }
+    for (size_t i = 0; i < RATE_LANES; i++) {
+        uint64_t lane;
+        memcpy(&lane, block + 8 * i, sizeof lane);
+        states[i][k] ^= lane;
+    }
+    if (!way->is_last) way->rest = bytes_slice(way->rest, RATE_BYTES, way->rest.size);
+}
+
+/* hash_eight keeps eight ways busy: whichever finishes takes up the next message. */
+static void hash_eight(const struct bytes *in, size_t count, struct hash32 *out) {
+    uint64_t states[KECCAK_LANES][KECCAK_WAYS];
+    struct way ways[KECCAK_WAYS] = {{.is_busy = false}};
+    size_t next = 0;
+    size_t done = 0;
+    memset(states, 0, sizeof states);
+    while (done < count) {
+        for (size_t k = 0; k < KECCAK_WAYS; k++) {
+            if (!ways[k].is_busy && next < count) {
+                ways[k] = (struct way){.rest = in[next], .index = next, .is_busy = true};
+                for (size_t i = 0; i < KECCAK_LANES; i++)
+                    states[i][k] = 0;
+                next++;
+            }
+            if (ways[k].is_busy) way_absorb(&ways[k], k, states);
+        }
+        keccak_permute_eight(states);
+        for (size_t k = 0; k < KECCAK_WAYS; k++) {
+            if (!ways[k].is_busy || !ways[k].is_last) continue;
+            for (size_t i = 0; i < 4; i++) {
+                memcpy(out[ways[k].index].bytes + 8 * i, &states[i][k], 8);
+            }
+            ways[k].is_busy = false;
+            done++;
+        }
+    }
+}
+
+void keccak256_many(const struct bytes *in, size_t count, struct hash32 *out) {
+    if (count > 1 && keccak_has_avx512()) {
+        hash_eight(in, count, out);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        out[i] = keccak256(in[i]);
 }
 
 void keccak_init(struct keccak *context) {

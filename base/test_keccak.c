@@ -82,6 +82,27 @@ static void test_every_size_and_split(void) {
     }
 }
 
+/* Messages of all sizes in one call, in orders that make the ways finish at different times. */
+static void test_many(void) {
+    static uint8_t message[2000];
+    struct bytes in[300];
+    struct hash32 out[301];
+    for (size_t i = 0; i < sizeof message; i++)
+        message[i] = (uint8_t)(i * 13 + i / 255);
+    for (size_t count = 0; count <= 300; count += count < 20 ? 1 : 35) {
+        for (size_t i = 0; i < count; i++) {
+            in[i] = (struct bytes){message + i % 7, (i * 97 + count) % 700};
+        }
+        memset(out, 0xee, sizeof out);
+        keccak256_many(in, count, out);
+        for (size_t i = 0; i < count; i++) {
+            const struct hash32 expected = naive_keccak256(in[i]);
+            CHECK(hash_equal(&out[i], &expected));
+        }
+        CHECK(out[count].bytes[0] == 0xee);
+    }
+}
+
 int main(void) {
     expect(BYTES_EMPTY, "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
     expect(BYTES_STRING("abc"), "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45");
@@ -97,5 +118,6 @@ int main(void) {
     CHECK(hash_equal(&empty_list, &KECCAK_EMPTY_LIST));
     CHECK(hash_equal(&empty_trie, &KECCAK_EMPTY_TRIE));
     test_every_size_and_split();
+    test_many();
     return 0;
 }

@@ -1,0 +1,25 @@
+#pragma once
+/* Keccak-f[1600] by instruction set.  keccak.c asks the processor and picks; the rest of base sees
+ * only keccak.h. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KECCAK_LANES      25
+#define KECCAK_RATE_BYTES 136
+#define KECCAK_RATE_LANES 17
+#define KECCAK_WAYS       8 /* states that keccak_permute_eight works on at once */
+
+/* Keccak's iota constants (FIPS 202, section 3.2.5). */
+extern const uint64_t keccak_round_constants[24];
+
+/* keccak_has_avx512 says whether the two functions below may be called here. */
+static inline bool keccak_has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
+}
+
+/* keccak_permute_avx512 permutes one state. */
+void keccak_permute_avx512(uint64_t state[KECCAK_LANES]);
+
+/* keccak_permute_eight permutes eight states that lie lane by lane: lane i of state k is
+ * states[i][k]. */
+void keccak_permute_eight(uint64_t states[KECCAK_LANES][KECCAK_WAYS]);
