@@ -2,9 +2,9 @@
 /* The Ethereum Virtual Machine: runs one transaction, or one call, on a host.
  *
  * Every revision from Frontier on is described by tables (evm/opcodes.h: name, stack, gas, first
- * fork; evm/gas.h: the constants of each fork; evm/precompiles.h), chosen once per block.  Execution
- * allocates nothing: frames, stacks and memories come out of the arena given to evm_create, sized by
- * EVM_ARENA_BYTES; logs and return data live in the transaction's arena.  One evm per thread. */
+ * fork; evm/gas.h: the constants of each fork; evm/precompiles.h), chosen once per block. Execution
+ * allocates nothing: frames, stacks and memories come out of the arena given to evm_create, sized
+ * by EVM_ARENA_BYTES; logs and return data live in the transaction's arena.  One evm per thread. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -54,9 +54,9 @@ struct evm_block {
     uint64_t timestamp; /* seconds */
     uint64_t gas_limit;
     struct address coinbase;
-    struct u256 difficulty;  /* before Paris */
-    struct hash32 randao;    /* since Paris */
-    struct u256 base_fee;    /* zero before London */
+    struct u256 difficulty; /* before Paris */
+    struct hash32 randao;   /* since Paris */
+    struct u256 base_fee;   /* zero before London */
     uint64_t excess_blob_gas;
     struct u256 blob_base_fee;
 };
@@ -65,9 +65,9 @@ struct evm_block {
 struct evm_step {
     uint64_t pc;
     uint8_t opcode;
-    uint64_t gas;      /* before the instruction */
-    uint64_t gas_cost; /* constant part and what is known before it runs */
-    unsigned depth;    /* 1 for the transaction's own frame */
+    uint64_t gas;             /* before the instruction */
+    uint64_t gas_cost;        /* constant part and what is known before it runs */
+    unsigned depth;           /* 1 for the transaction's own frame */
     const struct u256 *stack; /* bottom first */
     size_t stack_count;
     struct bytes memory;
@@ -76,18 +76,18 @@ struct evm_step {
     struct address address; /* whose storage this frame uses */
 };
 struct evm_frame_event {
-    bool is_enter; /* else: leave */
+    bool is_enter;  /* else: leave */
     uint8_t opcode; /* CALL, CREATE, ... ; 0 for the transaction itself */
     unsigned depth;
     struct address from, to;
     struct u256 value;
-    struct bytes data; /* enter: input; leave: output */
-    uint64_t gas;      /* enter: gas given; leave: gas used */
+    struct bytes data;      /* enter: input; leave: output */
+    uint64_t gas;           /* enter: gas given; leave: gas used */
     enum evm_status status; /* leave only */
 };
 struct evm_tracer {
     void *context;
-    void (*step)(void *context, const struct evm_step *step);        /* may be NULL */
+    void (*step)(void *context, const struct evm_step *step);          /* may be NULL */
     void (*frame)(void *context, const struct evm_frame_event *event); /* may be NULL */
 };
 
@@ -95,17 +95,17 @@ struct evm_tracer {
 struct evm_options {
     bool skip_nonce;      /* do not compare the nonce */
     bool skip_code_check; /* the sender may have code (EIP-3607) */
-    bool skip_balance;    /* the sender need not pay for gas (system calls, eth_call without price) */
-    bool skip_base_fee;   /* max_fee 0 is allowed below the base fee */
-    bool skip_gas_cap;    /* EIP-7825's cap and the block's gas limit do not apply */
+    bool skip_balance;  /* the sender need not pay for gas (system calls, eth_call without price) */
+    bool skip_base_fee; /* max_fee 0 is allowed below the base fee */
+    bool skip_gas_cap;  /* EIP-7825's cap and the block's gas limit do not apply */
     const struct evm_tracer *tracer;
 };
 
 struct evm_result {
     enum evm_status status;
-    uint64_t gas_used;      /* after refunds and EIP-7623's floor */
+    uint64_t gas_used; /* after refunds and EIP-7623's floor */
     uint64_t gas_refunded;
-    struct bytes output;    /* return or revert data; in the transaction's arena */
+    struct bytes output;        /* return or revert data; in the transaction's arena */
     const struct evm_log *logs; /* empty unless status is EVM_SUCCESS */
     size_t logs_count;
     bool has_contract_address;
@@ -118,20 +118,21 @@ struct evm_result {
 MUST_USE enum err evm_create(void *memory, size_t memory_bytes, struct evm **out);
 
 /* evm_transaction_check says whether `transaction` (sender known) may run in `block` now: the rules
- * of its fork about type, chain id, nonce, fees, funds, intrinsic and floor gas, caps, initcode size,
- * sender's code.  `block_gas_left` bounds its gas limit.  Changes nothing. */
+ * of its fork about type, chain id, nonce, fees, funds, intrinsic and floor gas, caps, initcode
+ * size, sender's code.  `block_gas_left` bounds its gas limit.  Changes nothing. */
 enum verdict evm_transaction_check(struct evm *evm, const struct evm_host *host,
                                    const struct evm_block *block,
                                    const struct transaction *transaction,
                                    const struct evm_options *options, uint64_t block_gas_left);
 
-/* evm_transaction_check_static is the part of the check that needs no state: for the pool's door. */
+/* evm_transaction_check_static is the part of the check that needs no state: for the pool's door.
+ */
 enum verdict evm_transaction_check_static(const struct chain_config *config, enum fork fork,
                                           const struct transaction *transaction);
 
-/* evm_transaction_run runs a transaction that evm_transaction_check accepted in this same state: buys
- * gas, applies authorizations, executes, refunds, pays the coinbase.  Does not end the transaction in
- * the host (state_end_transaction is the caller's).  `arena` keeps output and logs.
+/* evm_transaction_run runs a transaction that evm_transaction_check accepted in this same state:
+ * buys gas, applies authorizations, executes, refunds, pays the coinbase.  Does not end the
+ * transaction in the host (state_end_transaction is the caller's).  `arena` keeps output and logs.
  * ERR_LIMIT: `arena` is exhausted; the caller abandons the block. */
 MUST_USE enum err evm_transaction_run(struct evm *evm, const struct evm_host *host,
                                       const struct evm_block *block,

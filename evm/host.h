@@ -1,9 +1,9 @@
 #pragma once
 /* What the EVM asks of the world: one struct of functions over a context.
  *
- * evm/ and state/ do not know each other; workloads/ binds them.  All calls come from the one thread
- * that runs the transaction.  A host that fails (disk) remembers it and answers zeros; its owner
- * checks after the transaction. */
+ * evm/ and state/ do not know each other; workloads/ binds them.  All calls come from the one
+ * thread that runs the transaction.  A host that fails (disk) remembers it and answers zeros; its
+ * owner checks after the transaction. */
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/u256.h"
@@ -35,8 +35,8 @@ struct evm_host {
     bool (*is_destroyed)(void *context, const struct address *address);
     void (*storage)(void *context, const struct address *address, const struct hash32 *key,
                     struct u256 *out);
-    void (*storage_original)(void *context, const struct address *address,
-                             const struct hash32 *key, struct u256 *out);
+    void (*storage_original)(void *context, const struct address *address, const struct hash32 *key,
+                             struct u256 *out);
     void (*set_storage)(void *context, const struct address *address, const struct hash32 *key,
                         const struct u256 *value);
     void (*transient)(void *context, const struct address *address, const struct hash32 *key,

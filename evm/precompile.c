@@ -1,0 +1,34 @@
+#include "evm/precompile.h"
+
+#include <string.h>
+
+/*    address, first fork, text, functions' name */
+#define PRECOMPILES(X)                                                                             \
+    X(0x01, FRONTIER, "ECREC", ecrecover)                                                          \
+    X(0x02, FRONTIER, "SHA256", sha256_precompile)                                                 \
+    X(0x03, FRONTIER, "RIPEMD160", ripemd160)                                                      \
+    X(0x04, FRONTIER, "ID", identity)
+
+static const struct precompile precompiles[] = {
+#define X(address, first, text, name) {address, FORK_##first, text, name##_gas, name##_run},
+    PRECOMPILES(X)
+#undef X
+};
+
+const struct precompile *precompile_find(enum fork fork, const struct address *address) {
+    uint64_t head[2];
+    memcpy(head, address->bytes, sizeof head);
+    if ((head[0] | head[1]) != 0 || address->bytes[16] != 0 || address->bytes[17] != 0) return NULL;
+    const uint16_t low = (uint16_t)be_read(address->bytes + 18, 2);
+    const struct precompile *found = NULL;
+    for (size_t i = 0; i < sizeof precompiles / sizeof precompiles[0]; i++) {
+        if (precompiles[i].address == low && precompiles[i].first <= fork) found = &precompiles[i];
+    }
+    return found;
+}
+
+void precompile_padded(struct bytes input, size_t offset, uint8_t *out, size_t size) {
+    memset(out, 0, size);
+    const struct bytes there = bytes_slice(input, offset, size);
+    if (there.size != 0) memcpy(out, there.data, there.size);
+}
