@@ -150,43 +150,43 @@ struct way {
     size_t index;      /* of the message */
     bool is_busy;
     bool is_last; /* the padded block is in */
+    uint8_t padded[RATE_BYTES];
 };
 
-/* way_absorb mixes the next block of way k into its column of the states. */
-static void way_absorb(struct way *way, size_t k, uint64_t states[KECCAK_LANES][KECCAK_WAYS]) {
-    uint8_t padded[RATE_BYTES];
+/* way_next_block views the next block of the way's message; an idle way absorbs whatever there is.
+ */
+static const uint8_t *way_next_block(struct way *way) {
+    if (!way->is_busy) return way->padded;
     const uint8_t *block = way->rest.data;
     if (way->rest.size < RATE_BYTES) {
-        pad(padded, way->rest);
-        block = padded;
+        pad(way->padded, way->rest);
         way->is_last = true;
+        return way->padded;
     }
-    for (size_t i = 0; i < RATE_LANES; i++) {
-        uint64_t lane;
-        memcpy(&lane, block + 8 * i, sizeof lane);
-        states[i][k] ^= lane;
-    }
-    if (!way->is_last) way->rest = bytes_slice(way->rest, RATE_BYTES, way->rest.size);
+    way->rest = bytes_slice(way->rest, RATE_BYTES, way->rest.size);
+    return block;
 }
 
 /* hash_eight keeps eight ways busy: whichever finishes takes up the next message. */
 static void hash_eight(const struct bytes *in, size_t count, struct hash32 *out) {
-    uint64_t states[KECCAK_LANES][KECCAK_WAYS];
+    uint64_t states[KECCAK_LANES][KECCAK_WAYS] = {{0}};
     struct way ways[KECCAK_WAYS] = {{.is_busy = false}};
     size_t next = 0;
     size_t done = 0;
-    memset(states, 0, sizeof states);
     while (done < count) {
+        const uint8_t *blocks[KECCAK_WAYS];
+        uint8_t fresh = 0;
         for (size_t k = 0; k < KECCAK_WAYS; k++) {
             if (!ways[k].is_busy && next < count) {
-                ways[k] = (struct way){.rest = in[next], .index = next, .is_busy = true};
-                for (size_t i = 0; i < KECCAK_LANES; i++)
-                    states[i][k] = 0;
-                next++;
+                ways[k].rest = in[next];
+                ways[k].index = next++;
+                ways[k].is_busy = true;
+                ways[k].is_last = false;
+                fresh = (uint8_t)(fresh | 1u << k);
             }
-            if (ways[k].is_busy) way_absorb(&ways[k], k, states);
+            blocks[k] = way_next_block(&ways[k]);
         }
-        keccak_permute_eight(states);
+        keccak_absorb_eight(states, blocks, fresh);
         for (size_t k = 0; k < KECCAK_WAYS; k++) {
             if (!ways[k].is_busy || !ways[k].is_last) continue;
             for (size_t i = 0; i < 4; i++) {

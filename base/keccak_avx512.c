@@ -3,6 +3,7 @@
  * (in 128-bit registers, half unused: faster than general registers, of which there are too few)
  * and eight states at once (in 512-bit registers, for the many small nodes of a trie). */
 #include <immintrin.h>
+#include <string.h>
 
 #include "base/keccak_internal.h"
 
@@ -94,11 +95,45 @@ AVX512 void keccak_permute_avx512(uint64_t state[KECCAK_LANES]) {
 #define ROTATE(x, bits)         _mm512_rol_epi64(x, bits)
 #define TERNARY(x, y, z, table) _mm512_ternarylogic_epi64(x, y, z, table)
 
-AVX512 void keccak_permute_eight(uint64_t states[KECCAK_LANES][KECCAK_WAYS]) {
+/* transpose turns eight rows of eight lanes into columns, in place. */
+AVX512 static inline void transpose(__m512i row[8]) {
+    __m512i pair[8];
+    __m512i quad[8];
+    for (int i = 0; i < 8; i += 2) {
+        pair[i] = _mm512_unpacklo_epi64(row[i], row[i + 1]);
+        pair[i + 1] = _mm512_unpackhi_epi64(row[i], row[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        for (int k = 0; k < 2; k++) {
+            quad[i + k] = _mm512_shuffle_i64x2(pair[i + k], pair[i + k + 2], 0x88);
+            quad[i + k + 2] = _mm512_shuffle_i64x2(pair[i + k], pair[i + k + 2], 0xdd);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        row[i] = _mm512_shuffle_i64x2(quad[i], quad[i + 4], 0x88);
+        row[i + 4] = _mm512_shuffle_i64x2(quad[i], quad[i + 4], 0xdd);
+    }
+}
+
+AVX512 void keccak_absorb_eight(uint64_t states[KECCAK_LANES][KECCAK_WAYS],
+                                const uint8_t *const blocks[KECCAK_WAYS], uint8_t fresh) {
     __m512i a[KECCAK_LANES];
     __m512i e[KECCAK_LANES];
+    const __mmask8 kept = (__mmask8)~fresh;
     for (int i = 0; i < KECCAK_LANES; i++)
-        a[i] = _mm512_loadu_si512(states[i]);
+        a[i] = _mm512_maskz_loadu_epi64(kept, states[i]);
+    for (int i = 0; i < 16; i += 8) {
+        __m512i row[8];
+        for (int k = 0; k < 8; k++)
+            row[k] = _mm512_loadu_si512(blocks[k] + 8 * i);
+        transpose(row);
+        for (int k = 0; k < 8; k++)
+            a[i + k] = XOR(a[i + k], row[k]);
+    }
+    uint64_t last[KECCAK_WAYS];
+    for (int k = 0; k < KECCAK_WAYS; k++)
+        memcpy(&last[k], blocks[k] + 128, 8);
+    a[16] = XOR(a[16], _mm512_loadu_si512(last));
     for (int i = 0; i < 24; i += 2) {
         ROUND(a, e, _mm512_set1_epi64((long long)keccak_round_constants[i]));
         ROUND(e, a, _mm512_set1_epi64((long long)keccak_round_constants[i + 1]));

@@ -7,7 +7,7 @@
 #define KECCAK_LANES      25
 #define KECCAK_RATE_BYTES 136
 #define KECCAK_RATE_LANES 17
-#define KECCAK_WAYS       8 /* states that keccak_permute_eight works on at once */
+#define KECCAK_WAYS       8 /* states that keccak_absorb_eight works on at once */
 
 /* Keccak's iota constants (FIPS 202, section 3.2.5). */
 extern const uint64_t keccak_round_constants[24];
@@ -20,6 +20,8 @@ static inline bool keccak_has_avx512(void) {
 /* keccak_permute_avx512 permutes one state. */
 void keccak_permute_avx512(uint64_t state[KECCAK_LANES]);
 
-/* keccak_permute_eight permutes eight states that lie lane by lane: lane i of state k is
- * states[i][k]. */
-void keccak_permute_eight(uint64_t states[KECCAK_LANES][KECCAK_WAYS]);
+/* keccak_absorb_eight mixes blocks[k] into state k and permutes, for eight states that lie lane by
+ * lane: lane i of state k is states[i][k].  The states whose bits are set in `fresh` start from
+ * zero. Each block is KECCAK_RATE_BYTES. */
+void keccak_absorb_eight(uint64_t states[KECCAK_LANES][KECCAK_WAYS],
+                         const uint8_t *const blocks[KECCAK_WAYS], uint8_t fresh);
