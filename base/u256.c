@@ -8,26 +8,6 @@
 
 typedef unsigned __int128 u128;
 
-struct u256 u256_mul(const struct u256 *a, const struct u256 *b) {
-    const uint64_t *x = a->limb;
-    const uint64_t *y = b->limb;
-    const u128 p00 = (u128)x[0] * y[0];
-    const u128 p01 = (u128)x[0] * y[1];
-    const u128 p02 = (u128)x[0] * y[2];
-    const u128 p10 = (u128)x[1] * y[0];
-    const u128 p11 = (u128)x[1] * y[1];
-    const u128 p20 = (u128)x[2] * y[0];
-    struct u256 out;
-    out.limb[0] = (uint64_t)p00;
-    /* Column 1 sums three 64-bit words, so a 128-bit sum cannot overflow; columns 2 and 3 wrap. */
-    const u128 column1 = (p00 >> 64) + (uint64_t)p01 + (uint64_t)p10;
-    out.limb[1] = (uint64_t)column1;
-    const u128 column2 = (column1 >> 64) + (p01 >> 64) + (p10 >> 64) + p02 + p11 + p20;
-    out.limb[2] = (uint64_t)column2;
-    out.limb[3] = (uint64_t)(column2 >> 64) + x[0] * y[3] + x[1] * y[2] + x[2] * y[1] + x[3] * y[0];
-    return out;
-}
-
 struct u256 u256_mul_overflow(const struct u256 *a, const struct u256 *b, bool *overflow) {
     uint64_t wide[8] = {0};
     for (int i = 0; i < 4; i++) {

@@ -90,8 +90,26 @@ static inline unsigned u256_bits(const struct u256 *a) {
     return 0;
 }
 
-/* The product modulo 2^256. */
-struct u256 u256_mul(const struct u256 *a, const struct u256 *b);
+/* u256_mul is the product modulo 2^256: schoolbook, without the columns that wrap away. */
+static inline struct u256 u256_mul(const struct u256 *a, const struct u256 *b) {
+    const uint64_t *x = a->limb;
+    const uint64_t *y = b->limb;
+    const unsigned __int128 p00 = (unsigned __int128)x[0] * y[0];
+    const unsigned __int128 p01 = (unsigned __int128)x[0] * y[1];
+    const unsigned __int128 p02 = (unsigned __int128)x[0] * y[2];
+    const unsigned __int128 p10 = (unsigned __int128)x[1] * y[0];
+    const unsigned __int128 p11 = (unsigned __int128)x[1] * y[1];
+    const unsigned __int128 p20 = (unsigned __int128)x[2] * y[0];
+    struct u256 out;
+    out.limb[0] = (uint64_t)p00;
+    /* Column 1 sums three 64-bit words, so a 128-bit sum cannot overflow; columns 2 and 3 wrap. */
+    const unsigned __int128 column1 = (p00 >> 64) + (uint64_t)p01 + (uint64_t)p10;
+    out.limb[1] = (uint64_t)column1;
+    const unsigned __int128 column2 = (column1 >> 64) + (p01 >> 64) + (p10 >> 64) + p02 + p11 + p20;
+    out.limb[2] = (uint64_t)column2;
+    out.limb[3] = (uint64_t)(column2 >> 64) + x[0] * y[3] + x[1] * y[2] + x[2] * y[1] + x[3] * y[0];
+    return out;
+}
 struct u256 u256_mul_overflow(const struct u256 *a, const struct u256 *b, bool *overflow);
 /* Division by zero gives zero, as in the EVM. */
 struct u256 u256_div(const struct u256 *a, const struct u256 *b);

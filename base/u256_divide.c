@@ -1,7 +1,8 @@
-/* Division for u256.h: Knuth's algorithm D (TAOCP volume 2, 4.3.1) on 64-bit limbs, where each
- * quotient digit comes from a multiplication by the divisor's reciprocal instead of a division
- * (Moeller and Granlund, "Improved division by invariant integers", 2011, algorithms 4 to 6).  So a
- * whole division costs one machine division, for the reciprocal. */
+/* Division for u256.h.  One-limb divisors use the machine's own 128-by-64-bit division.  Longer
+ * ones use Knuth's algorithm D (TAOCP volume 2, 4.3.1) on 64-bit limbs, where each quotient digit
+ * comes from a multiplication by the reciprocal of the divisor's two top limbs (Moeller and
+ * Granlund, "Improved division by invariant integers", 2011, algorithms 5 and 6), so that a whole
+ * division costs one machine division. */
 #include "base/u256.h"
 
 typedef unsigned __int128 u128;
@@ -14,17 +15,18 @@ struct quotient {
     uint64_t limb[DIVIDEND_LIMBS_MAX];
 };
 
-/* divide_128 divides high:low by divisor; high < divisor, so that the quotient fits a limb. */
-static inline uint64_t divide_128(uint64_t high, uint64_t low, uint64_t divisor) {
+/* divide_128 divides *high:low by divisor, where *high < divisor so that the quotient fits a limb;
+ * *high becomes the remainder. */
+static inline uint64_t divide_128(uint64_t *high, uint64_t low, uint64_t divisor) {
     uint64_t quotient;
-    uint64_t remainder;
-    __asm__("divq %4" : "=a"(quotient), "=d"(remainder) : "a"(low), "d"(high), "r"(divisor) : "cc");
+    __asm__("divq %3" : "=a"(quotient), "+d"(*high) : "a"(low), "r"(divisor) : "cc");
     return quotient;
 }
 
 /* reciprocal_1 returns floor((2^128 - 1) / d) - 2^64 for a d with its top bit set. */
 static inline uint64_t reciprocal_1(uint64_t d) {
-    return divide_128(~d, UINT64_MAX, d);
+    uint64_t high = ~d;
+    return divide_128(&high, UINT64_MAX, d);
 }
 
 /* reciprocal_2 returns floor((2^192 - 1) / d1:d0) - 2^64 for a d1 with its top bit set. */
@@ -47,22 +49,6 @@ static inline uint64_t reciprocal_2(uint64_t d1, uint64_t d0) {
         if (p > d1 || (p == d1 && (uint64_t)t >= d0)) v--;
     }
     return v;
-}
-
-/* digit_1 divides *remainder:low by d (top bit set, *remainder < d) with its reciprocal v. */
-static inline uint64_t digit_1(uint64_t *remainder, uint64_t low, uint64_t d, uint64_t v) {
-    const u128 estimate = (u128)v * *remainder + ((u128)*remainder << 64 | low);
-    uint64_t q = (uint64_t)(estimate >> 64) + 1;
-    uint64_t r = low - q * d;
-    const uint64_t too_large = (uint64_t)0 - (uint64_t)(r > (uint64_t)estimate);
-    q += too_large;
-    r += too_large & d;
-    if (__builtin_expect(r >= d, 0)) {
-        q++;
-        r -= d;
-    }
-    *remainder = r;
-    return q;
 }
 
 /* digit_2 divides *remainder:low by the two-limb d (top bit set, *remainder < d). */
@@ -147,6 +133,16 @@ static inline int limbs_used(const uint64_t *limbs, int count) {
     return count;
 }
 
+/* divide_short divides by one limb, a machine division for each limb of the quotient; it returns
+ * the remainder. */
+static inline uint64_t divide_short(const uint64_t *u, int count, uint64_t d,
+                                    struct quotient *quotient) {
+    uint64_t remainder = 0;
+    for (int j = count - 1; j >= 0; j--)
+        quotient->limb[j] = divide_128(&remainder, u[j], d);
+    return remainder;
+}
+
 /* divide divides `count` limbs by a divisor that is not zero; *quotient must be cleared before. */
 static struct u256 divide(const uint64_t *dividend, int count, const struct u256 *divisor,
                           struct quotient *quotient) {
@@ -156,6 +152,11 @@ static struct u256 divide(const uint64_t *dividend, int count, const struct u256
     if (u_count < d_count) {
         for (int i = 0; i < u_count; i++)
             remainder.limb[i] = dividend[i];
+        return remainder;
+    }
+
+    if (d_count == 1) {
+        remainder.limb[0] = divide_short(dividend, u_count, divisor->limb[0], quotient);
         return remainder;
     }
 
@@ -173,14 +174,6 @@ static struct u256 divide(const uint64_t *dividend, int count, const struct u256
     }
     u[u_count] = dividend[u_count - 1] >> 1 >> (63 - shift);
 
-    if (d_count == 1) {
-        const uint64_t v = reciprocal_1(d[0]);
-        uint64_t r = u[u_count];
-        for (int j = u_count - 1; j >= 0; j--)
-            quotient->limb[j] = digit_1(&r, u[j], d[0], v);
-        remainder.limb[0] = r >> shift;
-        return remainder;
-    }
     if (d_count == 2) {
         const u128 d_top = (u128)d[1] << 64 | d[0];
         const uint64_t v = reciprocal_2(d[1], d[0]);

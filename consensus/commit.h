@@ -26,8 +26,8 @@ MUST_USE enum err commit_decode(struct bytes in, struct commit *out);
 struct hash32 commit_hash(const struct commit *commit);
 
 /* commit_verify checks every signature and that their power is a quorum of `set` under `model`.
- * ERR_SIGNATURE: a signature is not of the validator it claims.  ERR_MISMATCH: no quorum, or another
- * height or block than expected. */
+ * ERR_SIGNATURE: a signature is not of the validator it claims.  ERR_MISMATCH: no quorum, or
+ * another height or block than expected. */
 MUST_USE enum err commit_verify(const struct commit *commit, uint64_t height,
                                 const struct hash32 *block, const struct validator_set *set,
                                 enum fault_model model, const struct signing_domain *domain,

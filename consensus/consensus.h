@@ -3,13 +3,13 @@
  * arXiv:1807.04938, Algorithm 1) as a pure state machine over opaque block hashes.
  *
  * consensus_step takes one input and appends effects.  It knows no clock (time is a count of
- * milliseconds handed in with each input), no socket, no disk, no block contents.  The caller performs
- * effects in order, and whatever PERSIST names is durable before any later vote leaves.  Votes come in
- * already recovered (voter is who really signed).  Own votes are signed inside, by the signer given at
- * creation, right after the PERSIST that records them; they count at once.
+ * milliseconds handed in with each input), no socket, no disk, no block contents.  The caller
+ * performs effects in order, and whatever PERSIST names is durable before any later vote leaves.
+ * Votes come in already recovered (voter is who really signed).  Own votes are signed inside, by
+ * the signer given at creation, right after the PERSIST that records them; they count at once.
  *
- * Heights are driven from outside: after EFFECT_COMMIT the machine waits for INPUT_HEIGHT, which comes
- * once the block is executed and durable.  See docs/consensus.md. */
+ * Heights are driven from outside: after EFFECT_COMMIT the machine waits for INPUT_HEIGHT, which
+ * comes once the block is executed and durable.  See docs/consensus.md. */
 #include "base/arena.h"
 #include "consensus/commit.h"
 #include "consensus/rotation.h"
@@ -38,16 +38,18 @@ struct consensus_config {
 };
 
 /* What is durable about signing: the newest thing signed, and Tendermint's locked and valid values.
- * Encoded by consensus_record_encode; the caller stores it under one name, together with the bytes of
- * the valid block (it knows them by hash). */
+ * Encoded by consensus_record_encode; the caller stores it under one name, together with the bytes
+ * of the valid block (it knows them by hash). */
 struct consensus_record {
     uint64_t height;
     uint32_t round;
-    uint8_t step;             /* of the newest signature: 0 none, 1 proposal, 2 prevote, 3 precommit */
-    struct vote last;         /* the newest signature itself: sent again after a restart, not remade */
+    uint8_t step;     /* of the newest signature: 0 none, 1 proposal, 2 prevote, 3 precommit */
+    struct vote last; /* the newest signature itself: sent again after a restart, not remade */
     bool has_locked, has_valid;
     uint32_t locked_round, valid_round;
     struct hash32 locked, valid;
+    struct vote prevote,
+        precommit; /* newest of each at this height, sent again too; kind 0: none */
 };
 #define CONSENSUS_RECORD_BYTES_MAX 512
 void consensus_record_encode(const struct consensus_record *record, struct buffer *out);
@@ -60,25 +62,29 @@ enum consensus_input_kind {
     CONSENSUS_INPUT_VOTE,     /* prevote or precommit */
     CONSENSUS_INPUT_BUILT,    /* the block asked for by EFFECT_BUILD is ready and executed */
     CONSENSUS_INPUT_CHECKED,  /* a proposed block was executed: valid or not */
-    CONSENSUS_INPUT_HANDOVER, /* the round-0 proposer of this height says that it will not propose */
+    CONSENSUS_INPUT_HANDOVER, /* the round-0 proposer of this height says that it will not propose
+                               */
 };
 
 struct consensus_input {
     enum consensus_input_kind kind;
     uint64_t now_ms; /* monotonic; every input carries it */
-    struct { /* HEIGHT */
+    struct {         /* HEIGHT */
         uint64_t height;
-        const struct validator_set *set;    /* copied */
-        uint32_t scheduled_index;           /* from rotation_advance */
+        const struct validator_set *set; /* copied */
+        uint32_t scheduled_index;        /* from rotation_advance */
         bool is_rotation_first;
-        struct address previous_proposer;   /* the frame's proposer of height - 1 */
-        uint64_t propose_at_ms;             /* not before: block time after the last block */
-        const struct consensus_record *record; /* after a restart, if of this height; else NULL */
+        struct address previous_proposer; /* the frame's proposer of height - 1 */
+        uint64_t propose_at_ms;           /* not before: block time after the last block */
+        /* After a restart what is stored, else NULL.  A record of a later height (an older chain
+         * was restored) keeps the machine from signing until it gets there. */
+        const struct consensus_record *record;
+        const struct commit *polka; /* stored with the record; NULL: none */
     } begin;
-    struct vote vote;                       /* PROPOSAL, VOTE, HANDOVER (voter only) */
-    struct hash32 block;                    /* BUILT, CHECKED */
-    uint32_t round;                         /* BUILT: the round it was built for */
-    bool is_valid;                          /* CHECKED */
+    struct vote vote;    /* PROPOSAL, VOTE, HANDOVER (voter only) */
+    struct hash32 block; /* BUILT, CHECKED */
+    uint32_t round;      /* BUILT: the round it was built for */
+    bool is_valid;       /* CHECKED */
 };
 
 enum consensus_effect_kind {
@@ -88,7 +94,10 @@ enum consensus_effect_kind {
     CONSENSUS_EFFECT_BROADCAST, /* send `vote` (a proposal goes with its block's bytes) to all */
     CONSENSUS_EFFECT_COMMIT,    /* `block` is decided; `commit` proves it */
     CONSENSUS_EFFECT_EVIDENCE,  /* `vote` and `conflicting` are signed by one voter */
-    CONSENSUS_EFFECT_ROUND,     /* a new round began (metrics); is_timeout: because the last one failed */
+    CONSENSUS_EFFECT_ROUND, /* a new round began (metrics); is_timeout: because the last one failed
+                             */
+    CONSENSUS_EFFECT_NEED, /* a quorum voted in `round` for `block`, which no PROPOSAL input showed:
+                            * fetch its proposal from the others; repeated every resend_ms */
 };
 
 struct consensus_effect {
@@ -99,7 +108,10 @@ struct consensus_effect {
     struct hash32 block;
     struct vote vote;
     struct vote conflicting;
-    const struct commit *commit; /* valid until the next step */
+    /* COMMIT: the proof.  PERSIST: the prevotes for the valid block (its polka) or NULL, stored
+     * with the record and handed back after a restart, when nobody may have them any more.  Valid
+     * until the next step. */
+    const struct commit *commit;
     bool is_timeout;
 };
 
@@ -119,6 +131,11 @@ struct consensus *consensus_create(void *memory, const struct consensus_config *
 void consensus_step(struct consensus *core, const struct consensus_input *input,
                     struct consensus_effects *effects);
 
+/* consensus_set_check refuses what cannot survive one fault: ERR_CONFIG for a byzantine set of
+ * fewer than four validators.  Asked when a chain starts, not at every height: exits may shrink a
+ * set. */
+MUST_USE enum err consensus_set_check(enum fault_model model, const struct validator_set *set);
+
 /* consensus_deadline_ms is when the next TICK is needed; UINT64_MAX: no timer runs. */
 uint64_t consensus_deadline_ms(const struct consensus *core);
 
@@ -136,5 +153,6 @@ struct consensus_status consensus_status(const struct consensus *core);
  * so that the caller should sync. */
 bool consensus_is_later(const struct consensus *core, const struct vote *vote);
 
-/* consensus_check_invariants CHECKs what must hold between steps; tests and the simulator call it. */
+/* consensus_check_invariants CHECKs what must hold between steps; tests and the simulator call it.
+ */
 void consensus_check_invariants(const struct consensus *core);

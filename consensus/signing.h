@@ -45,9 +45,9 @@ struct vote {
     enum vote_kind kind;
     uint64_t height;
     uint32_t round;
-    int32_t valid_round;    /* proposals: -1 or the round of the polka; votes: -1 */
-    struct hash32 block;    /* zero: nil (never in a proposal) */
-    struct address voter;   /* recovered from the signature, not sent */
+    int32_t valid_round;  /* proposals: -1 or the round of the polka; votes: -1 */
+    struct hash32 block;  /* zero: nil (never in a proposal) */
+    struct address voter; /* recovered from the signature, not sent */
     struct secp_signature signature;
 };
 

@@ -1,12 +1,13 @@
 #pragma once
 /* The world state during one block: accounts, storage, code, with a journal over a kv_reader.
  *
- * Reads fall through overlay -> reader and are cached for the block; writes stay in the overlay until
- * state_commit turns them into a root and a list of kv_writes.  Checkpoints nest and roll back all of
- * balances, nonces, code, storage, transient storage, access lists and logs' count (the caller keeps
- * logs).  All memory comes from the arena given at state_begin; nothing is freed before the block
- * ends.  A reader's failure is remembered (state_error) and reads then give zeros: callers check once,
- * at the end of a transaction and of a block, and abandon the block.  One thread. */
+ * Reads fall through overlay -> reader and are cached for the block; writes stay in the overlay
+ * until state_commit turns them into a root and a list of kv_writes.  Checkpoints nest and roll
+ * back all of balances, nonces, code, storage, transient storage, access lists and logs' count (the
+ * caller keeps logs).  All memory comes from the arena given at state_begin; nothing is freed
+ * before the block ends.  A reader's failure is remembered (state_error) and reads then give zeros:
+ * callers check once, at the end of a transaction and of a block, and abandon the block.  One
+ * thread. */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -50,10 +51,11 @@ void state_set_balance(struct state *state, const struct address *address,
                        const struct u256 *balance);
 void state_set_nonce(struct state *state, const struct address *address, uint64_t nonce);
 void state_set_code(struct state *state, const struct address *address, struct bytes code);
-/* state_touch marks an account so that EIP-161 deletes it if it is empty at the transaction's end. */
+/* state_touch marks an account so that EIP-161 deletes it if it is empty at the transaction's end.
+ */
 void state_touch(struct state *state, const struct address *address);
-/* state_create_account resets code, nonce and storage of a new contract's account, keeps its balance,
- * and marks it as created in this transaction (EIP-6780). */
+/* state_create_account resets code, nonce and storage of a new contract's account, keeps its
+ * balance, and marks it as created in this transaction (EIP-6780). */
 void state_create_account(struct state *state, const struct address *address);
 bool state_created_in_transaction(struct state *state, const struct address *address);
 /* state_destroy removes the account when the transaction ends. */
@@ -66,8 +68,8 @@ void state_storage(struct state *state, const struct address *address, const str
 /* state_storage_original: the value at the start of the transaction (EIP-2200). */
 void state_storage_original(struct state *state, const struct address *address,
                             const struct hash32 *key, struct u256 *out);
-void state_set_storage(struct state *state, const struct address *address,
-                       const struct hash32 *key, const struct u256 *value);
+void state_set_storage(struct state *state, const struct address *address, const struct hash32 *key,
+                       const struct u256 *value);
 void state_transient(struct state *state, const struct address *address, const struct hash32 *key,
                      struct u256 *out);
 void state_set_transient(struct state *state, const struct address *address,
@@ -81,19 +83,19 @@ bool state_warm_slot(struct state *state, const struct address *address, const s
 size_t state_checkpoint(struct state *state);
 void state_rollback(struct state *state, size_t checkpoint);
 
-/* state_end_transaction deletes destroyed accounts and, when `delete_empty` (EIP-161), touched empty
- * ones; clears access list, transient storage and the journal; storage originals move on. */
+/* state_end_transaction deletes destroyed accounts and, when `delete_empty` (EIP-161), touched
+ * empty ones; clears access list, transient storage and the journal; storage originals move on. */
 void state_end_transaction(struct state *state, bool delete_empty);
 
 /* state_root computes the root of the overlay over the reader's trie; cost grows with what changed
  * since the last call.  Errors: those of the reader, ERR_LIMIT of the arena. */
 MUST_USE enum err state_root(struct state *state, struct hash32 *root);
 
-/* state_writes lists what to write so that the tables hold the new state: accounts, storage, code and
- * trie nodes, sorted by (table, key), in the arena.  Call after state_root. */
+/* state_writes lists what to write so that the tables hold the new state: accounts, storage, code
+ * and trie nodes, sorted by (table, key), in the arena.  Call after state_root. */
 MUST_USE enum err state_writes(struct state *state, const struct kv_write **out, size_t *count);
 
-/* state_accounts_touched visits every account this block read or wrote, sorted by address: for tools
- * (prestate, JSON dumps), never for hashing. */
+/* state_accounts_touched visits every account this block read or wrote, sorted by address: for
+ * tools (prestate, JSON dumps), never for hashing. */
 void state_accounts_touched(struct state *state, void *context,
                             void (*visit)(void *context, const struct address *address));

@@ -145,9 +145,7 @@ contract AndeConsensusTest is ConsensusBase {
 
     function test_refusesSecondRegistration() public {
         address validator = _register(KEY, STAKE);
-        vm.expectRevert(
-            abi.encodeWithSelector(AndeConsensus.AlreadyRegistered.selector, validator)
-        );
+        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.AlreadyRegistered.selector, validator));
         vm.prank(validator);
         consensus.registerValidator(_peer(12), ENDPOINT, STAKE);
     }
@@ -231,9 +229,7 @@ contract AndeConsensusTest is ConsensusBase {
 
     function test_largestSetFitsTheBoundOfCometBFT() public view {
         uint256 powerMax = consensus.MAX_STAKE() / consensus.STAKE_PER_POWER();
-        vm.assertTrue(
-            powerMax * consensus.MAX_VALIDATORS() <= uint256(uint64(type(int64).max)) / 8
-        );
+        vm.assertTrue(powerMax * consensus.MAX_VALIDATORS() <= uint256(uint64(type(int64).max)) / 8);
     }
 
     function test_refusesTokenWithFee() public {
@@ -375,9 +371,7 @@ contract AndeConsensusTest is ConsensusBase {
             )
         );
         consensus.requestExit();
-        vm.expectRevert(
-            abi.encodeWithSelector(AndeConsensus.AlreadyRegistered.selector, validator)
-        );
+        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.AlreadyRegistered.selector, validator));
         consensus.registerValidator(_peer(12), ENDPOINT, STAKE);
         vm.stopPrank();
     }

@@ -20,7 +20,10 @@ interface Vm {
     function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;
     function readFile(string calldata path) external view returns (string memory);
-    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function parseJsonUint(string calldata json, string calldata key)
+        external
+        pure
+        returns (uint256);
     function parseJsonInt(string calldata json, string calldata key) external pure returns (int256);
     function parseJsonBytes32(string calldata json, string calldata key)
         external
@@ -84,6 +87,13 @@ abstract contract Base {
         return abi.encodePacked(r, bytes32(ORDER - uint256(s)), v == 27 ? uint8(28) : uint8(27));
     }
 
+    /// @dev The 32 bytes of `data` from `offset` on.
+    function _wordAt(bytes memory data, uint256 offset) internal pure returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := mload(add(add(data, 32), offset))
+        }
+    }
+
     /// @dev `value` folded into [low, high].
     function _bound(uint256 value, uint256 low, uint256 high) internal pure returns (uint256) {
         uint256 span = high - low;
@@ -119,7 +129,11 @@ abstract contract ConsensusBase is Base {
         consensus.registerValidator(_peer(key), "http://sequencer:8545", stake);
     }
 
-    function _vote(uint8 kind, bytes32 blockHash) internal pure returns (AndeConsensus.Vote memory) {
+    function _vote(uint8 kind, bytes32 blockHash)
+        internal
+        pure
+        returns (AndeConsensus.Vote memory)
+    {
         return AndeConsensus.Vote(kind, 7, 2, -1, blockHash);
     }
 

@@ -1,0 +1,269 @@
+/* The sequencer's thread: takes inputs in order, steps the machine, performs what it says. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/clock.h"
+#include "node/log.h"
+#include "node/node.h"
+
+#define MESSAGE_ARENA_BYTES ((size_t)1 << 20)
+/* The status that other threads see is at most so old while the node is busy. */
+#define STATUS_AGE_MAX_MS 20
+
+static struct input input_now(enum input_kind kind) {
+    return (struct input){.kind = kind, .now_ms = monotonic_ms(), .unix_ms = unix_ms()};
+}
+
+static void share_status(struct node *node) {
+    struct sequencer_status status;
+    struct validator_set current, next;
+    sequencer_status(node->sequencer, &status);
+    sequencer_validators(node->sequencer, &current, &next);
+    pthread_mutex_lock(&node->status_lock);
+    node->status = status;
+    node->validators = current;
+    node->next_validators = next;
+    pthread_mutex_unlock(&node->status_lock);
+}
+
+static void step(struct node *node, const struct input *input) {
+    node->effects->count = 0;
+    sequencer_step(node->sequencer, input, node->effects);
+    effects_perform(node);
+}
+
+static void on_item(struct node *node, struct bytes header, struct bytes body) {
+    struct driver_item carried;
+    CHECK(header.size == sizeof carried);
+    memcpy(&carried, header.data, sizeof carried);
+    carried.item.encoded = body;
+    struct input input = input_now(INPUT_ITEM);
+    input.item.item = &carried.item;
+    input.item.request = carried.request;
+    input.item.peer = carried.peer;
+    input.item.is_forced = carried.is_forced;
+    step(node, &input);
+}
+
+static void on_message(struct node *node, struct bytes header, struct bytes body) {
+    const struct message_context context = {node->domain, node->batch_domain, node->recoverer};
+    struct input input = input_now(INPUT_MESSAGE);
+    CHECK(header.size == sizeof input.peer.peer);
+    memcpy(&input.peer.peer, header.data, header.size);
+    const enum verdict verdict = message_decode(&context, body, node->message);
+    if (verdict != VERDICT_ACCEPTED) {
+        atomic_fetch_add(&node->counters.bad_peers, 1);
+        LOG(LOG_DEBUG, "p2p", "message refused: %s", verdict_text(verdict));
+        return;
+    }
+    input.peer.message = node->message;
+    step(node, &input);
+}
+
+static void on_peer(struct node *node, struct bytes header) {
+    struct driver_peer carried;
+    CHECK(header.size == sizeof carried);
+    memcpy(&carried, header.data, sizeof carried);
+    struct input input = input_now(INPUT_PEER);
+    input.peer.peer = carried.peer;
+    input.peer.is_connected = carried.is_connected;
+    step(node, &input);
+}
+
+/* on_committed counts the block and swaps the view that the sequencer reads. */
+static void on_committed(struct node *node, struct bytes header) {
+    struct driver_committed carried;
+    CHECK(header.size == sizeof carried);
+    memcpy(&carried, header.data, sizeof carried);
+    struct input input = input_now(INPUT_COMMITTED);
+    input.committed.err = carried.err;
+    input.committed.view = carried.view != NULL ? &carried.view->chain : &node->view->chain;
+    if (carried.err != ERR_OK) {
+        node_fail(node, carried.err, "a block could not be made durable");
+        return;
+    }
+    const uint64_t now = monotonic_us();
+    if (node->last_commit_ms != 0) {
+        histogram_observe(&node->counters.block_time, now - node->last_commit_ms);
+    }
+    node->last_commit_ms = now;
+    atomic_fetch_add(&node->counters.transactions, carried.outcome->items_count);
+    atomic_fetch_add(&node->counters.gas_used, carried.outcome->header.gas_used);
+    const uint64_t height = carried.outcome->height;
+    step(node, &input);
+    ledger_view_close(node->view);
+    free(node->view);
+    node->view = carried.view;
+    share_status(node);
+    if (node->rpc != NULL) rpc_block_committed(node->rpc, height);
+}
+
+static void on_executed(struct node *node, struct bytes header) {
+    struct input input = input_now(INPUT_EXECUTED);
+    CHECK(header.size == sizeof input.outcome);
+    memcpy(&input.outcome, header.data, header.size);
+    if (input.outcome->err != ERR_OK) {
+        LOG(LOG_ERROR, "executor", "height %llu: %s", (unsigned long long)input.outcome->height,
+            err_text(input.outcome->err));
+    }
+    step(node, &input);
+}
+
+static void on_l1(struct node *node, struct bytes header) {
+    struct input input = input_now(INPUT_L1_VIEW);
+    CHECK(header.size == sizeof *input.l1);
+    input.l1 = (const struct l1_facts *)(const void *)header.data;
+    step(node, &input);
+}
+
+static void on_da(struct node *node, struct bytes header) {
+    struct driver_da carried;
+    CHECK(header.size == sizeof carried);
+    memcpy(&carried, header.data, sizeof carried);
+    struct input input = input_now(INPUT_DA_RECEIPT);
+    input.da.first = carried.first;
+    input.da.last = carried.last;
+    input.da.height = carried.height;
+    input.da.commitment = carried.commitment;
+    step(node, &input);
+}
+
+static void on_ask(struct node *node, struct bytes header) {
+    struct driver_question *question;
+    CHECK(header.size == sizeof question);
+    memcpy(&question, header.data, sizeof question);
+    question->answer(node->sequencer, question->context);
+    pthread_mutex_lock(&node->status_lock);
+    question->is_done = true;
+    pthread_cond_broadcast(&node->answered);
+    pthread_mutex_unlock(&node->status_lock);
+}
+
+static void handle(struct node *node, uint32_t kind, struct bytes header, struct bytes body) {
+    switch ((enum driver_kind)kind) {
+    case DRIVER_ITEM: on_item(node, header, body); break;
+    case DRIVER_MESSAGE: on_message(node, header, body); break;
+    case DRIVER_PEER: on_peer(node, header); break;
+    case DRIVER_L1: on_l1(node, header); break;
+    case DRIVER_EXECUTED: on_executed(node, header); break;
+    case DRIVER_COMMITTED: on_committed(node, header); break;
+    case DRIVER_DA: on_da(node, header); break;
+    case DRIVER_ASK: on_ask(node, header); break;
+    case DRIVER_STOP: {
+        const struct input input = input_now(INPUT_STOP);
+        step(node, &input);
+        break;
+    }
+    }
+}
+
+static void *driver_main(void *context) {
+    struct node *node = context;
+    uint64_t shared_ms = 0;
+    while (!atomic_load(&node->is_stopped)) {
+        uint32_t kind;
+        struct bytes header, body;
+        const uint64_t deadline = sequencer_deadline_ms(node->sequencer);
+        if (queue_pop(node->inputs, deadline, &kind, &header, &body)) {
+            handle(node, kind, header, body);
+            queue_release(node->inputs);
+        }
+        const uint64_t now = monotonic_ms();
+        if (now >= sequencer_deadline_ms(node->sequencer)) {
+            const struct input tick = input_now(INPUT_TICK);
+            step(node, &tick);
+        }
+        if (now - shared_ms >= STATUS_AGE_MAX_MS) {
+            share_status(node);
+            shared_ms = now;
+        }
+    }
+    share_status(node);
+    return NULL;
+}
+
+enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind kind,
+                     struct bytes header, struct bytes body) {
+    const enum err err = queue_push(node->inputs, lane, kind, header, body);
+    if (err == ERR_LIMIT) atomic_fetch_add(&node->counters.queue_full, 1);
+    return err;
+}
+
+enum err driver_ask(struct node *node, void (*answer)(struct sequencer *sequencer, void *context),
+                    void *context) {
+    struct driver_question question = {answer, context, false};
+    const struct driver_question *pointer = &question;
+    TRY(driver_push(node, QUEUE_URGENT, DRIVER_ASK, VALUE_BYTES(pointer), BYTES_EMPTY));
+    pthread_mutex_lock(&node->status_lock);
+    while (!question.is_done && !atomic_load(&node->is_stopped)) {
+        pthread_cond_wait(&node->answered, &node->status_lock);
+    }
+    const bool is_done = question.is_done;
+    pthread_mutex_unlock(&node->status_lock);
+    return is_done ? ERR_OK : ERR_STOPPED;
+}
+
+/* sequencer_settings maps the node's settings to the sequencer's. */
+static struct sequencer_config sequencer_settings(const struct node *node) {
+    const struct settings *settings = node->options.settings;
+    const struct consensus_timeouts timeouts = {
+        .propose_ms = settings->timeout_propose_ms,
+        .propose_delta_ms = settings->timeout_delta_ms,
+        .prevote_ms = settings->timeout_vote_ms,
+        .prevote_delta_ms = settings->timeout_delta_ms,
+        .precommit_ms = settings->timeout_vote_ms,
+        .precommit_delta_ms = settings->timeout_delta_ms,
+        .resend_ms = 1000,
+    };
+    return (struct sequencer_config){
+        .chain = node->config,
+        .consensus = {.fault_model = node->config->rollup.fault_model,
+                      .domain = node->domain,
+                      .signer = node->signer,
+                      .timeouts = timeouts},
+        .batch_domain = node->batch_domain,
+        .recoverer = node->recoverer,
+        .limits = {.pool_items_max = (uint32_t)settings->pool_items_max,
+                   .pool_bytes_max = settings->pool_bytes_max,
+                   .pool_lane_items_max = (uint32_t)settings->pool_lane_items_max,
+                   .sync_blocks_max = MESSAGE_BLOCKS_MAX},
+        .idle_block_time_ms = settings->idle_block_time_ms,
+        .is_interval_on_demand = node->options.is_on_demand,
+        .fee_floor_wei = settings->pool_fee_min_wei,
+        .batch_takeover_ms = settings->da_takeover_ms,
+        .genesis_hash = node->ledger.genesis_hash,
+    };
+}
+
+enum err driver_start(struct node *node, char error[512]) {
+    void *memory, *restore_memory;
+    const struct sequencer_config config = sequencer_settings(node);
+    const size_t bytes = sequencer_bytes(&config.limits);
+    TRY(memory_reserve(bytes, &memory));
+    TRY(memory_reserve(2 * BLOCK_PACKAGE_BYTES_MAX, &restore_memory));
+    struct arena arena = arena_over(restore_memory, 2 * BLOCK_PACKAGE_BYTES_MAX);
+    node->view = calloc(1, sizeof *node->view);
+    node->effects = calloc(1, sizeof *node->effects);
+    node->message = calloc(1, sizeof *node->message);
+    if (node->view == NULL || node->effects == NULL || node->message == NULL) return ERR_MEMORY;
+    TRY(ledger_view_open(&node->ledger, node->view));
+    struct sequencer_restore restore;
+    TRY(ledger_restore(&node->ledger, node->view, &arena, &restore, error));
+    TRY(sequencer_create(memory, bytes, &config, &restore, &node->sequencer));
+    share_status(node);
+    if (pthread_create(&node->driver, NULL, driver_main, node) != 0) return ERR_SYSTEM;
+    node->has_driver = true;
+    return ERR_OK;
+}
+
+void driver_stop(struct node *node) {
+    if (!node->has_driver) return;
+    atomic_store(&node->is_stopped, true);
+    queue_close(node->inputs);
+    pthread_join(node->driver, NULL);
+    node->has_driver = false;
+    pthread_mutex_lock(&node->status_lock);
+    pthread_cond_broadcast(&node->answered);
+    pthread_mutex_unlock(&node->status_lock);
+}

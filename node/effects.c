@@ -1,0 +1,135 @@
+/* Performing what the sequencer said, in order: a PERSIST is durable before anything after it. */
+#include <string.h>
+
+#include "node/clock.h"
+#include "node/log.h"
+#include "node/node.h"
+
+static enum p2p_lane lane_of(enum message_class class) {
+    switch (class) {
+    case MESSAGE_CLASS_CONSENSUS: return P2P_LANE_CONSENSUS;
+    case MESSAGE_CLASS_ITEMS: return P2P_LANE_ITEMS;
+    case MESSAGE_CLASS_SYNC: break;
+    }
+    return P2P_LANE_SYNC;
+}
+
+static void persist(struct node *node, const struct effect *effect) {
+    const enum err err = effect->persist == PERSIST_RECORD
+                             ? ledger_persist_record(&node->ledger, effect->bytes)
+                             : ledger_persist_journal(&node->ledger, effect->bytes);
+    if (err != ERR_OK) node_fail(node, err, "the write-ahead record cannot be written");
+}
+
+static void settle(struct node *node, const struct settlement *settlement) {
+    struct l1_signature signatures[SEQUENCER_BATCH_SIGNATURES_MAX];
+    const struct l1_batch batch = {
+        .first_block = settlement->first,
+        .last_block = settlement->last,
+        .parent_hash = settlement->parent_hash,
+        .last_block_hash = settlement->last_hash,
+        .state_root = settlement->state_root,
+        .da_height = settlement->da_height,
+        .da_commitment = settlement->da_commitment,
+    };
+    if (node->l1 == NULL) return;
+    for (uint32_t i = 0; i < settlement->signatures_count; i++) {
+        signatures[i].signer = settlement->signatures[i].signer;
+        signatures[i].signature = settlement->signatures[i].signature;
+    }
+    const enum err err =
+        l1_submit_batch(node->l1, &batch, signatures, settlement->signatures_count);
+    if (err == ERR_OK) atomic_fetch_add(&node->counters.settlements, 1);
+    LOG(LOG_DEBUG, "l1", "settlement of blocks %llu to %llu: %s",
+        (unsigned long long)settlement->first, (unsigned long long)settlement->last, err_text(err));
+}
+
+static void reply(struct node *node, const struct effect *effect) {
+    struct rpc_submit_result result = {.token = effect->request, .verdict = effect->verdict};
+    if (effect->item != NULL) result.hash = effect->item->hash;
+    if (node->rpc != NULL) rpc_submitted(node->rpc, &result);
+}
+
+static void event(struct node *node, const struct effect *effect) {
+    const unsigned long long value = effect->value;
+    switch (effect->event) {
+    case EVENT_ROUND_TIMEOUT:
+        LOG(LOG_WARN, "consensus", "round %llu failed: the next validator takes over", value);
+        break;
+    case EVENT_ROTATION:
+        atomic_fetch_add(&node->counters.rotations, 1);
+        LOG(LOG_INFO, "consensus", "rotation %llu begins", value);
+        break;
+    case EVENT_SYNC_BEGIN:
+        atomic_fetch_add(&node->counters.syncs, 1);
+        LOG(LOG_INFO, "sync", "behind: fetching blocks up to %llu", value);
+        break;
+    case EVENT_SYNC_END: LOG(LOG_INFO, "sync", "caught up at block %llu", value); break;
+    case EVENT_BAD_PEER:
+        atomic_fetch_add(&node->counters.bad_peers, 1);
+        LOG(LOG_DEBUG, "p2p", "peer sent what no correct node sends: %s",
+            effect->text != NULL ? effect->text : "");
+        break;
+    case EVENT_BLOCK_INVALID:
+        atomic_fetch_add(&node->counters.blocks_invalid, 1);
+        LOG(LOG_WARN, "consensus", "refused a proposed block: %s",
+            effect->text != NULL ? effect->text : "invalid");
+        break;
+    case EVENT_ORIGIN_STALE:
+        atomic_fetch_add(&node->counters.origin_stale, 1);
+        LOG(LOG_WARN, "l1", "the rotation keeps its L1 origin %llu: L1 gives no newer one", value);
+        break;
+    }
+}
+
+static void perform(struct node *node, const struct effect *effect) {
+    enum err err = ERR_OK;
+    switch (effect->kind) {
+    case EFFECT_PERSIST: persist(node, effect); break;
+    case EFFECT_SEND:
+        if (node->p2p == NULL) break;
+        p2p_send(node->p2p, &effect->peer, lane_of(effect->class), effect->bytes);
+        break;
+    case EFFECT_BROADCAST:
+        if (node->p2p == NULL) break;
+        p2p_broadcast(node->p2p, lane_of(effect->class), effect->bytes,
+                      hash_is_zero(&effect->peer) ? NULL : &effect->peer);
+        break;
+    case EFFECT_EXECUTE: err = executing_run(node->executing, effect->job); break;
+    case EFFECT_COMMIT:
+        err = executing_commit(node->executing, effect->slot, effect->commit);
+        break;
+    case EFFECT_SERVE: workers_serve(node, &effect->peer, effect->first, effect->last); break;
+    case EFFECT_PUBLISH:
+        workers_publish(node, effect->first, effect->last, effect->scan_from);
+        break;
+    case EFFECT_PUBLISH_CANCEL:
+        if (node->da != NULL) da_publish_cancel(node->da, effect->first);
+        break;
+    case EFFECT_VERIFY_DA:
+        workers_verify_da(node, effect->first, effect->last, effect->da_height,
+                          &effect->commitment);
+        break;
+    case EFFECT_SETTLE: settle(node, effect->settlement); break;
+    case EFFECT_EVIDENCE:
+        atomic_fetch_add(&node->counters.evidence, 1);
+        LOG(LOG_ERROR, "consensus", "a validator signed twice at height %llu",
+            (unsigned long long)effect->evidence[0]->height);
+        break;
+    case EFFECT_REPLY: reply(node, effect); break;
+    case EFFECT_ADMITTED:
+        if (node->rpc == NULL) break;
+        rpc_item_admitted(node->rpc, &effect->item->hash, effect->item->encoded);
+        break;
+    case EFFECT_EVENT: event(node, effect); break;
+    case EFFECT_STOPPED: atomic_store(&node->is_stopped, true); break;
+    }
+    if (err != ERR_OK) node_fail(node, err, "the executor cannot take a job");
+}
+
+void effects_perform(struct node *node) {
+    for (size_t i = 0; i < node->effects->count; i++) {
+        if (atomic_load(&node->failure) != ERR_OK) return; /* nothing leaves after a failure */
+        perform(node, &node->effects->list[i]);
+    }
+}

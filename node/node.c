@@ -1,0 +1,208 @@
+/* `baton node`: reads settings, opens everything, waits for a signal, takes it apart again. */
+#include "node/node.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/keccak.h"
+#include "node/clock.h"
+#include "node/log.h"
+#include "node/version.h"
+
+#define URGENT_BYTES ((size_t)64 << 20)
+#define BULK_BYTES   ((size_t)32 << 20)
+#define SLOT_BYTES   ((size_t)4 << 30) /* address space: pages cost only when touched */
+#define STOP_MS_MAX  10000             /* to pass the baton on SIGTERM */
+
+static void on_executed(void *context, const struct block_outcome *outcome) {
+    struct node *node = context;
+    histogram_observe(&node->counters.execute_time,
+                      executing_times(node->executing).execute_last_us);
+    driver_push(node, QUEUE_URGENT, DRIVER_EXECUTED, VALUE_BYTES(outcome), BYTES_EMPTY);
+}
+
+static void on_committed(void *context, enum err err, struct ledger_view *view,
+                         const struct block_outcome *outcome) {
+    struct node *node = context;
+    const struct driver_committed carried = {err, view, outcome};
+    histogram_observe(&node->counters.commit_time, executing_times(node->executing).commit_last_us);
+    driver_push(node, QUEUE_URGENT, DRIVER_COMMITTED, VALUE_BYTES(carried), BYTES_EMPTY);
+}
+
+static void on_peer_message(void *context, const struct hash32 *peer, struct bytes message) {
+    struct node *node = context;
+    if (message.size > 0 && message.data[0] == MESSAGE_ITEMS) {
+        workers_inspect(node, peer,
+                        message); /* signatures to recover: not on the sequencer's time */
+        return;
+    }
+    driver_push(node, QUEUE_URGENT, DRIVER_MESSAGE, hash_bytes(peer), message);
+}
+
+static void on_peer_connected(void *context, const struct hash32 *peer, bool is_connected) {
+    const struct driver_peer carried = {*peer, is_connected};
+    driver_push(context, QUEUE_URGENT, DRIVER_PEER, VALUE_BYTES(carried), BYTES_EMPTY);
+}
+
+void node_fail(struct node *node, enum err err, const char *what) {
+    int expected = ERR_OK;
+    if (!atomic_compare_exchange_strong(&node->failure, &expected, (int)err)) return;
+    LOG(LOG_ERROR, "node", "stopping: %s: %s", what, err_text(err));
+    kill(getpid(), SIGTERM);
+}
+
+static uint64_t executor_now(void *context) {
+    (void)context;
+    return monotonic_ms();
+}
+
+/* chain_digest is what two nodes must have in common to talk: genesis, protocol, settings of the
+ * chain (they are in the genesis file). */
+static struct hash32 chain_digest(const struct node *node) {
+    uint8_t memory[72];
+    struct buffer out = buffer_over(memory, sizeof memory);
+    buffer_append(&out, hash_bytes(&node->ledger.genesis_hash));
+    buffer_append(&out, hash_bytes(&node->options.genesis->file_hash));
+    buffer_append_be(&out, 8, BATON_PROTOCOL_VERSION);
+    return keccak256(buffer_bytes(&out));
+}
+
+static void make_domains(struct node *node) {
+    const struct rollup_config *rollup = &node->config->rollup;
+    const uint64_t chain_id =
+        rollup->l1_chain_id != 0 ? rollup->l1_chain_id : node->config->chain_id;
+    node->domain = signing_domain_make("AndeConsensus", chain_id, &rollup->consensus_contract);
+    node->batch_domain =
+        signing_domain_make("AndeSequencerCoordinator", chain_id, &rollup->coordinator_contract);
+    node->recoverer = secp_recoverer();
+    if (node->options.has_validator_key) node->signer = secp_signer(&node->options.validator_key);
+}
+
+static enum err start_executing(struct node *node) {
+    const struct executor_config config = {
+        .chain = node->config,
+        .domain = node->domain,
+        .recoverer = node->recoverer,
+        .now_ms = executor_now,
+    };
+    const struct executing_events events = {node, on_executed, on_committed};
+    return executing_start(&node->ledger, &config, SLOT_BYTES, &events, &node->executing);
+}
+
+static enum err start_p2p(struct node *node, char error[512]) {
+    const struct settings *settings = node->options.settings;
+    const struct p2p_config config = {
+        .key = node->options.peer_key,
+        .listen_host = settings->p2p_host,
+        .listen_port = (uint16_t)settings->p2p_port,
+        .chain_digest = chain_digest(node),
+        .events = {node, on_peer_message, on_peer_connected},
+    };
+    if (!node->options.has_p2p) return ERR_OK;
+    const enum err err = p2p_start(&config, &node->p2p);
+    if (err != ERR_OK) {
+        snprintf(error, 512, "p2p_port: cannot listen on %s:%llu: %s", settings->p2p_host,
+                 (unsigned long long)settings->p2p_port, err_text(err));
+        return err;
+    }
+    return peers_configure(node, error);
+}
+
+static enum err start_rpc(struct node *node, char error[512]) {
+    const struct settings *settings = node->options.settings;
+    struct rpc_config config = {
+        .http_host = settings->rpc_host,
+        .http_port = (uint16_t)settings->rpc_port,
+        .websocket_host = settings->ws_host,
+        .websocket_port = (uint16_t)settings->ws_port,
+        .metrics_host = settings->metrics_host,
+        .metrics_port = (uint16_t)settings->metrics_port,
+        .cors_origins = settings->cors_origins,
+        .metrics_namespace = settings->metrics_namespace,
+        .threads = (unsigned)settings->rpc_threads,
+        .workers = (unsigned)settings->rpc_workers,
+        .limits = {.body_bytes_max = (uint32_t)settings->rpc_body_bytes_max,
+                   .batch_calls_max = (uint32_t)settings->rpc_batch_calls_max,
+                   .call_gas_max = settings->rpc_call_gas_max,
+                   .logs_max = (uint32_t)settings->rpc_logs_max},
+    };
+    TRY(backend_create(node, &config.backend));
+    char line[256] = "";
+    const enum err err = rpc_start(&config, &node->rpc, line);
+    if (err != ERR_OK) snprintf(error, 512, "rpc: %s", line);
+    return err;
+}
+
+static enum err start_all(struct node *node, char error[512]) {
+    const struct settings *settings = node->options.settings;
+    TRY(ledger_open(node->options.data_dir, settings->map_gib, node->options.genesis, &node->ledger,
+                    error));
+    make_domains(node);
+    TRY(queue_create(URGENT_BYTES, BULK_BYTES, &node->inputs));
+    TRY(start_executing(node));
+    TRY(workers_start(node));
+    TRY(start_rpc(node, error)); /* before the sequencer: a port in use ends the start early */
+    TRY(start_p2p(node, error));
+    TRY(driver_start(node, error));
+    return outside_start(node, error);
+}
+
+enum err node_start(const struct node_options *options, struct node *node, char error[512]) {
+    memset(node, 0, sizeof *node);
+    node->options = *options;
+    node->config = &options->genesis->config;
+    node->started_ms = monotonic_ms();
+    pthread_mutex_init(&node->status_lock, NULL);
+    pthread_mutex_init(&node->peers_lock, NULL);
+    pthread_cond_init(&node->answered, NULL);
+    error[0] = '\0';
+    const enum err err = start_all(node, error);
+    if (err == ERR_OK) return ERR_OK;
+    if (error[0] == '\0') snprintf(error, 512, "cannot start: %s", err_text(err));
+    node_stop(node);
+    return err;
+}
+
+void node_stop(struct node *node) {
+    if (node->rpc != NULL) rpc_stop(node->rpc);
+    outside_stop(node);
+    if (node->executing != NULL) executing_stop(node->executing);
+    driver_stop(node);
+    if (node->p2p != NULL) p2p_stop(node->p2p);
+    workers_stop(node);
+    if (node->view != NULL) ledger_view_close(node->view);
+    ledger_close(&node->ledger);
+    if (node->inputs != NULL) queue_destroy(node->inputs);
+    free(node->view);
+    free(node->effects);
+    free(node->message);
+}
+
+/* pass_baton tells the sequencer to let go and waits until it did, or STOP_MS_MAX. */
+static void pass_baton(struct node *node) {
+    const uint64_t until = monotonic_ms() + STOP_MS_MAX;
+    atomic_store(&node->is_stopping, true);
+    if (atomic_load(&node->failure) != ERR_OK) return;
+    if (driver_push(node, QUEUE_URGENT, DRIVER_STOP, BYTES_EMPTY, BYTES_EMPTY) != ERR_OK) return;
+    while (!atomic_load(&node->is_stopped) && monotonic_ms() < until)
+        usleep(2000);
+}
+
+int node_wait(struct node *node) {
+    sigset_t signals;
+    int caught = 0;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    while (sigwait(&signals, &caught) != 0) {
+    }
+    LOG(LOG_INFO, "node", "%s: passing the baton", caught == SIGINT ? "SIGINT" : "SIGTERM");
+    pass_baton(node);
+    node_stop(node);
+    const bool failed = atomic_load(&node->failure) != ERR_OK;
+    LOG(LOG_INFO, "node", "stopped");
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,196 @@
+#pragma once
+/* A running node: everything wired together (DESIGN.md, sections 1, 4 and 8).
+ *
+ *   rpc threads --ITEM--> inputs --> [sequencer thread] --effects--> p2p, executor thread, workers
+ *   p2p thread  --MESSAGE-->  ^                             |
+ *   l1, da, executor threads -+----------------------------+
+ *
+ * node.c puts it together and takes it apart; driver.c is the sequencer's thread; backend_*.c
+ * answer RPC; workers.c serve blocks to peers and talk to the DA layer; metrics.c writes the
+ * metrics page. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/ed25519.h"
+#include "da/da.h"
+#include "l1/l1.h"
+#include "node/executing.h"
+#include "node/histogram.h"
+#include "node/ledger.h"
+#include "node/queue.h"
+#include "node/settings.h"
+#include "p2p/p2p.h"
+#include "rpc/rpc.h"
+
+/* What differs between `baton node` and `baton dev`. */
+struct node_options {
+    const struct settings *settings;
+    const struct genesis *genesis;
+    const char *data_dir;
+    bool has_validator_key;
+    struct secp_key validator_key;
+    struct ed25519_key peer_key;
+    bool has_p2p; /* dev has none */
+    bool is_on_demand;
+    uint64_t l1_chain_id; /* 0: no L1 */
+};
+
+/* VALUE_BYTES views an object as a queue's header, which is memory of this process only. */
+#define VALUE_BYTES(value) ((struct bytes){(const uint8_t *)&(value), sizeof(value)})
+
+/* Kinds of messages in the inputs queue. */
+enum driver_kind {
+    DRIVER_ITEM,      /* header: struct driver_item; body: the encoding */
+    DRIVER_MESSAGE,   /* header: peer id; body: the message */
+    DRIVER_PEER,      /* header: struct driver_peer */
+    DRIVER_L1,        /* header: struct l1_facts */
+    DRIVER_EXECUTED,  /* header: pointer to the outcome */
+    DRIVER_COMMITTED, /* header: struct driver_committed */
+    DRIVER_DA,        /* header: struct driver_da */
+    DRIVER_ASK,       /* header: pointer to struct driver_question */
+    DRIVER_STOP,
+};
+
+struct driver_item {
+    struct item item; /* `encoded` is set again from the body */
+    uint64_t request;
+    struct hash32 peer;
+    bool is_forced;
+};
+struct driver_peer {
+    struct hash32 peer;
+    bool is_connected;
+};
+struct driver_committed {
+    enum err err;
+    struct ledger_view *view;
+    const struct block_outcome *outcome;
+};
+struct driver_da {
+    uint64_t first, last, height;
+    struct hash32 commitment;
+    uint64_t latency_ms;
+};
+/* A question that another thread asks the sequencer and waits for. */
+struct driver_question {
+    void (*answer)(struct sequencer *sequencer, void *context);
+    void *context;
+    bool is_done;
+};
+
+struct workers;
+
+/* Counted by the threads that see it happen; shown by metrics.c. */
+struct node_counters {
+    atomic_uint_fast64_t transactions, gas_used, evidence, origin_stale, bad_peers;
+    atomic_uint_fast64_t blocks_invalid, queue_full, items_bad, rotations, syncs;
+    atomic_uint_fast64_t da_submissions, da_bytes, settlements;
+    struct histogram block_time, execute_time, commit_time, da_latency, rotation_gap;
+};
+
+struct node {
+    struct node_options options;
+    const struct chain_config *config;
+    struct ledger ledger;
+    struct queue *inputs;
+    struct executing *executing;
+    struct workers *workers;
+    struct p2p *p2p; /* NULL in dev */
+    struct rpc *rpc;
+    struct l1 *l1;           /* NULL without L1 */
+    struct da_publisher *da; /* NULL without DA */
+    struct signer signer;
+    struct recoverer recoverer;
+    struct signing_domain domain, batch_domain;
+    struct hash32 chain_digest;
+
+    /* the sequencer's thread */
+    pthread_t driver;
+    bool has_driver;
+    struct sequencer *sequencer;
+    struct ledger_view *view;
+    struct effects *effects;
+    struct message *message; /* decoded here */
+    struct arena message_arena;
+    uint64_t last_commit_ms, last_rotation_commit_ms;
+
+    struct p2p_peer peers[NODE_PEERS_MAX]; /* configured first, then the contract's; peers_lock */
+    size_t peers_count, peers_configured;
+    pthread_mutex_t peers_lock;
+
+    /* what other threads may know of the sequencer: copied after each step */
+    pthread_mutex_t status_lock;
+    pthread_cond_t answered;
+    struct sequencer_status status;
+    struct validator_set validators, next_validators;
+
+    struct node_counters counters;
+    atomic_bool is_stopping; /* INPUT_STOP was given */
+    atomic_bool is_stopped;  /* the sequencer let go */
+    atomic_int failure;      /* enum err that ends the process */
+    uint64_t started_ms;
+};
+
+/* --- node.c */
+/* node_start opens everything; on failure `error` has the one line for people and all is closed. */
+MUST_USE enum err node_start(const struct node_options *options, struct node *node,
+                             char error[512]);
+/* node_wait returns when a signal or a failure ends the node; the result is the exit code. */
+int node_wait(struct node *node);
+void node_stop(struct node *node);
+/* node_fail ends the process soon: our machine failed. Any thread; the first one counts. */
+void node_fail(struct node *node, enum err err, const char *what);
+
+/* --- driver.c: the sequencer's thread */
+MUST_USE enum err driver_start(struct node *node, char error[512]);
+void driver_stop(struct node *node);
+/* driver_push queues an input; a full queue is counted.  Any thread. */
+enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind kind,
+                     struct bytes header, struct bytes body);
+/* driver_ask runs `answer` on the sequencer's thread and waits for it (ERR_STOPPED, ERR_LIMIT). */
+MUST_USE enum err driver_ask(struct node *node,
+                             void (*answer)(struct sequencer *sequencer, void *context),
+                             void *context);
+
+/* --- peers.c: who may connect, and where they are */
+#define NODE_PEERS_MAX P2P_PEERS_MAX
+/* peers_configure reads p2p_peers and names all known peers to p2p.  ERR_CONFIG: `error` quotes the
+ * entry. */
+MUST_USE enum err peers_configure(struct node *node, char error[512]);
+/* peers_registered replaces the peers that the L1 contract lists.  Any thread. */
+void peers_registered(struct node *node, const struct l1_view *view);
+
+/* --- outside.c: L1 and DA */
+MUST_USE enum err outside_start(struct node *node, char error[512]);
+void outside_stop(struct node *node);
+/* outside_l1_config maps settings and chain to an l1_config without key and events.  ERR_CONFIG. */
+MUST_USE enum err outside_l1_config(const struct settings *settings,
+                                    const struct rollup_config *rollup, struct l1_config *out,
+                                    char error[512]);
+
+/* --- effects.c */
+/* effects_perform does what the sequencer said, in order. */
+void effects_perform(struct node *node);
+
+/* --- workers.c: blocks for peers, batches for DA, gossip's costly checks */
+MUST_USE enum err workers_start(struct node *node);
+void workers_stop(struct node *node);
+/* Any thread; a full queue drops the work and counts it (the asker asks again). */
+void workers_serve(struct node *node, const struct hash32 *peer, uint64_t first, uint64_t last);
+void workers_publish(struct node *node, uint64_t first, uint64_t last, uint64_t scan_from);
+void workers_verify_da(struct node *node, uint64_t first, uint64_t last, uint64_t height,
+                       const struct hash32 *commitment);
+void workers_inspect(struct node *node, const struct hash32 *peer, struct bytes message);
+/* The publisher's thread reports here. */
+void workers_da_receipt(void *context, const struct da_receipt *receipt);
+
+/* --- backend.c, backend_chain.c, backend_call.c */
+MUST_USE enum err backend_create(struct node *node, struct rpc_backend *out);
+void backend_destroy(struct rpc_backend *backend);
+
+/* --- metrics.c */
+void metrics_write(struct node *node, struct buffer *out);
+
+/* --- health.c */
+void health_read(struct node *node, struct rpc_health *out);
+void status_write(struct node *node, struct json_writer *json);

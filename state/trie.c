@@ -1,0 +1,525 @@
+#include "state/trie.h"
+
+#include "base/check.h"
+#include "base/keccak.h"
+#include "base/rlp.h"
+#include "state/trie_node.h"
+
+struct trie_deleted {
+    struct hash32 path;
+    uint8_t depth;
+    struct trie_deleted *next;
+};
+
+/* The branches from the root to where a change happens, and the slots that they hang in. */
+struct descent {
+    struct trie_slot *slots[TRIE_DEPTH_MAX + 1];
+    struct trie_branch *branches[TRIE_DEPTH_MAX];
+    size_t branches_count;
+};
+
+void trie_begin(struct trie *trie, struct arena *arena, const struct kv_reader *reader,
+                const struct hash32 *owner, bool is_empty) {
+    *trie = (struct trie){.arena = arena, .reader = reader, .is_stored_empty = is_empty};
+    if (owner != NULL) {
+        trie->has_owner = true;
+        trie->owner = *owner;
+    }
+}
+
+void trie_wipe(struct trie *trie) {
+    trie->is_wiped = true;
+    trie->is_opened = true;
+    trie->root = (struct trie_slot){0};
+    trie->deleted = NULL;
+}
+
+static const struct hash32 *owner_of(const struct trie *trie) {
+    return trie->has_owner ? &trie->owner : NULL;
+}
+
+static unsigned common_nibbles(const struct hash32 *a, const struct hash32 *b, unsigned from,
+                               unsigned to) {
+    unsigned at = from;
+    while (at < to && trie_nibble(a, at) == trie_nibble(b, at))
+        at++;
+    return at;
+}
+
+/* --- loading */
+
+static struct trie_branch *branch_new(struct trie *trie, const struct hash32 *path,
+                                      unsigned depth) {
+    struct trie_branch *branch = arena_alloc(trie->arena, sizeof *branch);
+    if (branch == NULL) return NULL;
+    memset(branch, 0, sizeof *branch);
+    branch->path = *path;
+    branch->depth = (uint8_t)depth;
+    branch->ref_depth = TRIE_DEPTH_NONE;
+    return branch;
+}
+
+static struct trie_leaf *leaf_new(struct trie *trie, const struct hash32 *key, struct bytes value) {
+    struct trie_leaf *leaf = arena_alloc(trie->arena, sizeof *leaf);
+    if (leaf == NULL) return NULL;
+    leaf->key = *key;
+    leaf->value = value;
+    leaf->ref_depth = TRIE_DEPTH_NONE;
+    return leaf;
+}
+
+/* load_branch finds the topmost stored branch at or below the first `depth` nibbles of `path`:
+ * their keys begin with those nibbles, and the shortest sorts first. */
+static enum err load_branch(struct trie *trie, const struct hash32 *path, unsigned depth,
+                            struct trie_branch **out) {
+    uint8_t key[TRIE_KEY_BYTES_MAX];
+    const size_t prefix_bytes = trie_key(owner_of(trie), path, depth, key);
+    struct bytes found;
+    struct bytes value;
+    TRY(trie->reader->seek(trie->reader->context, KV_TRIE, (struct bytes){key, prefix_bytes},
+                           &found, &value));
+    if (found.size < prefix_bytes || found.size - prefix_bytes > TRIE_DEPTH_MAX - depth) {
+        return ERR_NOT_FOUND;
+    }
+    if (memcmp(found.data, key, prefix_bytes) != 0) return ERR_NOT_FOUND;
+
+    struct trie_record record;
+    TRY(trie_record_decode(value, &record));
+    const unsigned branch_depth = depth + (unsigned)(found.size - prefix_bytes);
+    if (branch_depth >= TRIE_DEPTH_MAX) return ERR_CORRUPT;
+    struct trie_branch *branch = branch_new(trie, path, branch_depth);
+    if (branch == NULL) return ERR_LIMIT;
+    for (unsigned i = depth; i < branch_depth; i++) {
+        const uint8_t nibble = found.data[prefix_bytes + i - depth];
+        if (nibble > 15) return ERR_CORRUPT;
+        uint8_t *byte = &branch->path.bytes[i / 2];
+        *byte = (uint8_t)(i % 2 == 0 ? (*byte & 0x0fu) | nibble << 4 : (*byte & 0xf0u) | nibble);
+    }
+    for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
+        if ((record.present >> nibble & 1) == 0) continue;
+        const bool is_branch = (record.branches >> nibble & 1) != 0;
+        branch->children[nibble] = (struct trie_slot){
+            record.refs[nibble].data, is_branch ? TRIE_STORED_BRANCH : TRIE_STORED_LEAF,
+            (uint8_t)record.refs[nibble].size};
+    }
+    branch->is_stored = true;
+    *out = branch;
+    return ERR_OK;
+}
+
+/* load_leaf finds the one entry of the flat table below the first `depth` nibbles of `path`. */
+static enum err load_leaf(struct trie *trie, const struct hash32 *path, unsigned depth,
+                          struct trie_leaf **out) {
+    uint8_t key[64] = {0};
+    size_t owner_bytes = 0;
+    if (trie->has_owner) {
+        memcpy(key, trie->owner.bytes, 32);
+        owner_bytes = 32;
+    }
+    memcpy(key + owner_bytes, path->bytes, depth / 2);
+    if (depth % 2 == 1) key[owner_bytes + depth / 2] = path->bytes[depth / 2] & 0xf0u;
+    struct bytes found;
+    struct bytes value;
+    const enum kv_table table = trie->has_owner ? KV_STORAGE : KV_ACCOUNTS;
+    TRY(trie->reader->seek(trie->reader->context, table, (struct bytes){key, owner_bytes + 32},
+                           &found, &value));
+    if (found.size != owner_bytes + 32) return ERR_CORRUPT;
+    if (memcmp(found.data, key, owner_bytes) != 0) return ERR_NOT_FOUND;
+    struct hash32 found_key;
+    memcpy(found_key.bytes, found.data + owner_bytes, sizeof found_key.bytes);
+    if (common_nibbles(&found_key, path, 0, depth) != depth) return ERR_NOT_FOUND;
+
+    if (trie->has_owner) { /* the flat value is a bare number, the leaf's payload is its RLP */
+        uint8_t *room = arena_alloc(trie->arena, 40);
+        if (room == NULL) return ERR_LIMIT;
+        struct buffer encoded = buffer_over(room, 40);
+        rlp_write_string(&encoded, value);
+        if (encoded.overflow) return ERR_CORRUPT;
+        value = buffer_bytes(&encoded);
+    }
+    struct trie_leaf *leaf = leaf_new(trie, &found_key, value);
+    if (leaf == NULL) return ERR_LIMIT;
+    *out = leaf;
+    return ERR_OK;
+}
+
+/* resolve loads a stored child; `depth` is its slot's, `path` leads to it. */
+static enum err resolve(struct trie *trie, struct trie_slot *slot, const struct hash32 *path,
+                        unsigned depth) {
+    if (slot->kind != TRIE_STORED_LEAF && slot->kind != TRIE_STORED_BRANCH) return ERR_OK;
+    struct trie_ref ref = {.size = slot->ref_size};
+    memcpy(ref.data, slot->at, slot->ref_size);
+    enum err err;
+    if (slot->kind == TRIE_STORED_LEAF) {
+        struct trie_leaf *leaf = NULL;
+        err = load_leaf(trie, path, depth, &leaf);
+        if (err == ERR_OK) {
+            leaf->ref = ref;
+            leaf->ref_depth = (uint8_t)depth;
+            *slot = (struct trie_slot){leaf, TRIE_LEAF, 0};
+        }
+    } else {
+        struct trie_branch *branch = NULL;
+        err = load_branch(trie, path, depth, &branch);
+        if (err == ERR_OK) {
+            branch->ref = ref;
+            branch->ref_depth = (uint8_t)depth;
+            branch->has_own = branch->depth == depth;
+            if (branch->has_own) branch->own = ref;
+            *slot = (struct trie_slot){branch, TRIE_BRANCH, 0};
+        }
+    }
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+}
+
+/* open_root finds what hangs at the root: a branch if any is stored, else the only leaf. */
+static enum err open_root(struct trie *trie) {
+    if (trie->is_opened) return ERR_OK;
+    const struct hash32 path = {{0}};
+    if (!trie->is_stored_empty) {
+        struct trie_branch *branch = NULL;
+        enum err err = load_branch(trie, &path, 0, &branch);
+        if (err == ERR_OK) {
+            trie->root = (struct trie_slot){branch, TRIE_BRANCH, 0};
+        } else if (err == ERR_NOT_FOUND) {
+            struct trie_leaf *leaf = NULL;
+            err = load_leaf(trie, &path, 0, &leaf);
+            if (err == ERR_NOT_FOUND) return ERR_CORRUPT;
+            if (err == ERR_OK) trie->root = (struct trie_slot){leaf, TRIE_LEAF, 0};
+        }
+        if (err != ERR_OK) return err;
+    }
+    trie->is_opened = true;
+    return ERR_OK;
+}
+
+/* --- changing */
+
+static void mark_stale(struct descent *descent) {
+    for (size_t i = 0; i < descent->branches_count; i++) {
+        descent->branches[i]->is_stale = true;
+        descent->branches[i]->is_changed = true;
+    }
+}
+
+static struct trie_branch *branch_at(const struct trie_slot *slot) {
+    return (struct trie_branch *)(uintptr_t)slot->at;
+}
+
+static struct trie_leaf *leaf_at(const struct trie_slot *slot) {
+    return (struct trie_leaf *)(uintptr_t)slot->at;
+}
+
+/* split puts a new branch at `fork_depth` into `slot`, over what hangs there and a new leaf. */
+static enum err split(struct trie *trie, struct trie_slot *slot, unsigned fork_depth,
+                      unsigned old_nibble, const struct hash32 *key, struct bytes value) {
+    struct trie_branch *branch = branch_new(trie, key, fork_depth);
+    struct trie_leaf *leaf = leaf_new(trie, key, value);
+    if (branch == NULL || leaf == NULL) return ERR_LIMIT;
+    branch->children[old_nibble] = *slot;
+    branch->children[trie_nibble(key, fork_depth)] = (struct trie_slot){leaf, TRIE_LEAF, 0};
+    branch->is_stale = true;
+    branch->is_changed = true;
+    *slot = (struct trie_slot){branch, TRIE_BRANCH, 0};
+    return ERR_OK;
+}
+
+/* collapse removes the lowest branch of the descent if one child is left, which takes its place. */
+static enum err collapse(struct trie *trie, struct descent *descent) {
+    if (descent->branches_count == 0) return ERR_OK;
+    struct trie_branch *branch = descent->branches[descent->branches_count - 1];
+    unsigned left = 0;
+    unsigned last = 0;
+    for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
+        if (branch->children[nibble].kind == TRIE_EMPTY) continue;
+        left++;
+        last = nibble;
+    }
+    CHECK(left >= 1);
+    if (left > 1) return ERR_OK;
+    struct hash32 path = branch->path;
+    uint8_t *byte = &path.bytes[branch->depth / 2];
+    *byte =
+        (uint8_t)(branch->depth % 2 == 0 ? (*byte & 0x0fu) | last << 4 : (*byte & 0xf0u) | last);
+    TRY(resolve(trie, &branch->children[last], &path, branch->depth + 1u));
+    if (branch->is_stored) {
+        struct trie_deleted *deleted = arena_alloc(trie->arena, sizeof *deleted);
+        if (deleted == NULL) return ERR_LIMIT;
+        *deleted = (struct trie_deleted){branch->path, branch->depth, trie->deleted};
+        trie->deleted = deleted;
+    }
+    *descent->slots[descent->branches_count - 1] = branch->children[last];
+    descent->branches_count--;
+    return ERR_OK;
+}
+
+/* change does what trie_set says at the end of the descent: an empty slot or a leaf. */
+static enum err change(struct trie *trie, struct trie_slot *slot, unsigned depth,
+                       const struct hash32 *key, struct bytes value, struct descent *descent) {
+    if (slot->kind == TRIE_EMPTY) {
+        if (value.size == 0) return ERR_OK;
+        struct trie_leaf *leaf = leaf_new(trie, key, value);
+        if (leaf == NULL) return ERR_LIMIT;
+        *slot = (struct trie_slot){leaf, TRIE_LEAF, 0};
+    } else {
+        struct trie_leaf *leaf = leaf_at(slot);
+        const unsigned fork_depth = common_nibbles(&leaf->key, key, depth, TRIE_DEPTH_MAX);
+        if (fork_depth < TRIE_DEPTH_MAX) {
+            if (value.size == 0) return ERR_OK;
+            const unsigned old_nibble = trie_nibble(&leaf->key, fork_depth);
+            TRY(split(trie, slot, fork_depth, old_nibble, key, value));
+        } else if (value.size == 0) {
+            *slot = (struct trie_slot){0};
+            TRY(collapse(trie, descent));
+        } else {
+            leaf->value = value;
+            leaf->ref_depth = TRIE_DEPTH_NONE;
+        }
+    }
+    mark_stale(descent);
+    return ERR_OK;
+}
+
+enum err trie_set(struct trie *trie, const struct hash32 *key, struct bytes value) {
+    TRY(open_root(trie));
+    struct descent descent = {.branches_count = 0};
+    struct trie_slot *slot = &trie->root;
+    unsigned depth = 0;
+    for (;;) {
+        TRY(resolve(trie, slot, key, depth));
+        if (slot->kind != TRIE_BRANCH) return change(trie, slot, depth, key, value, &descent);
+        struct trie_branch *branch = branch_at(slot);
+        const unsigned fork_depth = common_nibbles(&branch->path, key, depth, branch->depth);
+        if (fork_depth < branch->depth) { /* the key leaves inside the extension */
+            if (value.size == 0) return ERR_OK;
+            const unsigned old_nibble = trie_nibble(&branch->path, fork_depth);
+            TRY(split(trie, slot, fork_depth, old_nibble, key, value));
+            mark_stale(&descent);
+            return ERR_OK;
+        }
+        descent.slots[descent.branches_count] = slot;
+        descent.branches[descent.branches_count++] = branch;
+        slot = &branch->children[trie_nibble(key, branch->depth)];
+        depth = branch->depth + 1u;
+    }
+}
+
+/* --- hashing */
+
+static enum err leaf_encoding(struct trie *trie, const struct trie_leaf *leaf, unsigned depth,
+                              struct bytes *out) {
+    const size_t room_bytes = leaf->value.size + 64;
+    uint8_t *room = arena_alloc(trie->arena, room_bytes);
+    if (room == NULL) return ERR_LIMIT;
+    struct buffer buffer = buffer_over(room, room_bytes);
+    *out = trie_encode_leaf(leaf, depth, &buffer);
+    return ERR_OK;
+}
+
+static enum err slot_ref(struct trie *trie, const struct trie_slot *slot, unsigned depth,
+                         struct trie_ref *out);
+
+static enum err child_refs(struct trie *trie, const struct trie_branch *branch,
+                           struct trie_ref refs[TRIE_CHILDREN]) {
+    for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
+        TRY(slot_ref(trie, &branch->children[nibble], branch->depth + 1u, &refs[nibble]));
+    }
+    return ERR_OK;
+}
+
+static enum err branch_ref(struct trie *trie, struct trie_branch *branch, unsigned depth) {
+    uint8_t room[TRIE_ENCODED_BYTES_MAX];
+    struct buffer buffer = buffer_over(room, sizeof room);
+    if (branch->is_stale || !branch->has_own) {
+        struct trie_ref refs[TRIE_CHILDREN];
+        TRY(child_refs(trie, branch, refs));
+        branch->own = trie_ref_of(trie_encode_branch(refs, &buffer));
+        branch->has_own = true;
+        branch->is_stale = false;
+        branch->ref_depth = TRIE_DEPTH_NONE;
+    }
+    if (branch->ref_depth == depth) return ERR_OK;
+    branch->ref = branch->own;
+    if (depth < branch->depth) {
+        buffer.size = 0;
+        branch->ref = trie_ref_of(trie_encode_extension(branch, depth, &buffer));
+    }
+    branch->ref_depth = (uint8_t)depth;
+    return ERR_OK;
+}
+
+/* slot_ref names what hangs in a slot; size 0: nothing. */
+static enum err slot_ref(struct trie *trie, const struct trie_slot *slot, unsigned depth,
+                         struct trie_ref *out) {
+    if (slot->kind == TRIE_EMPTY) {
+        out->size = 0;
+    } else if (slot->kind == TRIE_LEAF) {
+        struct trie_leaf *leaf = leaf_at(slot);
+        if (leaf->ref_depth != depth) {
+            const size_t mark = arena_mark(trie->arena);
+            struct bytes encoded;
+            TRY(leaf_encoding(trie, leaf, depth, &encoded));
+            leaf->ref = trie_ref_of(encoded);
+            leaf->ref_depth = (uint8_t)depth;
+            arena_release(trie->arena, mark);
+        }
+        *out = leaf->ref;
+    } else if (slot->kind == TRIE_BRANCH) {
+        struct trie_branch *branch = branch_at(slot);
+        if (branch->is_stale || branch->ref_depth != depth) TRY(branch_ref(trie, branch, depth));
+        *out = branch->ref;
+    } else {
+        memcpy(out->data, slot->at, slot->ref_size);
+        out->size = slot->ref_size;
+    }
+    return ERR_OK;
+}
+
+enum err trie_root(struct trie *trie, struct hash32 *out) {
+    TRY(open_root(trie));
+    struct trie_ref ref;
+    TRY(slot_ref(trie, &trie->root, 0, &ref));
+    if (ref.size == 0) {
+        *out = KECCAK_EMPTY_TRIE;
+    } else if (ref.size == sizeof out->bytes) {
+        memcpy(out->bytes, ref.data, sizeof out->bytes);
+    } else { /* the root is hashed however short it is */
+        *out = keccak256((struct bytes){ref.data, ref.size});
+    }
+    return ERR_OK;
+}
+
+/* --- writing */
+
+struct writing {
+    struct trie *trie;
+    void *context;
+    enum err (*visit)(void *context, const struct kv_write *write);
+};
+
+static enum err emit(const struct writing *writing, struct bytes key, struct bytes value) {
+    struct kv_write write = {.table = KV_TRIE};
+    if (!arena_copy(writing->trie->arena, key, &write.key)) return ERR_LIMIT;
+    if (!arena_copy(writing->trie->arena, value, &write.value)) return ERR_LIMIT;
+    return writing->visit(writing->context, &write);
+}
+
+static enum err write_branches(const struct writing *writing, const struct trie_slot *slot) {
+    if (slot->kind != TRIE_BRANCH) return ERR_OK;
+    const struct trie_branch *branch = branch_at(slot);
+    if (!branch->is_changed) return ERR_OK; /* nor is anything below it */
+    CHECK(!branch->is_stale);
+    struct trie_ref refs[TRIE_CHILDREN];
+    TRY(child_refs(writing->trie, branch, refs));
+    uint8_t key[TRIE_KEY_BYTES_MAX];
+    uint8_t record[TRIE_RECORD_BYTES_MAX];
+    struct buffer buffer = buffer_over(record, sizeof record);
+    const size_t key_bytes = trie_key(owner_of(writing->trie), &branch->path, branch->depth, key);
+    TRY(emit(writing, (struct bytes){key, key_bytes}, trie_record_encode(branch, refs, &buffer)));
+    for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
+        TRY(write_branches(writing, &branch->children[nibble]));
+    }
+    return ERR_OK;
+}
+
+/* delete_stored deletes every record that the reader has under the owner of a wiped trie. */
+static enum err delete_stored(const struct writing *writing) {
+    const struct trie *trie = writing->trie;
+    const struct hash32 path = {{0}};
+    uint8_t key[TRIE_KEY_BYTES_MAX + 1];
+    const size_t prefix_bytes = trie_key(owner_of(trie), &path, 0, key);
+    size_t key_bytes = prefix_bytes;
+    for (;;) {
+        struct bytes found;
+        struct bytes value;
+        const enum err err = trie->reader->seek(trie->reader->context, KV_TRIE,
+                                                (struct bytes){key, key_bytes}, &found, &value);
+        if (err == ERR_NOT_FOUND) return ERR_OK;
+        if (err != ERR_OK) return err;
+        if (found.size < prefix_bytes || found.size > TRIE_KEY_BYTES_MAX) return ERR_OK;
+        if (memcmp(found.data, key, prefix_bytes) != 0) return ERR_OK;
+        memcpy(key, found.data, found.size);
+        key_bytes = found.size;
+        TRY(emit(writing, (struct bytes){key, key_bytes}, BYTES_EMPTY));
+        key[key_bytes++] = 0; /* the least key after it */
+    }
+}
+
+enum err trie_writes(struct trie *trie, void *context,
+                     enum err (*visit)(void *context, const struct kv_write *write)) {
+    const struct writing writing = {trie, context, visit};
+    if (!trie->is_opened) return ERR_OK;
+    if (trie->is_wiped && !trie->is_stored_empty) TRY(delete_stored(&writing));
+    for (const struct trie_deleted *at = trie->deleted; at != NULL; at = at->next) {
+        uint8_t key[TRIE_KEY_BYTES_MAX];
+        const size_t key_bytes = trie_key(owner_of(trie), &at->path, at->depth, key);
+        TRY(emit(&writing, (struct bytes){key, key_bytes}, BYTES_EMPTY));
+    }
+    return write_branches(&writing, &trie->root);
+}
+
+/* --- proving */
+
+struct proving {
+    struct trie *trie;
+    struct bytes *nodes;
+    size_t count;
+};
+
+static enum err add_node(struct proving *proving, struct bytes encoded) {
+    if (encoded.size < 32 && proving->count != 0) return ERR_OK; /* inside its parent */
+    CHECK(proving->count < TRIE_PROOF_NODES_MAX);
+    struct bytes copy;
+    if (!arena_copy(proving->trie->arena, encoded, &copy)) return ERR_LIMIT;
+    proving->nodes[proving->count++] = copy;
+    return ERR_OK;
+}
+
+static enum err add_branch(struct proving *proving, struct trie_branch *branch, unsigned depth) {
+    uint8_t room[TRIE_ENCODED_BYTES_MAX];
+    struct buffer buffer = buffer_over(room, sizeof room);
+    struct trie_ref refs[TRIE_CHILDREN];
+    TRY(child_refs(proving->trie, branch, refs));
+    if (depth < branch->depth) {
+        if (branch->is_stale || !branch->has_own) TRY(branch_ref(proving->trie, branch, depth));
+        TRY(add_node(proving, trie_encode_extension(branch, depth, &buffer)));
+        buffer.size = 0;
+    }
+    return add_node(proving, trie_encode_branch(refs, &buffer));
+}
+
+enum err trie_prove(struct trie *trie, const struct hash32 *key, struct bytes *nodes,
+                    size_t *nodes_count, struct bytes *value) {
+    TRY(open_root(trie));
+    struct proving proving = {trie, nodes, 0};
+    struct bytes found = BYTES_EMPTY;
+    struct trie_slot *slot = &trie->root;
+    unsigned depth = 0;
+    for (;;) {
+        TRY(resolve(trie, slot, key, depth));
+        if (slot->kind == TRIE_EMPTY) break;
+        if (slot->kind == TRIE_LEAF) {
+            struct bytes encoded;
+            TRY(leaf_encoding(trie, leaf_at(slot), depth, &encoded));
+            TRY(add_node(&proving, encoded));
+            if (hash_equal(&leaf_at(slot)->key, key)) found = leaf_at(slot)->value;
+            break;
+        }
+        struct trie_branch *branch = branch_at(slot);
+        const bool is_inside =
+            common_nibbles(&branch->path, key, depth, branch->depth) == branch->depth;
+        if (!is_inside) {
+            uint8_t room[TRIE_ENCODED_BYTES_MAX];
+            struct buffer buffer = buffer_over(room, sizeof room);
+            if (branch->is_stale || !branch->has_own) TRY(branch_ref(trie, branch, depth));
+            TRY(add_node(&proving, trie_encode_extension(branch, depth, &buffer)));
+            break;
+        }
+        TRY(add_branch(&proving, branch, depth));
+        slot = &branch->children[trie_nibble(key, branch->depth)];
+        depth = branch->depth + 1u;
+    }
+    *nodes_count = proving.count;
+    *value = found;
+    return ERR_OK;
+}

@@ -1,0 +1,37 @@
+#pragma once
+/* Inside the trie: nodes in memory and their encodings.  Only trie*.c include this. */
+#include "state/trie.h"
+
+#define TRIE_DEPTH_NONE 0xff
+
+struct trie_leaf {
+    struct hash32 key;
+    struct bytes value;
+    struct trie_ref ref; /* as seen from ref_depth */
+    uint8_t ref_depth;   /* TRIE_DEPTH_NONE: not computed */
+};
+
+struct trie_branch {
+    struct hash32 path; /* the first `depth` nibbles count */
+    uint8_t depth;
+    bool is_stale;       /* a child changed since `own` was computed */
+    bool is_changed;     /* differs from what the reader has */
+    bool is_stored;      /* the reader has a record at this path */
+    bool has_own;        /* `own` is valid (unless is_stale) */
+    uint8_t ref_depth;   /* as for leaves */
+    struct trie_ref ref; /* of the extension above it, if its slot is shallower */
+    struct trie_ref own; /* of the branch node itself */
+    struct trie_slot children[TRIE_CHILDREN];
+};
+
+/* The RLP of one node, in room that the caller gives; `out` has TRIE_ENCODED_BYTES_MAX bytes, or
+ * for a leaf 64 more than its value.  Each returns the encoding, a view of `out`. */
+struct bytes trie_encode_leaf(const struct trie_leaf *leaf, unsigned depth, struct buffer *out);
+struct bytes trie_encode_extension(const struct trie_branch *branch, unsigned depth,
+                                   struct buffer *out);
+struct bytes trie_encode_branch(const struct trie_ref refs[TRIE_CHILDREN], struct buffer *out);
+/* trie_ref_of names an encoded node. */
+struct trie_ref trie_ref_of(struct bytes encoded);
+/* trie_record_encode writes the KV_TRIE record of a branch whose children's names are `refs`. */
+struct bytes trie_record_encode(const struct trie_branch *branch,
+                                const struct trie_ref refs[TRIE_CHILDREN], struct buffer *out);
