@@ -110,6 +110,8 @@ static inline struct u256 u256_mul(const struct u256 *a, const struct u256 *b) {
     out.limb[3] = (uint64_t)(column2 >> 64) + x[0] * y[3] + x[1] * y[2] + x[2] * y[1] + x[3] * y[0];
     return out;
 }
+
+/* u256_mul_overflow also says whether the product wrapped. */
 struct u256 u256_mul_overflow(const struct u256 *a, const struct u256 *b, bool *overflow);
 /* Division by zero gives zero, as in the EVM. */
 struct u256 u256_div(const struct u256 *a, const struct u256 *b);
