@@ -250,6 +250,7 @@ enum err driver_start(struct node *node, char error[512]) {
     TRY(ledger_view_open(&node->ledger, node->view));
     struct sequencer_restore restore;
     TRY(ledger_restore(&node->ledger, node->view, &arena, &restore, error));
+    node->head_at_start = node->view->chain.head.number;
     TRY(sequencer_create(memory, bytes, &config, &restore, &node->sequencer));
     share_status(node);
     if (pthread_create(&node->driver, NULL, driver_main, node) != 0) return ERR_SYSTEM;

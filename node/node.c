@@ -21,7 +21,7 @@ static void on_executed(void *context, const struct block_outcome *outcome) {
     struct node *node = context;
     histogram_observe(&node->counters.execute_time,
                       executing_times(node->executing).execute_last_us);
-    driver_push(node, QUEUE_URGENT, DRIVER_EXECUTED, VALUE_BYTES(outcome), BYTES_EMPTY);
+    driver_push(node, QUEUE_INTERNAL, DRIVER_EXECUTED, VALUE_BYTES(outcome), BYTES_EMPTY);
 }
 
 static void on_committed(void *context, enum err err, struct ledger_view *view,
@@ -29,7 +29,7 @@ static void on_committed(void *context, enum err err, struct ledger_view *view,
     struct node *node = context;
     const struct driver_committed carried = {err, view, outcome};
     histogram_observe(&node->counters.commit_time, executing_times(node->executing).commit_last_us);
-    driver_push(node, QUEUE_URGENT, DRIVER_COMMITTED, VALUE_BYTES(carried), BYTES_EMPTY);
+    driver_push(node, QUEUE_INTERNAL, DRIVER_COMMITTED, VALUE_BYTES(carried), BYTES_EMPTY);
 }
 
 static void on_peer_message(void *context, const struct hash32 *peer, struct bytes message) {
@@ -186,7 +186,7 @@ static void pass_baton(struct node *node) {
     const uint64_t until = monotonic_ms() + STOP_MS_MAX;
     atomic_store(&node->is_stopping, true);
     if (atomic_load(&node->failure) != ERR_OK) return;
-    if (driver_push(node, QUEUE_URGENT, DRIVER_STOP, BYTES_EMPTY, BYTES_EMPTY) != ERR_OK) return;
+    if (driver_push(node, QUEUE_INTERNAL, DRIVER_STOP, BYTES_EMPTY, BYTES_EMPTY) != ERR_OK) return;
     while (!atomic_load(&node->is_stopped) && monotonic_ms() < until)
         usleep(2000);
 }

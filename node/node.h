@@ -114,7 +114,7 @@ struct node {
     struct arena message_arena;
     uint64_t last_commit_ms, last_rotation_commit_ms;
 
-    struct p2p_peer peers[NODE_PEERS_MAX]; /* configured first, then the contract's; peers_lock */
+    struct p2p_peer peers[P2P_PEERS_MAX]; /* configured first, then the contract's; peers_lock */
     size_t peers_count, peers_configured;
     pthread_mutex_t peers_lock;
 
@@ -129,6 +129,7 @@ struct node {
     atomic_bool is_stopped;  /* the sequencer let go */
     atomic_int failure;      /* enum err that ends the process */
     uint64_t started_ms;
+    uint64_t head_at_start;
 };
 
 /* --- node.c */
@@ -153,7 +154,6 @@ MUST_USE enum err driver_ask(struct node *node,
                              void *context);
 
 /* --- peers.c: who may connect, and where they are */
-#define NODE_PEERS_MAX P2P_PEERS_MAX
 /* peers_configure reads p2p_peers and names all known peers to p2p.  ERR_CONFIG: `error` quotes the
  * entry. */
 MUST_USE enum err peers_configure(struct node *node, char error[512]);

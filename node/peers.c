@@ -18,7 +18,7 @@ static struct p2p_peer *find(struct node *node, const struct hash32 *id) {
 /* add puts a peer that is not known yet at the end; our own id and a full table are passed over. */
 static void add(struct node *node, const struct p2p_peer *peer) {
     if (hash_equal(&peer->id, &node->options.peer_key.public_key)) return;
-    if (find(node, &peer->id) != NULL || node->peers_count == NODE_PEERS_MAX) return;
+    if (find(node, &peer->id) != NULL || node->peers_count == P2P_PEERS_MAX) return;
     node->peers[node->peers_count++] = *peer;
 }
 

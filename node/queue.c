@@ -1,5 +1,6 @@
 #include "node/queue.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -36,14 +37,15 @@ struct queue {
 };
 
 enum err queue_create(size_t urgent_bytes, size_t bulk_bytes, struct queue **out) {
-    const size_t capacities[QUEUE_LANES] = {urgent_bytes, bulk_bytes};
+    const size_t capacities[QUEUE_LANES] = {QUEUE_INTERNAL_BYTES, urgent_bytes, bulk_bytes};
     struct queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL) return ERR_MEMORY;
     for (int i = 0; i < QUEUE_LANES; i++) {
         queue->rings[i].capacity = capacities[i] / ALIGNMENT * ALIGNMENT;
         queue->rings[i].data = aligned_alloc(ALIGNMENT, queue->rings[i].capacity);
         if (queue->rings[i].data != NULL) continue;
-        free(queue->rings[0].data);
+        for (int made = 0; made < i; made++)
+            free(queue->rings[made].data);
         free(queue);
         return ERR_MEMORY;
     }
@@ -120,15 +122,19 @@ static void skip_padding(struct ring *ring) {
     ring->read_at = 0;
 }
 
-static bool is_empty(const struct queue *queue) {
-    return queue->rings[QUEUE_URGENT].used == 0 && queue->rings[QUEUE_BULK].used == 0;
+/* first_filled returns the first ring that holds something, or NULL. */
+static struct ring *first_filled(struct queue *queue) {
+    for (int i = 0; i < QUEUE_LANES; i++) {
+        if (queue->rings[i].used > 0) return &queue->rings[i];
+    }
+    return NULL;
 }
 
 /* wait_filled sleeps until a ring has something, the deadline, or the end.  The lock is held. */
 static void wait_filled(struct queue *queue, uint64_t deadline_ms) {
     const struct timespec until = {(time_t)(deadline_ms / 1000),
                                    (long)(deadline_ms % 1000) * 1000000};
-    while (is_empty(queue) && !queue->is_closed) {
+    while (first_filled(queue) == NULL && !queue->is_closed) {
         if (deadline_ms == UINT64_MAX) {
             pthread_cond_wait(&queue->filled, &queue->lock);
         } else if (pthread_cond_timedwait(&queue->filled, &queue->lock, &until) != 0) {
@@ -142,10 +148,8 @@ bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct
     pthread_mutex_lock(&queue->lock);
     CHECK(queue->held_bytes == 0);
     wait_filled(queue, deadline_ms);
-    const bool found = !is_empty(queue);
-    if (found) {
-        struct ring *ring =
-            &queue->rings[queue->rings[QUEUE_URGENT].used > 0 ? QUEUE_URGENT : QUEUE_BULK];
+    struct ring *ring = first_filled(queue);
+    if (ring != NULL) {
         struct record record;
         skip_padding(ring);
         const uint8_t *at = ring->data + ring->read_at;
@@ -157,7 +161,7 @@ bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct
         queue->held_bytes = record.size;
     }
     pthread_mutex_unlock(&queue->lock);
-    return found;
+    return ring != NULL;
 }
 
 void queue_release(struct queue *queue) {

@@ -1,9 +1,9 @@
 #pragma once
 /* A bounded queue of whole messages from many threads to one.
  *
- * Two rings of bytes, urgent before bulk; a message that does not fit is refused at once
- * (ERR_LIMIT), so that growth is never the answer to load.  The reader sleeps on a condition with a
- * deadline. */
+ * Rings of bytes, one for each lane, the lower lane first; a message that does not fit is refused
+ * at once (ERR_LIMIT), so that growth is never the answer to load.  The reader sleeps on a
+ * condition with a deadline. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,14 +11,17 @@
 #include "base/err.h"
 
 enum queue_lane {
-    QUEUE_URGENT, /* votes, blocks, outcomes: always taken first */
-    QUEUE_BULK,   /* items */
+    QUEUE_INTERNAL, /* outcomes and commits of our own threads: few, and never refused */
+    QUEUE_URGENT,   /* votes, blocks, questions */
+    QUEUE_BULK,     /* items */
     QUEUE_LANES
 };
 
 struct queue;
 
-/* queue_create allocates both rings at boot; capacities in bytes.  ERR_MEMORY. */
+/* queue_create allocates the rings at boot; the internal lane has QUEUE_INTERNAL_BYTES. ERR_MEMORY.
+ */
+#define QUEUE_INTERNAL_BYTES ((size_t)1 << 20)
 MUST_USE enum err queue_create(size_t urgent_bytes, size_t bulk_bytes, struct queue **out);
 void queue_destroy(struct queue *queue);
 
