@@ -205,7 +205,7 @@ enum err driver_ask(struct node *node, void (*answer)(struct sequencer *sequence
 }
 
 /* sequencer_settings maps the node's settings to the sequencer's. */
-static struct sequencer_config sequencer_settings(const struct node *node) {
+static struct sequencer_config sequencer_settings(struct node *node) {
     const struct settings *settings = node->options.settings;
     const struct consensus_timeouts timeouts = {
         .propose_ms = settings->timeout_propose_ms,
@@ -233,6 +233,7 @@ static struct sequencer_config sequencer_settings(const struct node *node) {
         .fee_floor_wei = settings->pool_fee_min_wei,
         .batch_takeover_ms = settings->da_takeover_ms,
         .genesis_hash = node->ledger.genesis_hash,
+        .archive = {&node->ledger, ledger_summary},
     };
 }
 

@@ -75,6 +75,10 @@ static void event(struct node *node, const struct effect *effect) {
         LOG(LOG_WARN, "consensus", "refused a proposed block: %s",
             effect->text != NULL ? effect->text : "invalid");
         break;
+    case EVENT_HALTED:
+        LOG(LOG_ERROR, "consensus", "halted: %s", effect->text != NULL ? effect->text : "");
+        node_fail(node, ERR_STORAGE, "the sequencer halted");
+        break;
     case EVENT_ORIGIN_STALE:
         atomic_fetch_add(&node->counters.origin_stale, 1);
         LOG(LOG_WARN, "l1", "the rotation keeps its L1 origin %llu: L1 gives no newer one", value);

@@ -58,6 +58,12 @@ static enum err copy_job(struct entry *entry, const struct block_job *job) {
         return ERR_LIMIT;
     }
     if (!arena_copy(&entry->arena, job->package, &entry->job.package)) return ERR_LIMIT;
+    if (!arena_copy(&entry->arena, job->commit, &entry->job.commit)) return ERR_LIMIT;
+    if (job->senders == NULL) return ERR_OK;
+    struct address *senders = arena_array(&entry->arena, job->senders_count, sizeof *senders);
+    if (senders == NULL) return ERR_LIMIT;
+    memcpy(senders, job->senders, job->senders_count * sizeof *senders);
+    entry->job.senders = senders;
     return ERR_OK;
 }
 

@@ -72,7 +72,7 @@ static void write_outside(struct node *node, const struct sequencer_status *stat
         quantity(json, "originBlock", status->l1_number);
         json_object_end(json);
     } else {
-        json_null(json);
+        json_write_null(json);
     }
     json_key(json, "da");
     if (node->da != NULL) {
@@ -85,7 +85,7 @@ static void write_outside(struct node *node, const struct sequencer_status *stat
         quantity(json, "pendingBatches", status->batches_pending);
         json_object_end(json);
     } else {
-        json_null(json);
+        json_write_null(json);
     }
 }
 
@@ -95,11 +95,11 @@ void status_write(struct node *node, struct json_writer *json) {
     health_read(node, &health);
     json_object_begin(json);
     json_key(json, "version");
-    json_string(json, BATON_CLIENT_VERSION);
+    json_write_string(json, BATON_CLIENT_VERSION);
     json_key(json, "ready");
     json_bool(json, health.is_ready);
     json_key(json, "reason");
-    json_string(json, health.reason);
+    json_write_string(json, health.reason);
     quantity(json, "chainId", node->config->chain_id);
     json_key(json, "genesisHash");
     json_hash(json, &node->ledger.genesis_hash);

@@ -13,6 +13,7 @@
 
 #define VIEWS_MAX         512
 #define SCRATCH_BYTES     ((size_t)1 << 30)
+#define SUMMARY_BYTES     (2 * (size_t)BLOCK_PACKAGE_BYTES_MAX)
 #define GENESIS_BYTES     ((size_t)2 << 30)
 #define VALIDATORS_RECORD "validators/"
 #define JOURNAL_RECORD    "journal"
@@ -118,6 +119,9 @@ enum err ledger_open(const char *directory, uint64_t map_gib, const struct genes
     enum err err = memory_reserve(SCRATCH_BYTES, &scratch);
     if (err != ERR_OK) return err;
     out->scratch = arena_over(scratch, SCRATCH_BYTES);
+    err = memory_reserve(SUMMARY_BYTES, &scratch);
+    if (err != ERR_OK) return err;
+    out->summary_scratch = arena_over(scratch, SUMMARY_BYTES);
     snprintf(path, sizeof path, "%s/chain", directory);
     const struct store_config config = {
         .directory = path, .map_bytes_max = map_gib << 30, .views_max = VIEWS_MAX};
@@ -135,6 +139,7 @@ void ledger_close(struct ledger *ledger) {
     if (ledger->wal != NULL) wal_close(ledger->wal);
     store_close(ledger->store);
     if (ledger->scratch.data != NULL) munmap(ledger->scratch.data, SCRATCH_BYTES);
+    if (ledger->summary_scratch.data != NULL) munmap(ledger->summary_scratch.data, SUMMARY_BYTES);
     *ledger = (struct ledger){0};
 }
 
@@ -164,6 +169,7 @@ enum err ledger_view_open(struct ledger *ledger, struct ledger_view *out) {
     store_state_latest(out->view, &out->state);
     out->chain = (struct chain_view){
         .state = out->state.reader,
+        .admission = out->state.reader, /* each thread has a view of its own */
         .ancestors = {out->view, ancestor_hash},
     };
     const struct store_head head = store_view_head(out->view);
@@ -285,6 +291,27 @@ enum err ledger_restore(struct ledger *ledger, struct ledger_view *view, struct 
         return err;
     }
     return restore_record(ledger, arena, out, error);
+}
+
+enum err ledger_summary(void *context, uint64_t height, struct block_summary *out) {
+    struct ledger *ledger = context;
+    const size_t mark = arena_mark(&ledger->summary_scratch);
+    struct store_view *view;
+    struct header header;
+    struct bytes package;
+    struct block_package parts = {.frame = {0}};
+    TRY(store_view_open(ledger->store, &view));
+    enum err err = store_header(view, height, &header, &out->hash);
+    if (err == ERR_OK) err = store_package(view, height, &ledger->summary_scratch, &package);
+    if (err == ERR_OK && height > 0) err = block_package_decode(package, &parts);
+    store_view_close(view);
+    if (err == ERR_OK) {
+        out->state_root = header.state_root;
+        out->proposer = parts.frame.proposer;
+        out->package_bytes = package.size;
+    }
+    arena_release(&ledger->summary_scratch, mark);
+    return err;
 }
 
 enum err ledger_persist_record(struct ledger *ledger, struct bytes record) {

@@ -16,7 +16,8 @@ struct ledger {
     const struct chain_config *config;
     struct header genesis_header;
     struct hash32 genesis_hash;
-    struct arena scratch; /* the committing thread's */
+    struct arena scratch;         /* the committing thread's */
+    struct arena summary_scratch; /* the sequencer's thread's */
 };
 
 /* A read view of the committed head in the form that sequencer and executor read; do not move it.
@@ -53,6 +54,10 @@ MUST_USE enum err ledger_restore(struct ledger *ledger, struct ledger_view *view
 /* ledger_validators reads the set that votes in `rotation`.  ERR_NOT_FOUND: not known (yet). */
 MUST_USE enum err ledger_validators(struct ledger *ledger, struct store_view *view,
                                     uint64_t rotation, struct validator_set *out);
+
+/* ledger_summary is sequencer_config.archive's function; `context` is the ledger.  The sequencer's
+ * thread. */
+enum err ledger_summary(void *context, uint64_t height, struct block_summary *out);
 
 /* ledger_persist_record and ledger_persist_journal make a PERSIST effect durable. */
 MUST_USE enum err ledger_persist_record(struct ledger *ledger, struct bytes record);
