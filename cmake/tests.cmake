@@ -24,3 +24,5 @@ function(baton_bench name)
 endfunction()
 
 baton_bench(bench_base ROOMS base EXTERNAL PkgConfig::secp256k1 PkgConfig::crypto)
+
+baton_script_test(checks/planted tests/checks/test-checks 120 LABELS checks)
