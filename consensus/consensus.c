@@ -136,8 +136,7 @@ void consensus_accept_proposal(struct consensus *core, const struct vote *propos
     if (is_first) {
         votes->has_proposal = true;
         votes->proposal = *proposal;
-    } else if (!hash_equal(&votes->proposal.block, &proposal->block) ||
-               votes->proposal.valid_round != proposal->valid_round) {
+    } else if (!hash_equal(&votes->proposal.block, &proposal->block)) {
         if (!votes->has_proposal_evidence) {
             votes->has_proposal_evidence = true;
             push_evidence(core, &votes->proposal, proposal, effects);

@@ -45,6 +45,7 @@ static void push_persist(struct consensus *core, struct consensus_effects *effec
 }
 
 void consensus_persist(struct consensus *core, struct consensus_effects *effects) {
+    if (core->own_index < 0) return;
     if (core->record.height != core->height) return; /* nothing signed: nothing to keep */
     core->record.has_valid = core->has_valid;
     core->record.valid_round = core->valid_round;
@@ -147,11 +148,31 @@ void consensus_resend(struct consensus *core, struct consensus_effects *effects)
     if (core->record.precommit.kind != 0) broadcast(core, &core->record.precommit, effects);
 }
 
+/* lock_adopted: whoever precommitted a block had locked it. */
+static void lock_adopted(struct consensus *core, const struct vote *vote) {
+    if (vote->kind != VOTE_PRECOMMIT || hash_is_zero(&vote->block)) return;
+    if (core->has_locked && core->locked_round >= vote->round) return;
+    core->has_locked = true;
+    core->locked_round = vote->round;
+    core->locked = vote->block;
+    if (core->has_valid && core->valid_round >= vote->round) return;
+    core->has_valid = true;
+    core->valid_round = vote->round;
+    core->valid = vote->block;
+}
+
 void consensus_adopt_own(struct consensus *core, const struct vote *vote,
                          struct consensus_effects *effects) {
     /* Only an old copy of the record, or a second process with our key, makes this happen: whatever
      * that signature promised is kept from here on. */
     if (!is_after(&core->record, vote->height, vote->round, step_of(vote->kind))) return;
+    if (vote->round > INT32_MAX) return;
+    if (vote->height == core->height && core->step != STEP_DECIDED) {
+        if (vote->round > core->round) {
+            consensus_start_round(core, vote->round, false, effects);
+        }
+        lock_adopted(core, vote);
+    }
     remember(core, vote);
     push_persist(core, effects);
 }

@@ -1,0 +1,129 @@
+#include "consensus/test_support.h"
+
+static uint8_t file_data[1 << 20];
+
+static struct bytes need(const char **at, const char *key) {
+    struct bytes text;
+    CHECK(test_value(at, key, &text));
+    return text;
+}
+
+/* The same file is checked against the contract by contracts/test/Vectors.t.sol. */
+static void test_contract_vectors(void) {
+    test_read_file("contracts/test/vectors/votes.json", file_data, sizeof file_data);
+    const char *at = (const char *)file_data;
+    int count = 0;
+    struct bytes text;
+    while (test_value(&at, "chainId", &text)) {
+        const uint64_t chain_id = (uint64_t)test_number(text);
+        struct address contract, signer;
+        CHECK(hex_to_address(need(&at, "contract"), &contract) == ERR_OK);
+        struct vote vote = {.kind = (enum vote_kind)test_number(need(&at, "kind"))};
+        vote.height = (uint64_t)test_number(need(&at, "height"));
+        vote.round = (uint32_t)test_number(need(&at, "round"));
+        vote.valid_round = (int32_t)test_number(need(&at, "validRound"));
+        CHECK(hex_to_hash(need(&at, "blockHash"), &vote.block) == ERR_OK);
+        struct hash32 digest;
+        CHECK(hex_to_hash(need(&at, "digest"), &digest) == ERR_OK);
+        struct secp_key key;
+        CHECK(hex_decode_fixed(need(&at, "privateKey"), key.secret, sizeof key.secret) == ERR_OK);
+        uint8_t wire[SECP_SIGNATURE_BYTES];
+        CHECK(hex_decode_fixed(need(&at, "signature"), wire, sizeof wire) == ERR_OK);
+        CHECK(hex_to_address(need(&at, "signer"), &signer) == ERR_OK);
+
+        const struct signing_domain domain =
+            signing_domain_make("AndeConsensus", chain_id, &contract);
+        const struct hash32 ours = vote_digest(&domain, &vote);
+        CHECK(hash_equal(&ours, &digest));
+        CHECK(secp_signature_read(BYTES_OF(wire), &vote.signature) == ERR_OK);
+        const struct recoverer recoverer = secp_recoverer();
+        CHECK(vote_recover(&recoverer, &domain, &vote) == ERR_OK);
+        CHECK(address_equal(&vote.voter, &signer));
+
+        const struct signer own = secp_signer(&key);
+        CHECK(address_equal(&own.address, &signer));
+        struct secp_signature signature;
+        uint8_t own_wire[SECP_SIGNATURE_BYTES];
+        own.sign(own.context, &digest, &signature);
+        secp_signature_write(&signature, own_wire);
+        CHECK(memcmp(own_wire, wire, sizeof wire) == 0); /* RFC 6979 on both sides */
+        count++;
+    }
+    CHECK(count >= 20);
+}
+
+static struct vote example(enum vote_kind kind, uint32_t round, int32_t valid_round) {
+    struct vote vote = {.kind = kind,
+                        .height = 77,
+                        .round = round,
+                        .valid_round = valid_round,
+                        .block = test_hash(9)};
+    const struct address voter = test_address(3);
+    test_tag(&voter, &vote.block, &vote.signature);
+    return vote;
+}
+
+static void test_encoding(void) {
+    const struct vote votes[] = {
+        example(VOTE_PREVOTE, 0, VALID_ROUND_NONE),
+        example(VOTE_PRECOMMIT, 5, VALID_ROUND_NONE),
+        example(VOTE_PROPOSAL, 0, VALID_ROUND_NONE),
+        example(VOTE_PROPOSAL, 7, 6),
+    };
+    for (size_t i = 0; i < sizeof votes / sizeof votes[0]; i++) {
+        uint8_t data[VOTE_BYTES_MAX];
+        struct buffer out = buffer_over(data, sizeof data);
+        vote_encode(&votes[i], &out);
+        CHECK(!out.overflow);
+        struct vote back;
+        CHECK(vote_decode(buffer_bytes(&out), &back) == ERR_OK);
+        CHECK(back.kind == votes[i].kind);
+        CHECK(back.height == votes[i].height);
+        CHECK(back.round == votes[i].round);
+        CHECK(back.valid_round == votes[i].valid_round);
+        CHECK(hash_equal(&back.block, &votes[i].block));
+        CHECK(memcmp(back.signature.r, votes[i].signature.r, 32) == 0);
+        for (size_t size = 0; size < out.size; size++)
+            CHECK(vote_decode((struct bytes){data, size}, &back) != ERR_OK);
+    }
+}
+
+/* What no correct validator signs is not decoded at all. */
+static void test_refusals(void) {
+    struct vote bad[] = {
+        example(VOTE_PREVOTE, 4, 2),                         /* a vote with a valid round */
+        example(VOTE_PROPOSAL, 4, 4),                        /* valid round not before round */
+        example((enum vote_kind)3, 4, VALID_ROUND_NONE),     /* an unknown kind */
+        example(VOTE_PROPOSAL, 4, VALID_ROUND_NONE),         /* nil proposed, below */
+        example(VOTE_PREVOTE, 0x80000000, VALID_ROUND_NONE), /* a round beyond int32 */
+    };
+    bad[3].block = (struct hash32){{0}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        uint8_t data[VOTE_BYTES_MAX];
+        struct buffer out = buffer_over(data, sizeof data);
+        vote_encode(&bad[i], &out);
+        struct vote back = {.height = 1234};
+        CHECK(vote_decode(buffer_bytes(&out), &back) == ERR_ENCODING);
+        CHECK(back.height == 1234);
+    }
+}
+
+static void test_signature_of_nobody(void) {
+    struct vote vote = example(VOTE_PREVOTE, 1, VALID_ROUND_NONE);
+    const struct address contract = test_address(1);
+    const struct signing_domain domain = signing_domain_make("AndeConsensus", 1, &contract);
+    const struct recoverer recoverer = {NULL, test_recover};
+    CHECK(vote_recover(&recoverer, &domain, &vote) == ERR_SIGNATURE); /* signed another digest */
+    struct vote high_s = vote;
+    memset(high_s.signature.s, 0xf0, 32);
+    const struct recoverer real = secp_recoverer();
+    CHECK(vote_recover(&real, &domain, &high_s) == ERR_SIGNATURE);
+}
+
+int main(void) {
+    test_contract_vectors();
+    test_encoding();
+    test_refusals();
+    test_signature_of_nobody();
+    return 0;
+}
