@@ -46,6 +46,11 @@ static unsigned common_nibbles(const struct hash32 *a, const struct hash32 *b, u
     return at;
 }
 
+static void set_nibble(struct hash32 *path, unsigned index, unsigned nibble) {
+    uint8_t *byte = &path->bytes[index / 2];
+    *byte = (uint8_t)(index % 2 == 0 ? (*byte & 0x0fu) | nibble << 4 : (*byte & 0xf0u) | nibble);
+}
+
 /* --- loading */
 
 static struct trie_branch *branch_new(struct trie *trie, const struct hash32 *path,
@@ -92,8 +97,7 @@ static enum err load_branch(struct trie *trie, const struct hash32 *path, unsign
     for (unsigned i = depth; i < branch_depth; i++) {
         const uint8_t nibble = found.data[prefix_bytes + i - depth];
         if (nibble > 15) return ERR_CORRUPT;
-        uint8_t *byte = &branch->path.bytes[i / 2];
-        *byte = (uint8_t)(i % 2 == 0 ? (*byte & 0x0fu) | nibble << 4 : (*byte & 0xf0u) | nibble);
+        set_nibble(&branch->path, i, nibble);
     }
     for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
         if ((record.present >> nibble & 1) == 0) continue;
@@ -238,9 +242,7 @@ static enum err collapse(struct trie *trie, struct descent *descent) {
     CHECK(left >= 1);
     if (left > 1) return ERR_OK;
     struct hash32 path = branch->path;
-    uint8_t *byte = &path.bytes[branch->depth / 2];
-    *byte =
-        (uint8_t)(branch->depth % 2 == 0 ? (*byte & 0x0fu) | last << 4 : (*byte & 0xf0u) | last);
+    set_nibble(&path, branch->depth, last);
     TRY(resolve(trie, &branch->children[last], &path, branch->depth + 1u));
     if (branch->is_stored) {
         struct trie_deleted *deleted = arena_alloc(trie->arena, sizeof *deleted);
