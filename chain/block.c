@@ -132,6 +132,35 @@ void block_encode(const struct block *block, struct buffer *out) {
     rlp_list_end(out, parts);
 }
 
+static size_t header_encoded_bytes(const struct header *header) {
+    uint8_t encoded[HEADER_BYTES_MAX];
+    struct buffer out = buffer_over(encoded, sizeof encoded);
+    header_encode(header, &out);
+    CHECK(!out.overflow);
+    return out.size;
+}
+
+size_t block_encoded_bytes(const struct block *block) {
+    size_t transactions = 0, ommers = 0, withdrawals = 0;
+    for (size_t i = 0; i < block->transactions_count; i++) {
+        const struct bytes in = block->transactions[i];
+        transactions += in.data[0] > TYPED_TAG_MAX ? in.size : rlp_string_size(in);
+    }
+    for (size_t i = 0; i < block->ommers_count; i++) {
+        ommers += header_encoded_bytes(&block->ommers[i]);
+    }
+    for (size_t i = 0; i < block->withdrawals_count; i++) {
+        uint8_t encoded[WITHDRAWAL_BYTES_MAX];
+        struct buffer out = buffer_over(encoded, sizeof encoded);
+        withdrawal_encode(&block->withdrawals[i], &out);
+        withdrawals += out.size;
+    }
+    size_t payload = header_encoded_bytes(&block->header);
+    payload += rlp_list_size(transactions) + rlp_list_size(ommers);
+    if (block->has_withdrawals) payload += rlp_list_size(withdrawals);
+    return rlp_list_size(payload);
+}
+
 enum err block_package_decode(struct bytes in, struct block_package *out) {
     struct block_package package;
     memset(&package, 0, sizeof package);

@@ -47,6 +47,8 @@ struct block_package {
  * ERR_ENCODING, ERR_TRUNCATED; ERR_LIMIT: too many transactions or the arena is exhausted. */
 MUST_USE enum err block_decode(struct bytes in, struct arena *arena, struct block *out);
 void block_encode(const struct block *block, struct buffer *out);
+/* block_encoded_bytes is the size of what block_encode writes. */
+size_t block_encoded_bytes(const struct block *block);
 
 /* block_package_decode views `in`, decodes the frame and checks nothing against anything else. */
 MUST_USE enum err block_package_decode(struct bytes in, struct block_package *out);

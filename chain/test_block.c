@@ -31,6 +31,7 @@ static void test_block(void) {
     struct block block = example(), read;
     struct buffer out = buffer_over(memory, sizeof memory / 2);
     block_encode(&block, &out);
+    CHECK(block_encoded_bytes(&block) == out.size);
     struct arena arena = arena_over(memory + sizeof memory / 2, sizeof memory / 2);
     CHECK(block_decode(buffer_bytes(&out), &arena, &read) == ERR_OK);
     const struct hash32 hash = header_hash(&block.header);

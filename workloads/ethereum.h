@@ -19,13 +19,20 @@ struct ethereum_ancestors {
     void (*hash)(void *context, uint64_t number, struct hash32 *out);
 };
 
-/* A block being executed; lives from ethereum_block_begin to ethereum_block_end. */
+/* What an evm_host of ours works on; it must outlive the host. */
+struct ethereum_world {
+    struct state *state;
+    struct ethereum_ancestors ancestors; /* hash may be NULL: BLOCKHASH gives zeros */
+};
+
+/* A block being executed; lives from ethereum_block_begin to ethereum_block_end and is not moved in
+ * between, because its host points at its world. */
 struct ethereum_block {
     struct evm *evm;
     struct state *state;
     struct arena *arena; /* block lifetime: receipts, logs, outputs */
     const struct chain_config *config;
-    struct ethereum_ancestors ancestors;
+    struct ethereum_world world;
     struct evm_block env;
     struct evm_host host;
     uint64_t gas_used;
@@ -45,8 +52,8 @@ struct block_fault {
 };
 
 /* ethereum_block_begin prepares `out` for the block that `header` opens (number, timestamp, gas
- * limit, coinbase, randao, base fee, parent beacon root are read) and performs the system calls that
- * come first (EIP-4788, EIP-2935), and the DAO fork's irregular change. */
+ * limit, coinbase, randao, base fee, parent beacon root are read) and performs the system calls
+ * that come first (EIP-4788, EIP-2935), and the DAO fork's irregular change. */
 MUST_USE enum err ethereum_block_begin(struct ethereum_block *out, struct evm *evm,
                                        struct state *state, struct arena *arena,
                                        const struct chain_config *config,
@@ -56,8 +63,8 @@ MUST_USE enum err ethereum_block_begin(struct ethereum_block *out, struct evm *e
 /* ethereum_block_apply checks and runs one transaction (sender known) and appends its receipt.
  * *verdict other than ACCEPTED: the transaction cannot be in this block here; nothing changed. */
 MUST_USE enum err ethereum_block_apply(struct ethereum_block *block,
-                                       const struct transaction *transaction,
-                                       enum verdict *verdict, struct evm_result *result);
+                                       const struct transaction *transaction, enum verdict *verdict,
+                                       struct evm_result *result);
 
 /* ethereum_block_end pays rewards (before Paris) and withdrawals, collects requests (Prague), and
  * fills the header's outcome: state_root, receipts_root, bloom, gas_used, blob_gas_used,
@@ -67,14 +74,14 @@ MUST_USE enum err ethereum_block_end(struct ethereum_block *block, const struct 
                                      size_t withdrawals_count, struct header *header,
                                      struct block_fault *fault);
 
-/* ethereum_header_check holds a header against its parent by the fork's rules (number, timestamp, gas
- * limit bounds, base fee, extra size, tail fields, blob gas, difficulty and ommers when Paris is
- * past).  Seals of proof of work are not checked. */
+/* ethereum_header_check holds a header against its parent by the fork's rules (number, timestamp,
+ * gas limit bounds, base fee, extra size, tail fields, blob gas, difficulty and ommers when Paris
+ * is past).  Seals of proof of work are not checked. */
 void ethereum_header_check(const struct chain_config *config, const struct header *parent,
                            const struct header *header, struct block_fault *fault);
 
-/* ethereum_block_check executes a decoded block on `state` (its parent's) and holds every root of the
- * header against what came out.  A wrong block is a fault; err is for our machine.  Senders are
+/* ethereum_block_check executes a decoded block on `state` (its parent's) and holds every root of
+ * the header against what came out.  A wrong block is a fault; err is for our machine.  Senders are
  * recovered here unless `senders` (one per transaction) is given. */
 MUST_USE enum err ethereum_block_check(struct ethereum_block *scratch, struct evm *evm,
                                        struct state *state, struct arena *arena,
@@ -87,5 +94,12 @@ MUST_USE enum err ethereum_block_check(struct ethereum_block *scratch, struct ev
 MUST_USE enum err ethereum_genesis(const struct genesis *genesis, struct state *state,
                                    struct arena *arena, struct header *header);
 
-/* ethereum_host binds an evm_host to a state. */
-struct evm_host ethereum_host(struct state *state, const struct ethereum_ancestors *ancestors);
+/* ethereum_host binds an evm_host to a world. */
+struct evm_host ethereum_host(struct ethereum_world *world);
+
+/* ethereum_fork is fork_at for this header, and Paris where the difficulty shows that the chain's
+ * terminal difficulty is reached. */
+enum fork ethereum_fork(const struct chain_config *config, const struct header *header);
+/* ethereum_env is what the EVM sees of the block that `header` opens: for blocks, and for calls. */
+void ethereum_env(const struct chain_config *config, const struct header *header,
+                  struct evm_block *out);

@@ -1,8 +1,8 @@
 #pragma once
 /* A workload: the rules for one kind of item (DESIGN.md, section 2 and 3).
  *
- * Pool, builder, checker, gossip and metrics see an item's lane, sequence, weight and fee, never its
- * kind.  A new workload is one file with one of these structs and one line in workloads.c. */
+ * Pool, builder, checker, gossip and metrics see an item's lane, sequence, weight and fee, never
+ * its kind.  A new workload is one file with one of these structs and one line in workloads.c. */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
@@ -12,21 +12,21 @@
 #include "chain/fork.h"
 #include "state/state.h"
 
-#define WORKLOAD_KIND_EVM   0
-#define WORKLOAD_KINDS_MAX  8
-#define ITEM_BYTES_MAX      (128u * 1024)
+#define WORKLOAD_KIND_EVM  0
+#define WORKLOAD_KINDS_MAX 8
+#define ITEM_BYTES_MAX     (128u * 1024)
 
 /* An item that `inspect` passed: what the ordering part may know of it. */
 struct item {
     uint8_t kind;
     struct bytes encoded;
     struct hash32 hash;
-    struct address lane;     /* items of one lane are ordered by sequence (EVM: the sender) */
-    uint64_t sequence;       /* EVM: the nonce */
-    uint64_t weight;         /* share of the block it may take (EVM: gas limit) */
-    struct u256 fee_max;     /* per unit of weight */
-    struct u256 tip_max;     /* of that, at most this to the proposer */
-    struct u256 cost_max;    /* the most that the lane may have to pay: weight * fee_max + value */
+    struct address lane;  /* items of one lane are ordered by sequence (EVM: the sender) */
+    uint64_t sequence;    /* EVM: the nonce */
+    uint64_t weight;      /* share of the block it may take (EVM: gas limit) */
+    struct u256 fee_max;  /* per unit of weight */
+    struct u256 tip_max;  /* of that, at most this to the proposer */
+    struct u256 cost_max; /* the most that the lane may have to pay: weight * fee_max + value */
 };
 
 /* The head that admission is judged by. */
@@ -42,7 +42,7 @@ struct admit_context {
 struct lane_view {
     uint64_t sequence_next; /* the lane's next sequence in the committed state */
     struct u256 balance;
-    bool is_limited;        /* EIP-7702: a delegated account may have one item in flight */
+    bool is_limited; /* EIP-7702: a delegated account may have one item in flight */
 };
 
 struct ethereum_block;
