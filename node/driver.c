@@ -129,6 +129,13 @@ static void on_da(struct node *node, struct bytes header) {
     step(node, &input);
 }
 
+static void on_refused(struct node *node, struct bytes header) {
+    struct rpc_submit_result result;
+    CHECK(header.size == sizeof result);
+    memcpy(&result, header.data, sizeof result);
+    if (node->rpc != NULL) rpc_submitted(node->rpc, &result);
+}
+
 static void on_ask(struct node *node, struct bytes header) {
     struct driver_question *question;
     CHECK(header.size == sizeof question);
@@ -149,6 +156,7 @@ static void handle(struct node *node, uint32_t kind, struct bytes header, struct
     case DRIVER_EXECUTED: on_executed(node, header); break;
     case DRIVER_COMMITTED: on_committed(node, header); break;
     case DRIVER_DA: on_da(node, header); break;
+    case DRIVER_REFUSED: on_refused(node, header); break;
     case DRIVER_ASK: on_ask(node, header); break;
     case DRIVER_STOP: {
         const struct input input = input_now(INPUT_STOP);

@@ -45,7 +45,7 @@ static void settle(struct node *node, const struct settlement *settlement) {
 }
 
 static void reply(struct node *node, const struct effect *effect) {
-    struct rpc_submit_result result = {.token = effect->request, .verdict = effect->verdict};
+    struct rpc_submit_result result = {.token = effect->request - 1, .verdict = effect->verdict};
     if (effect->item != NULL) result.hash = effect->item->hash;
     if (node->rpc != NULL) rpc_submitted(node->rpc, &result);
 }

@@ -52,27 +52,18 @@ static enum err write_genesis(struct ledger *ledger, const struct genesis *genes
     const struct block block = {.header = header,
                                 .has_withdrawals = header.tail_fields >= HEADER_TAIL_SHANGHAI};
     block_encode(&block, &package);
-    const size_t mark = arena_mark(arena);
-    uint8_t *wrapped = arena_alloc(arena, package.size + 64);
-    if (wrapped == NULL) return ERR_LIMIT;
-    struct buffer whole = buffer_over(wrapped, package.size + 64);
-    const struct block_package parts = {.ethereum_block = buffer_bytes(&package)};
-    block_package_encode(&parts, &whole);
-
     uint8_t name[32];
     struct buffer set = buffer_over(memory + HEADER_BYTES_MAX + 64, VALIDATOR_SET_BYTES_MAX);
     validator_set_encode(&genesis->config.rollup.validators, &set);
     const struct store_record record = {record_name(0, name), buffer_bytes(&set)};
     const struct store_block stored = {.header = &header,
                                        .hash = ledger->genesis_hash,
-                                       .package = buffer_bytes(&whole),
+                                       .package = buffer_bytes(&package),
                                        .writes = writes,
                                        .writes_count = writes_count,
                                        .records = &record,
                                        .records_count = genesis->config.is_rollup ? 1 : 0};
-    const enum err err = store_commit_block(ledger->store, &stored, &ledger->scratch);
-    arena_release(arena, mark);
-    return err;
+    return store_commit_block(ledger->store, &stored, &ledger->scratch);
 }
 
 /* Reads nothing: the state before genesis. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/keccak.h"
+#include "node/backend.h"
 #include "node/clock.h"
 #include "node/log.h"
 #include "node/version.h"
@@ -173,6 +174,7 @@ void node_stop(struct node *node) {
     driver_stop(node);
     if (node->p2p != NULL) p2p_stop(node->p2p);
     workers_stop(node);
+    callers_destroy(node->callers);
     if (node->view != NULL) ledger_view_close(node->view);
     ledger_close(&node->ledger);
     if (node->inputs != NULL) queue_destroy(node->inputs);

@@ -47,6 +47,7 @@ enum driver_kind {
     DRIVER_EXECUTED,  /* header: pointer to the outcome */
     DRIVER_COMMITTED, /* header: struct driver_committed */
     DRIVER_DA,        /* header: struct driver_da */
+    DRIVER_REFUSED,   /* header: struct rpc_submit_result: inspection said no */
     DRIVER_ASK,       /* header: pointer to struct driver_question */
     DRIVER_STOP,
 };
@@ -79,6 +80,7 @@ struct driver_question {
 };
 
 struct workers;
+struct callers;
 
 /* Counted by the threads that see it happen; shown by metrics.c. */
 struct node_counters {
@@ -95,7 +97,8 @@ struct node {
     struct queue *inputs;
     struct executing *executing;
     struct workers *workers;
-    struct p2p *p2p; /* NULL in dev */
+    struct callers *callers; /* of eth_call */
+    struct p2p *p2p;         /* NULL in dev */
     struct rpc *rpc;
     struct l1 *l1;           /* NULL without L1 */
     struct da_publisher *da; /* NULL without DA */
@@ -184,9 +187,8 @@ void workers_inspect(struct node *node, const struct hash32 *peer, struct bytes 
 /* The publisher's thread reports here. */
 void workers_da_receipt(void *context, const struct da_receipt *receipt);
 
-/* --- backend.c, backend_chain.c, backend_call.c */
+/* --- backend.c, backend_chain.c, backend_call.c; node->callers is destroyed by node_stop */
 MUST_USE enum err backend_create(struct node *node, struct rpc_backend *out);
-void backend_destroy(struct rpc_backend *backend);
 
 /* --- metrics.c */
 void metrics_write(struct node *node, struct buffer *out);

@@ -1,0 +1,177 @@
+/* The RPC backend's executions: eth_call, eth_estimateGas, eth_createAccessList. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "node/backend.h"
+#include "node/clock.h"
+#include "workloads/ethereum.h"
+
+#define CALLER_STATE_BYTES ((size_t)1 << 30) /* address space */
+/* A caller that touched more than this gives its pages back after the call. */
+#define CALLER_KEEP_BYTES ((size_t)16 << 20)
+/* How long a call waits for a free caller before it is told that the node is busy. */
+#define CALLER_WAIT_MS 5000
+
+struct caller {
+    struct evm *evm;
+    struct arena arena;
+    bool is_busy;
+};
+
+struct callers {
+    pthread_mutex_t lock; /* guards is_busy of all */
+    pthread_cond_t freed;
+    unsigned count;
+    struct caller list[];
+};
+
+enum err callers_create(unsigned count, struct callers **out) {
+    struct callers *callers = calloc(1, sizeof *callers + count * sizeof callers->list[0]);
+    void *memory;
+    if (callers == NULL) return ERR_MEMORY;
+    callers->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        TRY(memory_reserve(EVM_ARENA_BYTES, &memory));
+        TRY(evm_create(memory, EVM_ARENA_BYTES, &callers->list[i].evm));
+        TRY(memory_reserve(CALLER_STATE_BYTES, &memory));
+        callers->list[i].arena = arena_over(memory, CALLER_STATE_BYTES);
+    }
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&callers->freed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&callers->lock, NULL);
+    *out = callers;
+    return ERR_OK;
+}
+
+void callers_destroy(struct callers *callers) {
+    if (callers == NULL) return;
+    for (unsigned i = 0; i < callers->count; i++) {
+        munmap(callers->list[i].evm, EVM_ARENA_BYTES);
+        munmap(callers->list[i].arena.data, CALLER_STATE_BYTES);
+    }
+    pthread_cond_destroy(&callers->freed);
+    pthread_mutex_destroy(&callers->lock);
+    free(callers);
+}
+
+static struct caller *find_free(struct callers *callers) {
+    for (unsigned i = 0; i < callers->count; i++) {
+        if (!callers->list[i].is_busy) return &callers->list[i];
+    }
+    return NULL;
+}
+
+/* take waits for a free caller; NULL after CALLER_WAIT_MS. */
+static struct caller *take(struct callers *callers) {
+    const uint64_t until_ms = monotonic_ms() + CALLER_WAIT_MS;
+    const struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000) * 1000000};
+    pthread_mutex_lock(&callers->lock);
+    struct caller *caller = find_free(callers);
+    while (caller == NULL && pthread_cond_timedwait(&callers->freed, &callers->lock, &until) == 0) {
+        caller = find_free(callers);
+    }
+    if (caller != NULL) caller->is_busy = true;
+    pthread_mutex_unlock(&callers->lock);
+    return caller;
+}
+
+static void give_back(struct callers *callers, struct caller *caller) {
+    if (caller->arena.used > CALLER_KEEP_BYTES) {
+        madvise(caller->arena.data, CALLER_STATE_BYTES, MADV_DONTNEED);
+    }
+    arena_reset(&caller->arena);
+    pthread_mutex_lock(&callers->lock);
+    caller->is_busy = false;
+    pthread_cond_signal(&callers->freed);
+    pthread_mutex_unlock(&callers->lock);
+}
+
+static void apply_override(struct state *state, const struct rpc_override *override) {
+    if (override->has_balance) state_set_balance(state, &override->address, &override->balance);
+    if (override->has_nonce) state_set_nonce(state, &override->address, override->nonce);
+    if (override->has_code) state_set_code(state, &override->address, override->code);
+    for (size_t i = 0; i < override->slots_count; i++) {
+        state_set_storage(state, &override->address, &override->slots[i].key,
+                          &override->slots[i].value);
+    }
+}
+
+/* block_of fills the environment of block `number`, or of the block that would follow it now. */
+static enum err block_of(struct rpc_view *view, uint64_t number, bool is_pending,
+                         struct evm_block *out) {
+    const struct chain_config *config = view->node->config;
+    struct header header;
+    TRY(store_header(view->view, number, &header, NULL));
+    if (is_pending) {
+        const uint64_t now = unix_ms() / 1000;
+        header.base_fee = header_next_base_fee(&header);
+        header.number += 1;
+        if (now > header.timestamp) header.timestamp = now;
+    }
+    const enum fork fork = fork_at(config, header.number, header.timestamp);
+    *out = (struct evm_block){
+        .config = config,
+        .fork = fork,
+        .number = header.number,
+        .timestamp = header.timestamp,
+        .gas_limit = header.gas_limit,
+        .coinbase = header.coinbase,
+        .difficulty = header.difficulty,
+        .randao = header.mix_hash,
+        .base_fee = header.base_fee,
+        .excess_blob_gas = header.excess_blob_gas,
+    };
+    if (fork >= FORK_CANCUN) {
+        out->blob_base_fee = blob_base_fee(config, fork, header.excess_blob_gas);
+    }
+    return ERR_OK;
+}
+
+static void ancestor_hash(void *context, uint64_t number, struct hash32 *out) {
+    struct store_view *view = context;
+    if (store_block_hash(view, number, out) != ERR_OK) memset(out, 0, sizeof *out);
+}
+
+static enum err run(struct rpc_view *view, uint64_t number, bool is_pending,
+                    const struct rpc_call *call, struct caller *caller, struct arena *arena,
+                    struct rpc_call_result *out) {
+    struct store_state stored;
+    struct state *state;
+    struct evm_block block;
+    if (number == store_view_head(view->view).number) {
+        store_state_latest(view->view, &stored);
+    } else {
+        const enum err err = store_state_at(view->view, number, &stored);
+        if (err != ERR_OK) return err == ERR_LIMIT ? ERR_NOT_FOUND : err;
+    }
+    TRY(block_of(view, number, is_pending, &block));
+    TRY(state_begin(&caller->arena, &stored.reader, &state));
+    for (size_t i = 0; i < call->overrides_count; i++) {
+        apply_override(state, &call->overrides[i]);
+    }
+    state_end_transaction(state, false); /* what was overridden counts as original */
+    struct ethereum_world world = {state, {view->view, ancestor_hash}};
+    const struct evm_host host = ethereum_host(&world);
+    out->verdict = evm_transaction_check(caller->evm, &host, &block, &call->transaction,
+                                         &call->options, UINT64_MAX);
+    if (out->verdict == VERDICT_ACCEPTED) {
+        TRY(evm_transaction_run(caller->evm, &host, &block, &call->transaction, &call->options,
+                                arena, &out->result));
+    }
+    return state_error(state);
+}
+
+enum err backend_call(struct rpc_view *view, uint64_t number, bool is_pending,
+                      const struct rpc_call *call, struct arena *arena,
+                      struct rpc_call_result *out) {
+    struct callers *callers = view->node->callers;
+    struct caller *caller = take(callers);
+    if (caller == NULL) return ERR_LIMIT;
+    const enum err err = run(view, number, is_pending, call, caller, arena, out);
+    give_back(callers, caller);
+    return err;
+}
