@@ -1,0 +1,185 @@
+#include "base/check.h"
+#include "base/keccak.h"
+#include "sequencer/executor_internal.h"
+
+/* A block that is being checked. */
+struct check {
+    struct executor *executor;
+    const struct block_job *job;
+    struct arena *arena;
+    struct block_outcome *out;
+    struct block_package package;
+    struct block block;
+    struct address *senders;
+    struct hash32 *hashes;
+};
+
+/* The functions below return NULL, or why the block is invalid. */
+
+static const char *frame_fault(const struct check *check) {
+    const struct block_job *job = check->job;
+    const struct frame *frame = &check->package.frame;
+    const struct frame *parent = &job->view->head_frame;
+    const struct hash32 validators_hash = validator_set_hash(&job->validators);
+    if (frame->height != job->height) return "frame is of another height";
+    if (frame->time_ms <= parent->time_ms) return "time is not after the parent's";
+    if (frame->l1_number < parent->l1_number) return "L1 origin goes back";
+    if (!hash_equal(&frame->validators_hash, &validators_hash)) return "validator set differs";
+    if (validator_set_find(&job->validators, &frame->proposer) < 0) {
+        return "proposer is not a validator";
+    }
+    if (frame->workload_roots_count != 1) return "workload roots differ";
+    if (!hash_equal(&frame->workload_roots[0], &job->view->head.state_root)) {
+        return "workload roots differ";
+    }
+    return NULL;
+}
+
+static const char *next_validators_fault(const struct check *check) {
+    const struct block_job *job = check->job;
+    const struct frame *frame = &check->package.frame;
+    const struct bytes carried = check->package.next_validators;
+    if (!hash_is_zero(&job->next_validators_hash)) {
+        if (carried.size != 0) return "next validators are carried in the wrong block";
+        return hash_equal(&frame->next_validators_hash, &job->next_validators_hash)
+                   ? NULL
+                   : "next validator set differs";
+    }
+    if (validator_set_decode(carried, &check->out->next_validators) != ERR_OK) {
+        return "next validators do not decode";
+    }
+    const struct hash32 hash = keccak256(carried);
+    return hash_equal(&frame->next_validators_hash, &hash) ? NULL : "next validator set differs";
+}
+
+static const char *header_fault(const struct check *check) {
+    const struct header *header = &check->block.header;
+    const struct frame *frame = &check->package.frame;
+    const struct header *parent = &check->job->view->head;
+    if (header->number != check->job->height) return "number is not the height";
+    if (!hash_equal(&header->parent_hash, &check->job->view->head_hash)) return "parent differs";
+    if (header->tail_fields < HEADER_TAIL_CANCUN) return "header lacks fields";
+    const struct hash32 frame_root = frame_hash(frame);
+    if (!hash_equal(&header->parent_beacon_root, &frame_root)) {
+        return "parent beacon root is not the frame's hash";
+    }
+    const struct hash32 randao = executor_randao(frame);
+    if (!hash_equal(&header->mix_hash, &randao)) return "randao differs";
+    if (header->timestamp != frame->time_ms / 1000) return "timestamp is not the frame's";
+    if (!address_equal(&header->coinbase, &frame->proposer)) return "coinbase is not the proposer";
+    if (header->gas_limit != parent->gas_limit) return "gas limit differs";
+    if (header->extra_bytes != 0) return "extra data is not empty";
+    if (check->block.ommers_count != 0) return "block has ommers";
+    if (!check->block.has_withdrawals || check->block.withdrawals_count != 0) {
+        return "block has withdrawals";
+    }
+    return NULL;
+}
+
+static const char *commits_fault(const struct check *check) {
+    const struct block_job *job = check->job;
+    const struct bytes last = check->package.last_commit;
+    const struct hash32 *named = &check->package.frame.last_commit_hash;
+    if (job->height == 1) {
+        if (last.size != 0 || !hash_is_zero(named)) return "block 1 has a last commit";
+    } else {
+        const struct hash32 hash = keccak256(last);
+        if (!hash_equal(named, &hash)) return "last commit is not the frame's";
+        if (executor_commit_verify(check->executor, last, job->height - 1, &job->view->head_hash,
+                                   &job->last_validators) != ERR_OK) {
+            return "last commit does not verify";
+        }
+    }
+    if (job->commit.size == 0) return NULL;
+    const enum err err = executor_commit_verify(check->executor, job->commit, job->height,
+                                                &check->block.hash, &job->validators);
+    return err == ERR_OK ? NULL : "commit does not verify";
+}
+
+/* senders_find fills who sent each transaction: what the pool knows need not be recovered again. */
+static enum err senders_find(struct check *check, const char **fault) {
+    const struct block_job *job = check->job;
+    const size_t count = check->block.transactions_count;
+    check->senders = arena_array(check->arena, count, sizeof *check->senders);
+    check->hashes = arena_array(check->arena, count, sizeof *check->hashes);
+    if (count != 0 && (check->senders == NULL || check->hashes == NULL)) return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        const struct bytes encoded = check->block.transactions[i];
+        check->hashes[i] = keccak256(encoded);
+        if (encoded.data[0] == TRANSACTION_BLOB) {
+            *fault = "block has a blob transaction";
+            return ERR_OK;
+        }
+        if (i < job->senders_count && !address_is_zero(&job->senders[i])) {
+            check->senders[i] = job->senders[i];
+            continue;
+        }
+        const size_t mark = arena_mark(check->arena);
+        struct transaction transaction;
+        enum verdict verdict = transaction_decode(encoded, check->arena, &transaction);
+        if (verdict == VERDICT_ACCEPTED) verdict = transaction_recover(&transaction);
+        arena_release(check->arena, mark);
+        if (verdict != VERDICT_ACCEPTED) {
+            *fault = "a transaction has no sender";
+            return ERR_OK;
+        }
+        check->senders[i] = transaction.sender;
+    }
+    struct hash32 root;
+    TRY(executor_items_root(check->hashes, count, check->arena, &root));
+    if (!hash_equal(&root, &check->package.frame.items_root)) *fault = "items root differs";
+    return ERR_OK;
+}
+
+static enum err execute(struct check *check, const char **fault) {
+    struct executor *executor = check->executor;
+    const struct block_job *job = check->job;
+    struct state *state;
+    TRY(state_begin(check->arena, &job->view->state, &state));
+    struct block_fault found;
+    memset(&found, 0, sizeof found);
+    TRY(ethereum_block_check(&executor->block, executor->evm, state, check->arena,
+                             executor->config.chain, &job->view->ancestors, &job->view->head,
+                             &check->block, check->senders, &found));
+    if (found.verdict != VERDICT_ACCEPTED) {
+        *fault = found.reason != NULL ? found.reason : verdict_text(found.verdict);
+    }
+    return ERR_OK;
+}
+
+static enum err check_run(struct check *check, const char **fault) {
+    struct block_outcome *out = check->out;
+    const struct block_job *job = check->job;
+    *fault = "package does not decode";
+    if (block_package_decode(job->package, &check->package) != ERR_OK) return ERR_OK;
+    const enum err err = block_decode(check->package.ethereum_block, check->arena, &check->block);
+    if (err != ERR_OK) return ERR_OK;
+    out->frame = check->package.frame;
+    out->header = check->block.header;
+    out->hash = check->block.hash;
+    out->package = job->package;
+    *fault = "another block than expected";
+    if (!hash_is_zero(&job->expected) && !hash_equal(&job->expected, &out->hash)) return ERR_OK;
+    *fault = frame_fault(check);
+    if (*fault == NULL) *fault = next_validators_fault(check);
+    if (*fault == NULL) *fault = header_fault(check);
+    if (*fault == NULL) *fault = commits_fault(check);
+    if (*fault != NULL) return ERR_OK;
+    TRY(senders_find(check, fault));
+    if (*fault != NULL) return ERR_OK;
+    TRY(execute(check, fault));
+    if (*fault != NULL) return ERR_OK;
+    out->item_hashes = check->hashes;
+    out->item_lanes = check->senders;
+    out->items_count = check->block.transactions_count;
+    return executor_finish(check->executor, check->arena, out);
+}
+
+void executor_check(struct executor *executor, const struct block_job *job, struct arena *arena,
+                    struct block_outcome *out) {
+    struct check check = {.executor = executor, .job = job, .arena = arena, .out = out};
+    const char *fault = NULL;
+    out->err = check_run(&check, &fault);
+    out->verdict = fault == NULL ? VERDICT_ACCEPTED : VERDICT_BLOCK_INVALID;
+    out->reason = fault;
+}
