@@ -42,16 +42,16 @@ MUST_USE enum err da_get_all(struct da_client *client, uint64_t height,
                              enum err (*visit)(void *context, struct bytes blob), char *error);
 MUST_USE enum err da_head(struct da_client *client, uint64_t *height, char *error);
 
-/* The publisher: a thread that takes one blob at a time, in order.  Before every try that follows an
- * error that leaves it unknown whether the blob landed, and before the first try when asked to, it
- * scans the namespace from `scan_from` to the head for the commitment and, if it is there, reports
- * that instead of posting again.  Backoff 1 s, doubling to 30 s. */
+/* The publisher: a thread that takes one blob at a time, in order.  Before every try that follows
+ * an error that leaves it unknown whether the blob landed, and before the first try when asked to,
+ * it scans the namespace from `scan_from` to the head for the commitment and, if it is there,
+ * reports that instead of posting again.  Backoff 1 s, doubling to 30 s. */
 struct da_receipt {
-    uint64_t id;              /* the caller's name of the blob */
+    uint64_t id; /* the caller's name of the blob */
     uint64_t height;
     struct hash32 commitment;
     uint64_t latency_ms;
-    bool was_found;           /* it was there already: somebody else's, or an earlier try of ours */
+    bool was_found; /* it was there already: somebody else's, or an earlier try of ours */
 };
 struct da_publisher_config {
     struct da_client_config client;
