@@ -144,6 +144,15 @@ static enum err batch_sign_read(const struct message_context *context, struct by
                                       &out->batch_signer);
 }
 
+static enum err held_read(struct bytes *in, struct message *out) {
+    TRY(rlp_read_string(in, &out->hashes));
+    const size_t count = out->hashes.size / sizeof(struct hash32);
+    if (out->hashes.size % sizeof(struct hash32) != 0) return ERR_ENCODING;
+    if (count == 0 || count > MESSAGE_HELD_MAX) return ERR_ENCODING;
+    out->count = (uint32_t)count;
+    return ERR_OK;
+}
+
 static enum err fields_read(const struct message_context *context, struct bytes *in,
                             struct message *out) {
     switch (out->kind) {
@@ -164,6 +173,7 @@ static enum err fields_read(const struct message_context *context, struct bytes 
     case MESSAGE_EVIDENCE: return evidence_read(context, in, out);
     case MESSAGE_BATCH_RECEIPT: return receipt_read(in, out);
     case MESSAGE_BATCH_SIGN: return batch_sign_read(context, in, out);
+    case MESSAGE_ITEMS_HELD: return held_read(in, out);
     }
     return ERR_ENCODING;
 }
@@ -171,7 +181,7 @@ static enum err fields_read(const struct message_context *context, struct bytes 
 /* message_clear sets everything but the two large arrays, which `count` bounds. */
 static void message_clear(struct message *out) {
     memset(out, 0, offsetof(struct message, blocks));
-    memset(&out->batch_first, 0, sizeof *out - offsetof(struct message, batch_first));
+    memset(&out->hashes, 0, sizeof *out - offsetof(struct message, hashes));
 }
 
 enum verdict message_decode(const struct message_context *context, struct bytes in,
@@ -253,6 +263,7 @@ static void fields_write(const struct message *message, struct buffer *out) {
         vote_encode(&message->conflicting, out);
         break;
     case MESSAGE_BATCH_RECEIPT: receipt_write(message, out); break;
+    case MESSAGE_ITEMS_HELD: rlp_write_string(out, message->hashes); break;
     case MESSAGE_BATCH_SIGN:
         receipt_write(message, out);
         rlp_write_hash(out, &message->batch_parent_hash);

@@ -23,11 +23,13 @@ enum message_kind {
     MESSAGE_EVIDENCE = 9, /* two votes */
     MESSAGE_BATCH_RECEIPT = 10, /* a batch is on DA: first, last, DA height, commitment */
     MESSAGE_BATCH_SIGN = 11,    /* a validator's signature over a settlement */
+    MESSAGE_ITEMS_HELD = 12,    /* items that the sender was sent and now holds, by hash */
 };
 
 enum message_class { MESSAGE_CLASS_CONSENSUS, MESSAGE_CLASS_ITEMS, MESSAGE_CLASS_SYNC };
 
 #define MESSAGE_ITEMS_MAX  512
+#define MESSAGE_HELD_MAX   64
 #define MESSAGE_BLOCKS_MAX 32
 #define MESSAGE_BYTES_MAX  (6u << 20)
 
@@ -45,6 +47,7 @@ struct message {
         struct bytes package, commit;
     } blocks[MESSAGE_BLOCKS_MAX];
     struct bytes items[MESSAGE_ITEMS_MAX];       /* ITEMS: kind byte, then the encoding */
+    struct bytes hashes;                         /* ITEMS_HELD: `count` of 32 bytes each */
     uint64_t batch_first, batch_last, da_height; /* BATCH_* */
     struct hash32 da_commitment;
     struct hash32 batch_parent_hash, batch_last_hash, batch_state_root; /* BATCH_SIGN */

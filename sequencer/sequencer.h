@@ -42,6 +42,7 @@ struct sequencer_config {
     uint64_t fee_floor_wei;      /* least effective tip the pool takes */
     uint64_t batch_takeover_ms; /* somebody else publishes a batch that is unseen so long: 30,000 */
     struct hash32 genesis_hash;
+    uint64_t hash_seed; /* random per process: order in hash tables that clients cannot aim at */
     struct { /* committed blocks, for batches after a restart; on the sequencer's thread */
         void *context;
         /* ERR_NOT_FOUND for blocks that are not here.  Height 0 is the genesis block. */
@@ -53,13 +54,14 @@ struct sequencer_config {
 struct sequencer_restore {
     const struct chain_view *view;        /* committed head */
     struct validator_set validators;      /* N(rotation_of(head + 1)), consensus/rotation.h */
-    struct validator_set next_validators; /* N(rotation_of(head) + 1); count 0 at genesis */
-    struct validator_set head_validators; /* who voted on the head */
+    struct validator_set next_validators; /* N(rotation_of(head + 1) + 1); count 0: head + 1 is a
+                                             rotation's first block and will name it */
+    struct validator_set head_validators; /* who voted on the head: N(rotation_of(head)) */
     struct bytes head_commit;             /* encoded; empty at genesis */
     bool has_record;
-    struct consensus_record record; /* from the write-ahead record */
-    struct bytes record_package;    /* the locked or valid block's bytes, or empty */
-    struct bytes journal;           /* the last PERSIST of kind JOURNAL; empty: none */
+    struct consensus_record record; /* from the last PERSIST of kind RECORD */
+    struct bytes record_package; /* what followed the record there, last time that something did */
+    struct bytes journal;        /* the last PERSIST of kind JOURNAL; empty: none */
 };
 
 /* --- inputs */
@@ -136,7 +138,8 @@ enum effect_kind {
 };
 
 enum persist_kind {
-    PERSIST_RECORD,  /* consensus_record_encode, then the valid block's package */
+    PERSIST_RECORD,  /* consensus_record_encode; when there is a valid block, after it
+                        rlp([commit_encode of its polka or "", package]) */
     PERSIST_JOURNAL, /* batches and settlements under way */
 };
 
