@@ -90,7 +90,17 @@ static void give_back(struct callers *callers, struct caller *caller) {
     pthread_mutex_unlock(&callers->lock);
 }
 
+/* clear_storage empties an account's storage and keeps the rest. */
+static void clear_storage(struct state *state, const struct address *address) {
+    const uint64_t nonce = state_nonce(state, address);
+    const struct bytes code = state_code(state, address);
+    state_create_account(state, address);
+    state_set_nonce(state, address, nonce);
+    if (code.size > 0) state_set_code(state, address, code);
+}
+
 static void apply_override(struct state *state, const struct rpc_override *override) {
+    if (override->has_state) clear_storage(state, &override->address);
     if (override->has_balance) state_set_balance(state, &override->address, &override->balance);
     if (override->has_nonce) state_set_nonce(state, &override->address, override->nonce);
     if (override->has_code) state_set_code(state, &override->address, override->code);
@@ -112,22 +122,7 @@ static enum err block_of(struct rpc_view *view, uint64_t number, bool is_pending
         header.number += 1;
         if (now > header.timestamp) header.timestamp = now;
     }
-    const enum fork fork = fork_at(config, header.number, header.timestamp);
-    *out = (struct evm_block){
-        .config = config,
-        .fork = fork,
-        .number = header.number,
-        .timestamp = header.timestamp,
-        .gas_limit = header.gas_limit,
-        .coinbase = header.coinbase,
-        .difficulty = header.difficulty,
-        .randao = header.mix_hash,
-        .base_fee = header.base_fee,
-        .excess_blob_gas = header.excess_blob_gas,
-    };
-    if (fork >= FORK_CANCUN) {
-        out->blob_base_fee = blob_base_fee(config, fork, header.excess_blob_gas);
-    }
+    ethereum_env(config, &header, out);
     return ERR_OK;
 }
 

@@ -129,15 +129,18 @@ static enum err storage(struct rpc_view *view, uint64_t number, const struct add
     return ERR_OK;
 }
 
-static enum err prove_account(struct rpc_view *view, uint64_t number, const struct address *address,
-                              struct arena *arena, struct account *found, struct proof *out) {
-    return store_proof_account(view->view, number, address, arena, found, out);
-}
-
-static enum err prove_storage(struct rpc_view *view, uint64_t number, const struct address *address,
-                              const struct hash32 *key, struct arena *arena, struct u256 *value,
-                              struct proof *out) {
-    return store_proof_storage(view->view, number, address, key, arena, value, out);
+static enum err prove(struct rpc_view *view, uint64_t number, const struct address *address,
+                      const struct hash32 *keys, size_t keys_count, struct arena *arena,
+                      struct account *found, struct proof *account_proof, struct u256 *values,
+                      struct proof *slot_proofs) {
+    struct store_prover prover;
+    const enum err err =
+        store_proof_account(view->view, number, address, arena, &prover, found, account_proof);
+    if (err != ERR_OK) return err;
+    for (size_t i = 0; i < keys_count; i++) {
+        TRY(store_proof_storage(&prover, &keys[i], &values[i], &slot_proofs[i]));
+    }
+    return ERR_OK;
 }
 
 void backend_chain_functions(struct rpc_backend *backend) {
@@ -151,6 +154,5 @@ void backend_chain_functions(struct rpc_backend *backend) {
     backend->account = account;
     backend->code = code;
     backend->storage = storage;
-    backend->proof_account = prove_account;
-    backend->proof_storage = prove_storage;
+    backend->proof = prove;
 }

@@ -1,9 +1,9 @@
 #pragma once
 /* What the RPC methods ask of the node: one struct of functions over a context.
  *
- * rpc/ knows JSON and sockets, node/ knows store, state and the sequencer; they meet here.  Functions
- * are called from RPC threads, several at once.  Everything a request reads goes through one view, so
- * that its parts belong to one head; memory comes from the request's arena. */
+ * rpc/ knows JSON and sockets, node/ knows store, state and the sequencer; they meet here.
+ * Functions are called from RPC threads, several at once.  Everything a request reads goes through
+ * one view, so that its parts belong to one head; memory comes from the request's arena. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -27,8 +27,8 @@ struct rpc_tags {
 };
 
 struct rpc_block {
-    struct block block;         /* header, hash, transactions (encoded) */
-    struct frame frame;         /* zero in imported chains and at genesis */
+    struct block block; /* header, hash, transactions (encoded) */
+    struct frame frame; /* zero in imported chains and at genesis */
     bool has_frame;
     size_t ethereum_block_bytes; /* rlp size: eth_getBlock's `size` */
 };
@@ -69,7 +69,7 @@ struct rpc_call {
 };
 
 struct rpc_call_result {
-    enum verdict verdict;     /* not ACCEPTED: could not even start, text as for transactions */
+    enum verdict verdict; /* not ACCEPTED: could not even start, text as for transactions */
     struct evm_result result;
 };
 
@@ -124,18 +124,17 @@ struct rpc_backend {
                      struct arena *arena, struct bytes *out);
     enum err (*storage)(struct rpc_view *view, uint64_t number, const struct address *address,
                         const struct hash32 *key, struct u256 *out);
-    enum err (*proof_account)(struct rpc_view *view, uint64_t number,
-                              const struct address *address, struct arena *arena,
-                              struct account *account, struct proof *out);
-    enum err (*proof_storage)(struct rpc_view *view, uint64_t number,
-                              const struct address *address, const struct hash32 *key,
-                              struct arena *arena, struct u256 *value, struct proof *out);
+    /* Proves an account and `keys_count` of its slots at once; values and slot_proofs have room for
+     * keys_count. */
+    enum err (*proof)(struct rpc_view *view, uint64_t number, const struct address *address,
+                      const struct hash32 *keys, size_t keys_count, struct arena *arena,
+                      struct account *account, struct proof *account_proof, struct u256 *values,
+                      struct proof *slot_proofs);
     /* Runs a call on the state after block `number` in the environment of a block that follows it
      * when `is_pending`, else of the block itself.  May take long: called from worker threads.
      * ERR_LIMIT: no executor is free, or memory. */
     enum err (*call)(struct rpc_view *view, uint64_t number, bool is_pending,
-                     const struct rpc_call *call, struct arena *arena,
-                     struct rpc_call_result *out);
+                     const struct rpc_call *call, struct arena *arena, struct rpc_call_result *out);
 
     /* The pool.  submit copies `raw`; ERR_LIMIT: the queue is full ("busy"); on ERR_OK the result
      * comes through rpc_submitted (rpc.h) with the token. */

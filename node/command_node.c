@@ -1,0 +1,183 @@
+/* `baton node` and `baton config check`. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+#include "base/hex.h"
+#include "fixtures/genesis_json.h"
+#include "node/commands.h"
+#include "node/keys.h"
+#include "node/log.h"
+#include "node/node.h"
+#include "node/version.h"
+
+/* block_signals is called before any thread starts: only node_wait takes them. */
+static void block_signals(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+/* check_settings finds what is missing or contradictory. */
+static enum err check_settings(const struct settings *settings, char error[512]) {
+    if (!log_configure(settings->log_level, settings->log_format)) {
+        snprintf(error, 512, "log_level is error, warn, info or debug; log_format is text or json");
+        return ERR_CONFIG;
+    }
+    const char *missing = settings->data_dir[0] == '\0'        ? "data_dir"
+                          : settings->genesis[0] == '\0'       ? "genesis"
+                          : settings->peer_key_file[0] == '\0' ? "peer_key_file"
+                                                               : NULL;
+    if (settings->follow_only && settings->p2p_peers[0] == '\0' && missing != NULL &&
+        strcmp(missing, "peer_key_file") == 0) {
+        missing = NULL; /* serves what it has: an imported chain */
+    }
+    if (missing != NULL) {
+        snprintf(error, 512, "%s: is missing (see --help)", missing);
+        return ERR_CONFIG;
+    }
+    if (!settings->follow_only && settings->validator_key_file[0] == '\0') {
+        snprintf(error, 512, "validator_key_file: is missing (or set follow_only)");
+        return ERR_CONFIG;
+    }
+    if (settings->follow_only && settings->validator_key_file[0] != '\0') {
+        snprintf(error, 512, "follow_only contradicts validator_key_file: a follower never signs");
+        return ERR_CONFIG;
+    }
+    if (settings->rpc_port != 0 && settings->rpc_port == settings->ws_port) {
+        snprintf(error, 512, "ws_port: is the same as rpc_port (%llu)",
+                 (unsigned long long)settings->rpc_port);
+        return ERR_CONFIG;
+    }
+    return ERR_OK;
+}
+
+static enum err read_keys(const struct settings *settings, struct node_options *options,
+                          char error[512]) {
+    if (settings->validator_key_file[0] != '\0') {
+        TRY(keys_read_validator(settings->validator_key_file, settings->allow_dev_keys,
+                                &options->validator_key, error));
+        options->has_validator_key = true;
+    }
+    if (settings->peer_key_file[0] == '\0') return ERR_OK;
+    options->has_p2p = true;
+    return keys_read_peer(settings->peer_key_file, &options->peer_key, error);
+}
+
+static void announce(const struct node *node) {
+    const struct settings *settings = node->options.settings;
+    char address[43], peer[67], hash[67];
+    LOG(LOG_INFO, "node", "%s, chain %llu, genesis %s", BATON_CLIENT_VERSION,
+        (unsigned long long)node->config->chain_id,
+        hex_string(hash_bytes(&node->ledger.genesis_hash), hash));
+    LOG(LOG_INFO, "node", "validator %s, peer %s",
+        hex_checksum_address(&node->signer.address, address),
+        hex_string(hash_bytes(&node->options.peer_key.public_key), peer));
+    LOG(LOG_INFO, "node", "block %llu; rpc %s:%llu, ws %s:%llu, metrics %s:%llu, p2p %s:%llu",
+        (unsigned long long)node->head_at_start, settings->rpc_host,
+        (unsigned long long)settings->rpc_port, settings->ws_host,
+        (unsigned long long)settings->ws_port, settings->metrics_host,
+        (unsigned long long)settings->metrics_port, settings->p2p_host,
+        (unsigned long long)settings->p2p_port);
+}
+
+static int fail(const char *error) {
+    fprintf(stderr, "baton node: %s\n", error);
+    return 1;
+}
+
+static int run(const struct settings *settings) {
+    static struct node node;
+    struct node_options options = {.settings = settings, .data_dir = settings->data_dir};
+    struct genesis_file genesis;
+    char error[512] = "";
+    if (read_keys(settings, &options, error) != ERR_OK) return fail(error);
+    if (genesis_json_load(settings->genesis, &genesis, error) != ERR_OK) {
+        char line[800];
+        snprintf(line, sizeof line, "genesis: \"%s\": %s", settings->genesis, error);
+        return fail(line);
+    }
+    if (!genesis.genesis.config.is_rollup && !settings->follow_only) {
+        return fail("genesis: has no config.baton object (baton init writes one); "
+                    "without it only --follow-only works");
+    }
+    options.genesis = &genesis.genesis;
+    if (node_start(&options, &node, error) != ERR_OK) return fail(error);
+    announce(&node);
+    const int code = node_wait(&node);
+    genesis_file_free(&genesis);
+    return code;
+}
+
+static int read_all(int argc, char **argv, const char *name, struct settings *settings) {
+    char error[512];
+    if (settings_read(COMMAND_NODE, argc, argv, settings, error) != ERR_OK ||
+        check_settings(settings, error) != ERR_OK) {
+        fprintf(stderr, "%s: %s\n", name, error);
+        return 2;
+    }
+    return 0;
+}
+
+static bool wants_help(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    }
+    return false;
+}
+
+int command_node(int argc, char **argv) {
+    struct settings settings;
+    if (wants_help(argc, argv)) {
+        puts(
+            "NAME\n  baton node - run a sequencer or follower\n\n"
+            "SYNOPSIS\n  baton node --data-dir DIR --genesis FILE --validator-key-file FILE\n"
+            "             --peer-key-file FILE [--config FILE] [FLAG ...]\n\n"
+            "DESCRIPTION\n"
+            "  Orders and executes transactions together with the other validators of the chain,\n"
+            "  serves JSON-RPC and WebSocket, and publishes batches to the DA layer.  SIGTERM and\n"
+            "  SIGINT pass the baton on, then end the process.\n\n"
+            "EXIT STATUS\n  0 after a signal; 1 when something failed; 2 for wrong settings.");
+        settings_help(COMMAND_NODE, stdout);
+        return 0;
+    }
+    const int code = read_all(argc, argv, "baton node", &settings);
+    if (code != 0) return code;
+    block_signals();
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (ed25519_init() != ERR_OK) return fail("libsodium cannot be initialised");
+    return run(&settings);
+}
+
+int command_config(int argc, char **argv) {
+    struct settings settings;
+    struct node_options options = {0};
+    struct genesis_file genesis;
+    char error[512];
+    if (argc < 2 || strcmp(argv[1], "check") != 0 || wants_help(argc, argv)) {
+        const bool is_help = wants_help(argc, argv);
+        fputs("Usage: baton config check [FLAG ...]\n\n"
+              "Reads settings, keys and genesis as `baton node` would, and says what is wrong.\n",
+              is_help ? stdout : stderr);
+        if (is_help) settings_help(COMMAND_NODE, stdout);
+        return is_help ? 0 : 2;
+    }
+    const int code = read_all(argc - 1, argv + 1, "baton config check", &settings);
+    if (code != 0) return code;
+    if (ed25519_init() != ERR_OK) return fail("libsodium cannot be initialised");
+    if (read_keys(&settings, &options, error) != ERR_OK ||
+        genesis_json_load(settings.genesis, &genesis, error) != ERR_OK) {
+        fprintf(stderr, "baton config check: %s\n", error);
+        return 1;
+    }
+    printf("settings are fine: chain %llu, %u validators at genesis\n",
+           (unsigned long long)genesis.genesis.config.chain_id,
+           genesis.genesis.config.rollup.validators.count);
+    genesis_file_free(&genesis);
+    return 0;
+}
