@@ -167,12 +167,15 @@ void consensus_adopt_own(struct consensus *core, const struct vote *vote,
      * that signature promised is kept from here on. */
     if (!is_after(&core->record, vote->height, vote->round, step_of(vote->kind))) return;
     if (vote->round > INT32_MAX) return;
-    if (vote->height == core->height && core->step != STEP_DECIDED) {
-        if (vote->round > core->round) {
-            consensus_start_round(core, vote->round, false, effects);
-        }
-        lock_adopted(core, vote);
-    }
-    remember(core, vote);
+    const bool is_under_way = vote->height == core->height && core->step != STEP_DECIDED;
+    if (is_under_way) lock_adopted(core, vote);
+    remember(core, vote); /* before the round starts: that signs nothing at or before `vote` then */
     push_persist(core, effects);
+    if (!is_under_way) return;
+    if (vote->round > core->round) consensus_start_round(core, vote->round, false, effects);
+    if (vote->round < core->round) return;
+    const enum step step = vote->kind == VOTE_PROPOSAL  ? STEP_PROPOSE
+                           : vote->kind == VOTE_PREVOTE ? STEP_PREVOTE
+                                                        : STEP_PRECOMMIT;
+    if (core->step < step) core->step = step;
 }

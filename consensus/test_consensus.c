@@ -1,0 +1,686 @@
+#include "consensus/test_support.h"
+
+/* The machine under test is validator 1 of four with one vote each; block 10 was led by validator
+ * 0, so that round r of height 11 belongs to validator r mod 4.  `fx` holds the effects of the last
+ * input. */
+static _Alignas(16) uint8_t memory[4 << 20];
+static struct consensus *core;
+static struct consensus_effects fx;
+static struct address own;
+static struct validator_set set;
+static uint64_t now_ms;
+static const struct hash32 nil = {{0}}, A = {{0xa}}, B = {{0xb}};
+
+#define OWN 1u
+
+static void step(struct consensus_input input) {
+    input.now_ms = now_ms;
+    fx.count = 0;
+    consensus_step(core, &input, &fx);
+    consensus_check_invariants(core);
+}
+
+static void create(enum fault_model model, uint32_t own_index) {
+    CHECK(consensus_bytes() <= sizeof memory);
+    memset(memory, 0xee, sizeof memory);
+    own = test_address(own_index);
+    const struct consensus_config config = {
+        .fault_model = model,
+        .signer = {&own, own, test_sign},
+        .timeouts = {1000, 500, 400, 200, 300, 100, 700},
+    };
+    core = consensus_create(memory, &config);
+    set = test_set(model == FAULT_MODEL_CRASH ? 3 : 4, NULL);
+    now_ms = 1000000;
+}
+
+static void begin(uint64_t height, const struct consensus_record *record,
+                  const struct commit *polka) {
+    struct consensus_input input = {.kind = CONSENSUS_INPUT_HEIGHT};
+    input.begin.height = height;
+    input.begin.set = &set;
+    input.begin.previous_proposer = test_address(0);
+    input.begin.propose_at_ms = now_ms + 50;
+    input.begin.record = record;
+    input.begin.polka = polka;
+    step(input);
+}
+
+static void start(void) {
+    create(FAULT_MODEL_BYZANTINE, OWN);
+    begin(11, NULL, NULL);
+}
+
+static struct vote vote_of(uint32_t voter, enum vote_kind kind, uint32_t round,
+                           struct hash32 block) {
+    return (struct vote){.kind = kind,
+                         .height = 11,
+                         .round = round,
+                         .valid_round = VALID_ROUND_NONE,
+                         .block = block,
+                         .voter = test_address(voter)};
+}
+
+static void vote(uint32_t voter, enum vote_kind kind, uint32_t round, struct hash32 block) {
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_VOTE,
+                                  .vote = vote_of(voter, kind, round, block)});
+}
+
+static void propose(uint32_t voter, uint32_t round, struct hash32 block, int32_t valid_round) {
+    struct consensus_input input = {.kind = CONSENSUS_INPUT_PROPOSAL,
+                                    .vote = vote_of(voter, VOTE_PROPOSAL, round, block)};
+    input.vote.valid_round = valid_round;
+    step(input);
+}
+
+static void checked(struct hash32 block, bool is_valid) {
+    step((struct consensus_input){
+        .kind = CONSENSUS_INPUT_CHECKED, .block = block, .is_valid = is_valid});
+}
+
+static void tick(uint64_t ms) {
+    now_ms += ms;
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_TICK});
+}
+
+static const struct consensus_effect *find(enum consensus_effect_kind kind) {
+    for (size_t i = 0; i < fx.count; i++) {
+        if (fx.list[i].kind == kind) return &fx.list[i];
+    }
+    return NULL;
+}
+
+/* sent finds a new own vote among the effects, and checks that its record came before it. */
+static bool sent(enum vote_kind kind, uint32_t round, struct hash32 block) {
+    bool is_persisted = false;
+    for (size_t i = 0; i < fx.count; i++) {
+        const struct consensus_effect *effect = &fx.list[i];
+        if (effect->kind == CONSENSUS_EFFECT_PERSIST && effect->record.last.kind == kind &&
+            effect->record.round == round && hash_equal(&effect->record.last.block, &block)) {
+            is_persisted = true;
+        }
+        if (effect->kind != CONSENSUS_EFFECT_BROADCAST || effect->vote.kind != kind) continue;
+        if (effect->vote.round != round || !hash_equal(&effect->vote.block, &block)) continue;
+        if (address_equal(&effect->vote.voter, &own) && is_persisted) return true;
+    }
+    return false;
+}
+
+static bool sent_any(void) {
+    return find(CONSENSUS_EFFECT_BROADCAST) != NULL;
+}
+
+/* to_round_1 makes round 0 fail: everybody prevotes and precommits nil. */
+static void to_round_1(void) {
+    tick(1050);
+    CHECK(sent(VOTE_PREVOTE, 0, nil));
+    vote(0, VOTE_PREVOTE, 0, nil);
+    vote(2, VOTE_PREVOTE, 0, nil);
+    CHECK(sent(VOTE_PRECOMMIT, 0, nil));
+    vote(0, VOTE_PRECOMMIT, 0, nil);
+    vote(2, VOTE_PRECOMMIT, 0, nil);
+    CHECK(consensus_status(core).round == 1);
+}
+
+static void test_commit(void) {
+    start();
+    CHECK(find(CONSENSUS_EFFECT_ROUND) != NULL);
+    propose(0, 0, A, -1);
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A));
+    CHECK(!sent_any()); /* nobody votes for what it has not executed */
+    checked(A, true);
+    CHECK(sent(VOTE_PREVOTE, 0, A));
+    vote(0, VOTE_PREVOTE, 0, A);
+    CHECK(!sent_any()); /* two of four are no polka */
+    vote(3, VOTE_PREVOTE, 0, A);
+    CHECK(sent(VOTE_PRECOMMIT, 0, A));
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->commit->signatures_count == 3);
+    vote(2, VOTE_PRECOMMIT, 0, A);
+    CHECK(find(CONSENSUS_EFFECT_COMMIT) == NULL);
+    vote(3, VOTE_PRECOMMIT, 0, A);
+    const struct consensus_effect *effect = find(CONSENSUS_EFFECT_COMMIT);
+    CHECK(effect != NULL);
+    CHECK(hash_equal(&effect->block, &A));
+    CHECK(effect->commit->signatures_count == 3);
+    CHECK(effect->commit->signatures[0].voter_index == OWN);
+    CHECK(consensus_status(core).step == 4);
+    CHECK(consensus_deadline_ms(core) == UINT64_MAX);
+    tick(100000);
+    CHECK(fx.count == 0);
+}
+
+static void test_invalid_block(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, false);
+    CHECK(sent(VOTE_PREVOTE, 0, nil));
+}
+
+static void test_wrong_proposer(void) {
+    start();
+    propose(2, 0, A, -1);
+    CHECK(fx.count == 0);
+    propose(0, 0, nil, -1);
+    CHECK(fx.count == 0);
+}
+
+static void test_we_propose(void) {
+    start();
+    to_round_1();
+    CHECK(find(CONSENSUS_EFFECT_BUILD) != NULL);
+    CHECK(find(CONSENSUS_EFFECT_BUILD)->round == 1);
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_BUILT, .block = B, .round = 0});
+    CHECK(!sent_any()); /* built for another round */
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_BUILT, .block = B, .round = 1});
+    CHECK(sent(VOTE_PROPOSAL, 1, B));
+    CHECK(sent(VOTE_PREVOTE, 1, B));
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_BUILT, .block = A, .round = 1});
+    CHECK(!sent_any()); /* one proposal a round */
+}
+
+static void test_proposer_waits_for_block_time(void) {
+    create(FAULT_MODEL_BYZANTINE, 0);
+    begin(11, NULL, NULL);
+    CHECK(find(CONSENSUS_EFFECT_BUILD) == NULL);
+    CHECK(consensus_deadline_ms(core) == now_ms + 50);
+    tick(50);
+    CHECK(find(CONSENSUS_EFFECT_BUILD) != NULL);
+    tick(10);
+    CHECK(find(CONSENSUS_EFFECT_BUILD) == NULL);
+}
+
+/* lock_a locks A in round 0 and leaves the machine in round 1. */
+static void lock_a(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, A);
+    CHECK(sent(VOTE_PRECOMMIT, 0, A));
+    vote(0, VOTE_PRECOMMIT, 0, nil);
+    vote(2, VOTE_PRECOMMIT, 0, nil);
+    CHECK(consensus_status(core).round == 0);
+    tick(300);
+    CHECK(consensus_status(core).round == 1);
+}
+
+static void test_locked_proposer_proposes_its_valid_value(void) {
+    lock_a();
+    CHECK(find(CONSENSUS_EFFECT_BUILD) == NULL);
+    CHECK(sent(VOTE_PROPOSAL, 1, A));
+    CHECK(sent(VOTE_PREVOTE, 1, A));
+    size_t polka_votes = 0; /* go with it, so that everybody can check the valid round */
+    for (size_t i = 0; i < fx.count; i++) {
+        const struct consensus_effect *effect = &fx.list[i];
+        if (effect->kind != CONSENSUS_EFFECT_BROADCAST || effect->vote.round != 0) continue;
+        if (effect->vote.kind == VOTE_PREVOTE) polka_votes++;
+        if (effect->vote.kind == VOTE_PROPOSAL) CHECK(effect->vote.valid_round == 0);
+    }
+    CHECK(polka_votes == 3);
+}
+
+static void test_lock_refuses_another_block(void) {
+    lock_a();
+    vote(0, VOTE_PRECOMMIT, 1, nil);
+    vote(2, VOTE_PRECOMMIT, 1, nil);
+    vote(3, VOTE_PRECOMMIT, 1, nil);
+    CHECK(consensus_status(core).round == 2);
+    propose(2, 2, B, -1);
+    CHECK(sent(VOTE_PREVOTE, 2, nil)); /* at once: the lock forbids it whatever a check says */
+}
+
+static void test_lock_accepts_the_same_block(void) {
+    lock_a();
+    vote(0, VOTE_PRECOMMIT, 1, nil);
+    vote(2, VOTE_PRECOMMIT, 1, nil);
+    vote(3, VOTE_PRECOMMIT, 1, nil);
+    propose(2, 2, A, -1);
+    CHECK(sent(VOTE_PREVOTE, 2, A));
+}
+
+/* unlock_to drives a machine locked on A in round 0 to a proposal of B with valid round 1. */
+static void unlock_to(bool with_polka) {
+    lock_a();
+    vote(0, VOTE_PRECOMMIT, 1, nil);
+    vote(2, VOTE_PRECOMMIT, 1, nil);
+    vote(3, VOTE_PRECOMMIT, 1, nil);
+    vote(0, VOTE_PREVOTE, 1, B);
+    vote(2, VOTE_PREVOTE, 1, B);
+    propose(2, 2, B, 1);
+    CHECK(!sent_any()); /* no polka, no vote */
+    if (with_polka) vote(3, VOTE_PREVOTE, 1, B);
+}
+
+static void test_later_polka_unlocks(void) {
+    unlock_to(true);
+    CHECK(find(CONSENSUS_EFFECT_CHECK) != NULL);
+    checked(B, true);
+    CHECK(sent(VOTE_PREVOTE, 2, B));
+}
+
+static void test_valid_round_without_polka(void) {
+    unlock_to(false);
+    tick(1000 + 2 * 500);
+    CHECK(sent(VOTE_PREVOTE, 2, nil));
+}
+
+static void test_older_polka_does_not_unlock(void) {
+    /* Locked on B in round 1, a polka for A in round 0 proves nothing. */
+    start();
+    to_round_1();
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_BUILT, .block = B, .round = 1});
+    vote(0, VOTE_PREVOTE, 1, B);
+    vote(2, VOTE_PREVOTE, 1, B);
+    CHECK(sent(VOTE_PRECOMMIT, 1, B));
+    vote(0, VOTE_PRECOMMIT, 1, nil);
+    vote(2, VOTE_PRECOMMIT, 1, nil);
+    vote(3, VOTE_PRECOMMIT, 1, nil);
+    for (uint32_t voter = 0; voter < 4; voter++) {
+        if (voter != OWN) vote(voter, VOTE_PREVOTE, 0, A);
+    }
+    propose(2, 2, A, 0);
+    CHECK(sent(VOTE_PREVOTE, 2, nil));
+}
+
+static void test_prevote_timeout(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(2, VOTE_PREVOTE, 0, nil);
+    tick(399);
+    CHECK(!sent(VOTE_PRECOMMIT, 0, nil));
+    tick(1);
+    CHECK(sent(VOTE_PRECOMMIT, 0, nil));
+}
+
+static void test_precommit_stands_for_a_prevote(void) {
+    start();
+    tick(1050);
+    vote(0, VOTE_PRECOMMIT, 0, nil);
+    vote(2, VOTE_PREVOTE, 0, A);
+    tick(400);
+    CHECK(sent(VOTE_PRECOMMIT, 0, nil));
+}
+
+static void test_late_polka_sets_valid_only(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(2, VOTE_PREVOTE, 0, nil);
+    tick(400);
+    CHECK(sent(VOTE_PRECOMMIT, 0, nil));
+    vote(3, VOTE_PREVOTE, 0, A);
+    const struct consensus_effect *effect = find(CONSENSUS_EFFECT_PERSIST);
+    CHECK(effect != NULL);
+    CHECK(!effect->record.has_locked);
+    CHECK(effect->record.has_valid);
+    vote(0, VOTE_PRECOMMIT, 0, nil);
+    vote(2, VOTE_PRECOMMIT, 0, nil);
+    CHECK(sent(VOTE_PROPOSAL, 1, A)); /* our round: the valid value, not a new block */
+}
+
+static void test_timeouts_grow(void) {
+    start();
+    to_round_1();
+    CHECK(consensus_deadline_ms(core) <= now_ms + 1500);
+    tick(1499);
+    CHECK(!sent(VOTE_PREVOTE, 1, nil));
+    tick(1);
+    CHECK(sent(VOTE_PREVOTE, 1, nil));
+}
+
+static void test_skip_round(void) {
+    start();
+    vote(0, VOTE_PREVOTE, 5, A);
+    CHECK(consensus_status(core).round == 0); /* one voter may be faulty */
+    vote(2, VOTE_PREVOTE, 40, A);             /* out of the window, and yet past round 5 */
+    CHECK(consensus_status(core).round == 5);
+    CHECK(sent(VOTE_PRECOMMIT, 4, nil)); /* nobody leaves without one */
+    vote(3, VOTE_PRECOMMIT, 40, A);
+    CHECK(consensus_status(core).round == 40);
+}
+
+static void test_evidence(void) {
+    start();
+    vote(3, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, B);
+    const struct consensus_effect *effect = find(CONSENSUS_EFFECT_EVIDENCE);
+    CHECK(effect != NULL);
+    CHECK(hash_equal(&effect->vote.block, &A));
+    CHECK(hash_equal(&effect->conflicting.block, &B));
+    vote(3, VOTE_PREVOTE, 0, B);
+    CHECK(find(CONSENSUS_EFFECT_EVIDENCE) == NULL); /* once */
+    propose(0, 0, A, -1);
+    propose(0, 0, B, -1);
+    CHECK(find(CONSENSUS_EFFECT_EVIDENCE) != NULL);
+    CHECK(find(CONSENSUS_EFFECT_CHECK) == NULL); /* the first one counts */
+}
+
+static void test_second_proposal_can_be_decided(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    CHECK(sent(VOTE_PREVOTE, 0, A));
+    vote(0, VOTE_PREVOTE, 0, B);
+    vote(2, VOTE_PREVOTE, 0, B);
+    vote(3, VOTE_PREVOTE, 0, B);
+    const struct consensus_effect *effect = find(CONSENSUS_EFFECT_NEED);
+    CHECK(effect != NULL);
+    CHECK(hash_equal(&effect->block, &B));
+    vote(0, VOTE_PRECOMMIT, 0, B);
+    vote(2, VOTE_PRECOMMIT, 0, B);
+    vote(3, VOTE_PRECOMMIT, 0, B);
+    CHECK(find(CONSENSUS_EFFECT_COMMIT) == NULL);
+    tick(700);
+    CHECK(find(CONSENSUS_EFFECT_NEED) != NULL); /* asked again */
+    propose(0, 0, B, -1);
+    CHECK(find(CONSENSUS_EFFECT_CHECK) != NULL);
+    checked(B, true);
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_COMMIT)->block, &B));
+}
+
+static void test_decides_in_an_earlier_round(void) {
+    start();
+    vote(0, VOTE_PREVOTE, 1, nil);
+    vote(2, VOTE_PREVOTE, 1, nil);
+    CHECK(consensus_status(core).round == 1);
+    propose(0, 0, A, -1);
+    vote(0, VOTE_PRECOMMIT, 0, A);
+    vote(2, VOTE_PRECOMMIT, 0, A);
+    vote(3, VOTE_PRECOMMIT, 0, A);
+    checked(A, true);
+    const struct consensus_effect *effect = find(CONSENSUS_EFFECT_COMMIT);
+    CHECK(effect != NULL);
+    CHECK(effect->commit->round == 0);
+}
+
+static void test_decided_but_invalid_here_is_checked_again(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, false);
+    for (uint32_t voter = 0; voter < 4; voter++) {
+        if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, A);
+    }
+    CHECK(find(CONSENSUS_EFFECT_COMMIT) == NULL);
+    tick(700);
+    tick(1);
+    checked(A, true);
+    CHECK(find(CONSENSUS_EFFECT_COMMIT) != NULL);
+}
+
+static void test_next_height_is_kept(void) {
+    start();
+    struct vote early = vote_of(0, VOTE_PROPOSAL, 0, B);
+    early.height = 12;
+    CHECK(consensus_is_later(core, &early));
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_PROPOSAL, .vote = early});
+    early = vote_of(2, VOTE_PREVOTE, 0, B);
+    early.height = 12;
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_VOTE, .vote = early});
+    CHECK(fx.count == 0);
+    begin(12, NULL, NULL);
+    CHECK(find(CONSENSUS_EFFECT_CHECK) != NULL);
+    CHECK(consensus_status(core).prevote_power == 1);
+}
+
+static void test_handover(void) {
+    start();
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_HANDOVER,
+                                  .vote = vote_of(2, VOTE_PROPOSAL, 0, nil)});
+    CHECK(!sent_any()); /* not the proposer */
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_HANDOVER,
+                                  .vote = vote_of(0, VOTE_PROPOSAL, 0, nil)});
+    CHECK(sent(VOTE_PREVOTE, 0, nil));
+
+    start(); /* too late: the proposal is there */
+    propose(0, 0, A, -1);
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_HANDOVER,
+                                  .vote = vote_of(0, VOTE_PROPOSAL, 0, nil)});
+    CHECK(!sent_any());
+
+    start(); /* early, for the next height */
+    struct vote next = vote_of(0, VOTE_PROPOSAL, 0, nil);
+    next.height = 12;
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_HANDOVER, .vote = next});
+    begin(12, NULL, NULL);
+    CHECK(consensus_status(core).height == 12);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.height == 12);
+}
+
+static void test_follower_decides_without_signing(void) {
+    create(FAULT_MODEL_BYZANTINE, 50);
+    begin(11, NULL, NULL);
+    propose(0, 0, A, -1);
+    checked(A, true);
+    for (uint32_t voter = 0; voter < 3; voter++) {
+        vote(voter, VOTE_PREVOTE, 0, A);
+        CHECK(!sent_any());
+    }
+    for (uint32_t voter = 0; voter < 3; voter++) {
+        vote(voter, VOTE_PRECOMMIT, 0, A);
+        CHECK(find(CONSENSUS_EFFECT_PERSIST) == NULL);
+    }
+    CHECK(find(CONSENSUS_EFFECT_COMMIT) != NULL);
+}
+
+/* restart makes a new machine out of what the last PERSIST named. */
+static void restart(void) {
+    const struct consensus_effect *effect = find(CONSENSUS_EFFECT_PERSIST);
+    CHECK(effect != NULL);
+    uint8_t data[CONSENSUS_RECORD_BYTES_MAX];
+    struct buffer out = buffer_over(data, sizeof data);
+    consensus_record_encode(&effect->record, &out);
+    CHECK(!out.overflow);
+    struct consensus_record record;
+    CHECK(consensus_record_decode(buffer_bytes(&out), &record) == ERR_OK);
+    static struct commit polka;
+    const bool has_polka = effect->commit != NULL;
+    if (has_polka) polka = *effect->commit;
+    create(FAULT_MODEL_BYZANTINE, OWN);
+    begin(11, &record, has_polka ? &polka : NULL);
+}
+
+static void test_restart_keeps_the_lock(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, A);
+    restart();
+    CHECK(consensus_status(core).step == 3);
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A)); /* the stored valid block */
+    bool is_resent = false;
+    for (size_t i = 0; i < fx.count; i++) {
+        if (fx.list[i].kind != CONSENSUS_EFFECT_BROADCAST) continue;
+        is_resent = is_resent || fx.list[i].vote.kind == VOTE_PRECOMMIT;
+    }
+    CHECK(is_resent);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST) == NULL); /* sent again, not signed again */
+    checked(A, true);
+    for (uint32_t voter = 0; voter < 4; voter++) {
+        if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, nil);
+    }
+    CHECK(sent(VOTE_PROPOSAL, 1, A)); /* with its polka, from the record */
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->commit != NULL);
+}
+
+static void test_restart_does_not_sign_twice(void) {
+    start();
+    tick(1050);
+    CHECK(sent(VOTE_PREVOTE, 0, nil));
+    restart();
+    CHECK(consensus_status(core).step == 2);
+    propose(0, 0, A, -1);
+    checked(A, true);
+    CHECK(!sent_any()); /* it prevoted nil in this round already */
+}
+
+static void test_restart_without_polka_proposes_afresh(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, A);
+    struct consensus_record record = find(CONSENSUS_EFFECT_PERSIST)->record;
+    create(FAULT_MODEL_BYZANTINE, OWN);
+    begin(11, &record, NULL);
+    checked(A, true);
+    for (uint32_t voter = 0; voter < 4; voter++) {
+        if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, nil);
+    }
+    for (size_t i = 0; i < fx.count; i++) {
+        if (fx.list[i].kind != CONSENSUS_EFFECT_BROADCAST) continue;
+        if (fx.list[i].vote.kind != VOTE_PROPOSAL) continue;
+        CHECK(fx.list[i].vote.valid_round == VALID_ROUND_NONE);
+        return;
+    }
+    CHECK(false);
+}
+
+/* A data directory from before: what the network shows of our own signatures is binding. */
+static void test_own_votes_from_outside(void) {
+    start();
+    vote(OWN, VOTE_PRECOMMIT, 2, A);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.step == 3);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
+    CHECK(consensus_status(core).round == 2);
+    tick(1000 + 2 * 500);
+    CHECK(!sent(VOTE_PREVOTE, 2, nil));
+    vote(0, VOTE_PREVOTE, 3, nil);
+    vote(2, VOTE_PREVOTE, 3, nil);
+    CHECK(consensus_status(core).round == 3);
+    propose(3, 3, B, -1);
+    CHECK(sent(VOTE_PREVOTE, 3, nil)); /* locked on A */
+
+    /* and one of a later height forbids all signing until there */
+    start();
+    struct vote later = vote_of(OWN, VOTE_PREVOTE, 0, A);
+    later.height = 500;
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_VOTE, .vote = later});
+    tick(5000);
+    CHECK(!sent_any());
+}
+
+static void test_record_of_a_later_height(void) {
+    start();
+    tick(1050);
+    struct consensus_record record = find(CONSENSUS_EFFECT_PERSIST)->record;
+    record.height = record.last.height = record.prevote.height = 20;
+    create(FAULT_MODEL_BYZANTINE, OWN);
+    begin(11, &record, NULL);
+    tick(5000);
+    CHECK(!sent_any());
+    begin(21, NULL, NULL);
+    tick(5000);
+    CHECK(sent_any());
+}
+
+static void test_crash_model(void) {
+    create(FAULT_MODEL_CRASH, OWN);
+    begin(11, NULL, NULL);
+    propose(0, 0, A, -1);
+    checked(A, true);
+    CHECK(sent(VOTE_PREVOTE, 0, A));
+    vote(0, VOTE_PREVOTE, 0, A); /* two of three */
+    CHECK(sent(VOTE_PRECOMMIT, 0, A));
+    vote(0, VOTE_PRECOMMIT, 0, A);
+    CHECK(find(CONSENSUS_EFFECT_COMMIT) != NULL);
+    CHECK(consensus_set_check(FAULT_MODEL_CRASH, &set) == ERR_OK);
+    CHECK(consensus_set_check(FAULT_MODEL_BYZANTINE, &set) == ERR_CONFIG);
+    const struct validator_set four = test_set(4, NULL);
+    CHECK(consensus_set_check(FAULT_MODEL_BYZANTINE, &four) == ERR_OK);
+}
+
+static void test_single_validator(void) {
+    create(FAULT_MODEL_CRASH, 0);
+    set = test_set(1, NULL);
+    begin(11, NULL, NULL);
+    tick(50);
+    CHECK(find(CONSENSUS_EFFECT_BUILD) != NULL);
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_BUILT, .block = A, .round = 0});
+    CHECK(find(CONSENSUS_EFFECT_COMMIT) != NULL);
+}
+
+static void test_resend(void) {
+    start();
+    tick(1050);
+    CHECK(sent(VOTE_PREVOTE, 0, nil));
+    tick(700);
+    CHECK(find(CONSENSUS_EFFECT_BROADCAST)->vote.kind == VOTE_PREVOTE);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST) == NULL);
+}
+
+/* A proposal whose valid round is older than the votes kept is judged by the polka sent with it. */
+static void test_old_valid_round(void) {
+    start();
+    vote(0, VOTE_PREVOTE, 22, nil);
+    vote(2, VOTE_PREVOTE, 22, nil);
+    CHECK(consensus_status(core).round == 22);
+    vote(0, VOTE_PREVOTE, 3, A); /* nobody asked for them yet */
+    propose(2, 22, A, 3);
+    CHECK(!sent_any());
+    vote(0, VOTE_PREVOTE, 3, A);
+    vote(2, VOTE_PREVOTE, 3, A);
+    CHECK(find(CONSENSUS_EFFECT_CHECK) == NULL);
+    vote(3, VOTE_PREVOTE, 3, A);
+    checked(A, true);
+    CHECK(sent(VOTE_PREVOTE, 22, A));
+}
+
+static void test_record_refusals(void) {
+    struct consensus_record record = {.height = 5, .step = 0};
+    struct consensus_record bad[4];
+    for (size_t i = 0; i < 4; i++)
+        bad[i] = record;
+    bad[0].step = 2;          /* a step without its vote */
+    bad[1].has_locked = true; /* a lock without a valid value */
+    bad[2].has_valid = true;
+    bad[2].valid_round = 1;                          /* of a round still to come */
+    bad[3].prevote = vote_of(0, VOTE_PREVOTE, 0, A); /* of another height */
+    uint8_t data[CONSENSUS_RECORD_BYTES_MAX];
+    for (size_t i = 0; i < 4; i++) {
+        struct buffer out = buffer_over(data, sizeof data);
+        consensus_record_encode(&bad[i], &out);
+        CHECK(consensus_record_decode(buffer_bytes(&out), &record) == ERR_ENCODING);
+    }
+}
+
+int main(void) {
+    test_commit();
+    test_invalid_block();
+    test_wrong_proposer();
+    test_we_propose();
+    test_proposer_waits_for_block_time();
+    test_locked_proposer_proposes_its_valid_value();
+    test_lock_refuses_another_block();
+    test_lock_accepts_the_same_block();
+    test_later_polka_unlocks();
+    test_valid_round_without_polka();
+    test_older_polka_does_not_unlock();
+    test_prevote_timeout();
+    test_precommit_stands_for_a_prevote();
+    test_late_polka_sets_valid_only();
+    test_timeouts_grow();
+    test_skip_round();
+    test_evidence();
+    test_second_proposal_can_be_decided();
+    test_decides_in_an_earlier_round();
+    test_decided_but_invalid_here_is_checked_again();
+    test_next_height_is_kept();
+    test_handover();
+    test_follower_decides_without_signing();
+    test_restart_keeps_the_lock();
+    test_restart_does_not_sign_twice();
+    test_restart_without_polka_proposes_afresh();
+    test_own_votes_from_outside();
+    test_record_of_a_later_height();
+    test_crash_model();
+    test_single_validator();
+    test_resend();
+    test_old_valid_round();
+    test_record_refusals();
+    return 0;
+}
