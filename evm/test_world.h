@@ -10,7 +10,9 @@
 #include "base/keccak.h"
 #include "evm/evm.h"
 
-#define WORLD_ACCOUNTS   1024
+#ifndef WORLD_ACCOUNTS
+#define WORLD_ACCOUNTS 1024
+#endif
 #define WORLD_SLOTS      65536
 #define WORLD_UNDO_BYTES ((size_t)64 << 20)
 
@@ -50,7 +52,8 @@ static inline void world_save(struct world *w, void *at, size_t size) {
 
 static inline struct world_account *world_account(struct world *w, const struct address *address) {
     uint64_t index = be_read(address->bytes + 12, 8) * 0x9e3779b97f4a7c15u >> 40;
-    for (;; index++) {
+    for (uint64_t probes = 0;; index++) {
+        CHECK(probes++ < WORLD_ACCOUNTS);
         struct world_account *account = &w->accounts[index % WORLD_ACCOUNTS];
         if (!account->is_used) {
             account->is_used = true;
@@ -66,7 +69,8 @@ static inline struct world_slot *world_slot(struct world *w, const struct addres
     uint64_t index =
         be_read(address->bytes + 12, 8) ^ be_read(key->bytes + 24, 8) ^ be_read(key->bytes, 8);
     index = index * 0x9e3779b97f4a7c15u >> 32;
-    for (;; index++) {
+    for (uint64_t probes = 0;; index++) {
+        CHECK(probes++ < WORLD_SLOTS);
         struct world_slot *slot = &w->slots[index % WORLD_SLOTS];
         if (!slot->is_used) {
             slot->is_used = true;
