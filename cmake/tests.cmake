@@ -26,3 +26,6 @@ endfunction()
 baton_bench(bench_base ROOMS base EXTERNAL PkgConfig::secp256k1 PkgConfig::crypto)
 
 baton_script_test(checks/planted tests/checks/test-checks 120 LABELS checks)
+
+baton_script_test(contracts/test-contracts tests/contracts/test-contracts 600 LABELS contracts)
+baton_script_test(contracts/test-deployment tests/contracts/test-deployment 600 LABELS contracts)

@@ -125,12 +125,22 @@ export async function codeIs(provider, address, name) {
     return ethers.hexlify(code) === ethers.hexlify(expected);
 }
 
+/** revertOf names a contract's refusal, when that is what an error is about. */
+function revertOf(error) {
+    const data = error.data ?? error.info?.error?.data;
+    if (typeof data !== 'string') return null;
+    for (const name of ['AndeConsensus', 'AndeSequencerCoordinator', 'AndeToken']) {
+        const revert = new ethers.Interface(artifact(name).abi).parseError(data);
+        if (revert) return `refused by the contract: ${revert.name}(${revert.args.join(', ')})`;
+    }
+    return null;
+}
+
 /** main runs a script: one line and exit code 1 for the user's mistakes and the chain's refusals. */
 export function main(name, body) {
     body(process.argv.slice(2)).then(() => process.exit(0), (error) => {
         const text = error instanceof UserError ? error.message
-            : error.revert ? `reverted: ${error.revert.name}(${error.revert.args.join(', ')})`
-            : error.shortMessage ?? error.stack;
+            : revertOf(error) ?? error.shortMessage ?? error.stack;
         process.stderr.write(`${name}: ${text}\n`);
         process.exit(1);
     });

@@ -2,7 +2,7 @@
 // neither by the contracts nor by the node), and whom CometBFT's proposer-priority rule chooses (by the
 // complete rule below).  The forge tests hold the contracts against these files, and C tests the node.
 //
-//   node script/make-vectors.mjs
+//   node script/make-vectors.mjs [DIRECTORY]
 //
 // Integers of 64 bits are decimal strings; one vector is one line.  The keys are the published
 // development keys of anvil.
@@ -204,9 +204,10 @@ function write(name, head, key, list) {
     const text = '{\n' + Object.entries(head).map(([field, value]) =>
         `  ${JSON.stringify(field)}: ${JSON.stringify(value)},\n`).join('') +
         `  "count": ${list.length},\n  ${JSON.stringify(key)}: [\n${lines}\n  ]\n}\n`;
-    fs.writeFileSync(path.join(contractsDir, 'test', 'vectors', name), text);
+    fs.writeFileSync(path.join(directory, name), text);
 }
 
+const directory = process.argv[2] ?? path.join(contractsDir, 'test', 'vectors');
 const head = (name) => ({ name, version: '1' });
 write('votes.json', head('AndeConsensus'), 'votes', votes());
 write('batches.json', head('AndeSequencerCoordinator'), 'batches', batches());

@@ -105,7 +105,7 @@ contract AndeConsensus is IAndeConsensus, Ownable2Step, Pausable, ReentrancyGuar
         uint64 withdrawableAt;
     }
 
-    /// @dev A validator's record.  `activeIndex` is its index in `_active` plus one, 0 elsewhere.
+    /// @dev A validator's record.  `activeIndex` is its place in `_active`, in state Active.
     struct Record {
         uint256 stake;
         bytes32 peerId;
@@ -616,8 +616,8 @@ contract AndeConsensus is IAndeConsensus, Ownable2Step, Pausable, ReentrancyGuar
     /// @dev Puts a validator with its record's stake into the active set.
     function _activate(address validator, Record storage record) private {
         if (_active.length >= MAX_VALIDATORS) revert ValidatorSetFull();
+        record.activeIndex = uint32(_active.length); // at most MAX_VALIDATORS
         _active.push(validator);
-        record.activeIndex = uint32(_active.length);
         record.status = Status.Active;
         totalVotingPower += record.stake / STAKE_PER_POWER;
     }
@@ -626,19 +626,18 @@ contract AndeConsensus is IAndeConsensus, Ownable2Step, Pausable, ReentrancyGuar
     function _deactivate(Record storage record) private {
         uint32 index = record.activeIndex;
         address last = _active[_active.length - 1];
-        _active[index - 1] = last;
+        _active[index] = last;
         _records[last].activeIndex = index;
         _active.pop();
-        record.activeIndex = 0; // after the line above: `last` may be the validator itself
         totalVotingPower -= record.stake / STAKE_PER_POWER;
     }
 
-    /// @dev Jails for `duration` from now, and never shortens what was imposed before.
+    /// @dev Jails for `duration` from now.  That shortens nothing: the Active are not jailed, and the
+    /// Jailed come here for a double signature only, which has the longest term.
     function _jail(address validator, Record storage record, JailReason reason, uint64 duration)
         private
     {
         uint64 until = uint64(block.timestamp) + duration;
-        if (until < record.jailedUntil) until = record.jailedUntil;
         record.status = Status.Jailed;
         record.jailedUntil = until;
         emit ValidatorJailed(validator, reason, until);
