@@ -1,0 +1,329 @@
+/* The publisher: one blob at a time until it is on the DA layer, once. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "da/answer.h"
+#include "da/client_internal.h"
+#include "da/da.h"
+
+#define BACKOFF_MS_MIN  1000
+#define BACKOFF_MS_MAX  30000
+#define IDLE_HEAD_MS    5000 /* how often the head is asked for when there is nothing to publish */
+#define CERTAIN_HEIGHTS 3 /* a blob that has not landed so long after an unclear error will not */
+#define CERTAIN_POLL_MS 500
+#define STATUS_TEXT_MAX 200
+
+struct da_publisher {
+    struct da_publisher_config config;
+    struct da_client *client;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* under lock */
+    bool is_stopping;
+    bool has_blob;     /* from da_publish until the thread has let go of it */
+    bool is_cancelled; /* the thread shall let go */
+    uint64_t id, scan_from, started_ms;
+    bool scan_first;
+    size_t blob_bytes;
+    struct da_publisher_status status;
+    /* the thread's from da_publish on */
+    uint8_t blob[DA_BLOB_BYTES_MAX];
+};
+
+/* A job as the thread sees it. */
+struct job {
+    uint64_t id, scan_from, started_ms;
+    struct bytes blob;
+    bool needs_scan;
+    bool is_unclear;         /* an earlier try may still land */
+    uint64_t certain_height; /* when it would have: once the head is there; 0: not known yet */
+    uint64_t backoff_ms;
+};
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void lock(struct da_publisher *publisher) {
+    CHECK(pthread_mutex_lock(&publisher->lock) == 0);
+}
+static void unlock(struct da_publisher *publisher) {
+    CHECK(pthread_mutex_unlock(&publisher->lock) == 0);
+}
+
+/* wait_changed waits at most `ms` with the lock held. */
+static void wait_changed(struct da_publisher *publisher, uint64_t ms) {
+    struct timespec until;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec += 1;
+    }
+    const int failure = pthread_cond_timedwait(&publisher->changed, &publisher->lock, &until);
+    CHECK(failure == 0 || failure == ETIMEDOUT);
+}
+
+/* pause_job waits out a backoff; false when the job is over. */
+static bool pause_job(struct da_publisher *publisher, uint64_t ms) {
+    const uint64_t until_ms = now_ms() + ms;
+    lock(publisher);
+    while (!publisher->is_stopping && !publisher->is_cancelled && now_ms() < until_ms) {
+        wait_changed(publisher, until_ms - now_ms());
+    }
+    const bool goes_on = !publisher->is_stopping && !publisher->is_cancelled;
+    unlock(publisher);
+    return goes_on;
+}
+
+static void note_success(struct da_publisher *publisher, uint64_t head) {
+    lock(publisher);
+    publisher->status.is_reachable = true;
+    if (head > publisher->status.head) publisher->status.head = head;
+    unlock(publisher);
+}
+
+static void note_failure(struct da_publisher *publisher, enum err err, const char *error) {
+    lock(publisher);
+    publisher->status.failures += 1;
+    /* A node that says no is there. */
+    publisher->status.is_reachable = err == ERR_REFUSED || err == ERR_NOT_FOUND;
+    (void)snprintf(publisher->status.last_error, STATUS_TEXT_MAX, "%s: %.160s", err_text(err),
+                   error);
+    unlock(publisher);
+}
+
+struct search {
+    struct bytes blob;
+    bool found;
+};
+static enum err compare_blob(void *context, struct bytes blob) {
+    struct search *search = context;
+    search->found |= bytes_equal(blob, search->blob);
+    return ERR_OK;
+}
+
+/* scan looks for the blob in all heights up to the head.  *found is its height, or 0;
+ * job->scan_from moves on, so that the next scan asks for new heights only. */
+static enum err scan(struct da_publisher *publisher, struct job *job, uint64_t *found,
+                     char *error) {
+    uint64_t head = 0;
+    TRY(da_head(publisher->client, &head, error));
+    note_success(publisher, head);
+    if (job->is_unclear && job->certain_height == 0) job->certain_height = head + CERTAIN_HEIGHTS;
+    struct search search = {.blob = job->blob};
+    for (uint64_t height = job->scan_from == 0 ? 1 : job->scan_from; height <= head; height++) {
+        TRY(da_get_all(publisher->client, height, &publisher->config.ns, &search, compare_blob,
+                       error));
+        if (search.found) {
+            *found = height;
+            return ERR_OK;
+        }
+        job->scan_from = height + 1;
+        if (!pause_job(publisher, 0)) return ERR_STOPPED;
+    }
+    *found = 0;
+    if (job->is_unclear && head >= job->certain_height) job->is_unclear = false;
+    return ERR_OK;
+}
+
+static void deliver(struct da_publisher *publisher, const struct job *job, uint64_t height,
+                    bool was_found) {
+    const struct da_receipt receipt = {
+        .id = job->id,
+        .height = height,
+        .commitment = da_commitment(&publisher->config.ns, job->blob),
+        .latency_ms = now_ms() - job->started_ms,
+        .was_found = was_found,
+    };
+    lock(publisher);
+    const bool is_wanted = !publisher->is_cancelled;
+    if (!was_found) {
+        publisher->status.submissions += 1;
+        publisher->status.bytes += job->blob.size;
+    }
+    publisher->status.is_reachable = true;
+    if (height > publisher->status.head) publisher->status.head = height;
+    publisher->status.last_error[0] = 0;
+    publisher->has_blob = false; /* the receipt's taker may publish the next one at once */
+    publisher->is_cancelled = false;
+    unlock(publisher);
+    if (is_wanted) publisher->config.receipt(publisher->config.context, &receipt);
+}
+
+/* try_once scans if that is due and posts if that is right.  *done: the receipt is out. */
+static enum err try_once(struct da_publisher *publisher, struct job *job, bool *done, char *error) {
+    uint64_t height = 0;
+    if (job->needs_scan) {
+        TRY(scan(publisher, job, &height, error));
+        if (height != 0) {
+            deliver(publisher, job, height, true);
+            *done = true;
+            return ERR_OK;
+        }
+        if (job->is_unclear) return ERR_OK; /* look again before posting */
+        job->needs_scan = false;
+    }
+    const enum err err =
+        da_submit(publisher->client, &publisher->config.ns, job->blob, &height, error);
+    if (err != ERR_OK) {
+        if (err != ERR_REFUSED) {
+            job->needs_scan = true;
+            job->is_unclear = true;
+            job->certain_height = 0;
+        }
+        return err;
+    }
+    deliver(publisher, job, height, false);
+    *done = true;
+    return ERR_OK;
+}
+
+static void run_job(struct da_publisher *publisher, struct job *job) {
+    bool done = false;
+    bool goes_on = true;
+    while (!done && goes_on) {
+        char error[DA_ERROR_BYTES] = "";
+        const enum err err = try_once(publisher, job, &done, error);
+        if (done || err == ERR_STOPPED) break;
+        if (err == ERR_OK) {
+            goes_on = pause_job(publisher, CERTAIN_POLL_MS);
+            continue;
+        }
+        note_failure(publisher, err, error);
+        goes_on = pause_job(publisher, job->backoff_ms);
+        job->backoff_ms *= 2;
+        if (job->backoff_ms > BACKOFF_MS_MAX) job->backoff_ms = BACKOFF_MS_MAX;
+    }
+    if (done) return;
+    lock(publisher);
+    publisher->has_blob = false;
+    publisher->is_cancelled = false;
+    unlock(publisher);
+}
+
+static void ask_head(struct da_publisher *publisher) {
+    char error[DA_ERROR_BYTES] = "";
+    uint64_t head = 0;
+    const enum err err = da_head(publisher->client, &head, error);
+    if (err == ERR_OK) {
+        note_success(publisher, head);
+    } else {
+        note_failure(publisher, err, error);
+    }
+}
+
+static void *publisher_main(void *argument) {
+    struct da_publisher *publisher = argument;
+    uint64_t head_at_ms = 0;
+    lock(publisher);
+    while (!publisher->is_stopping) {
+        if (publisher->has_blob) {
+            struct job job = {
+                .id = publisher->id,
+                .scan_from = publisher->scan_from,
+                .started_ms = publisher->started_ms,
+                .blob = {publisher->blob, publisher->blob_bytes},
+                .needs_scan = publisher->scan_first,
+                .backoff_ms = BACKOFF_MS_MIN,
+            };
+            unlock(publisher);
+            run_job(publisher, &job);
+            lock(publisher);
+        } else if (now_ms() >= head_at_ms) {
+            unlock(publisher);
+            ask_head(publisher);
+            head_at_ms = now_ms() + IDLE_HEAD_MS;
+            lock(publisher);
+        } else {
+            wait_changed(publisher, head_at_ms - now_ms());
+        }
+    }
+    unlock(publisher);
+    return NULL;
+}
+
+static void destroy(struct da_publisher *publisher) {
+    if (publisher->client != NULL) da_client_destroy(publisher->client);
+    CHECK(pthread_cond_destroy(&publisher->changed) == 0);
+    CHECK(pthread_mutex_destroy(&publisher->lock) == 0);
+    free(publisher);
+}
+
+enum err da_publisher_start(const struct da_publisher_config *config, struct da_publisher **out) {
+    CHECK(config->receipt != NULL);
+    struct da_publisher *publisher = calloc(1, sizeof *publisher);
+    if (publisher == NULL) return ERR_MEMORY;
+    publisher->config = *config;
+    pthread_condattr_t attributes;
+    CHECK(pthread_condattr_init(&attributes) == 0);
+    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&publisher->changed, &attributes) == 0);
+    CHECK(pthread_condattr_destroy(&attributes) == 0);
+    CHECK(pthread_mutex_init(&publisher->lock, NULL) == 0);
+    enum err err = da_client_create(&config->client, &publisher->client);
+    if (err == ERR_OK && pthread_create(&publisher->thread, NULL, publisher_main, publisher) != 0) {
+        err = ERR_SYSTEM;
+    }
+    if (err != ERR_OK) {
+        destroy(publisher);
+        return err;
+    }
+    *out = publisher;
+    return ERR_OK;
+}
+
+void da_publisher_stop(struct da_publisher *publisher) {
+    lock(publisher);
+    publisher->is_stopping = true;
+    CHECK(pthread_cond_broadcast(&publisher->changed) == 0);
+    unlock(publisher);
+    da_client_abort(publisher->client);
+    CHECK(pthread_join(publisher->thread, NULL) == 0);
+    destroy(publisher);
+}
+
+enum err da_publish(struct da_publisher *publisher, uint64_t id, struct bytes blob,
+                    uint64_t scan_from, bool scan_first) {
+    CHECK(blob.size > 0);
+    if (blob.size > DA_BLOB_BYTES_MAX) return ERR_LIMIT;
+    lock(publisher);
+    const bool is_busy = publisher->has_blob;
+    if (!is_busy) {
+        memcpy(publisher->blob, blob.data, blob.size);
+        publisher->blob_bytes = blob.size;
+        publisher->id = id;
+        publisher->scan_from = scan_from;
+        publisher->scan_first = scan_first;
+        publisher->started_ms = now_ms();
+        publisher->has_blob = true;
+        publisher->is_cancelled = false;
+        CHECK(pthread_cond_broadcast(&publisher->changed) == 0);
+    }
+    unlock(publisher);
+    return is_busy ? ERR_LIMIT : ERR_OK;
+}
+
+void da_publish_cancel(struct da_publisher *publisher, uint64_t id) {
+    lock(publisher);
+    if (publisher->has_blob && publisher->id == id) {
+        publisher->is_cancelled = true;
+        CHECK(pthread_cond_broadcast(&publisher->changed) == 0);
+    }
+    unlock(publisher);
+}
+
+struct da_publisher_status da_publisher_status(struct da_publisher *publisher) {
+    lock(publisher);
+    struct da_publisher_status status = publisher->status;
+    status.pending = publisher->has_blob ? 1 : 0;
+    unlock(publisher);
+    return status;
+}
