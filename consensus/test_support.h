@@ -91,11 +91,11 @@ static inline bool test_value(const char **at, const char *key, struct bytes *ou
 static inline int64_t test_number(struct bytes text) {
     CHECK(text.size != 0);
     const bool is_negative = text.data[0] == '-';
-    int64_t value = 0;
+    uint64_t value = 0; /* unsigned, because the vectors hold numbers up to 2^64 - 1 */
     for (size_t i = is_negative ? 1 : 0; i < text.size; i++) {
         CHECK(text.data[i] >= '0');
         CHECK(text.data[i] <= '9');
-        value = value * 10 + (text.data[i] - '0');
+        value = value * 10 + (uint64_t)(text.data[i] - '0');
     }
-    return is_negative ? -value : value;
+    return (int64_t)(is_negative ? 0 - value : value);
 }
