@@ -30,6 +30,7 @@
 #include "state/kv.h"
 #include "state/proof.h"
 #include "state/state.h"
+#include "state/trie.h"
 
 #define STORE_ERROR_BYTES       512 /* room for a line of text for people */
 #define STORE_NAME_BYTES_MAX    96  /* of a named record */
@@ -100,13 +101,16 @@ struct store_block {
  * `previous` is not what is stored: it was computed on another state. */
 MUST_USE enum err store_commit_block(struct store *store, const struct store_block *block,
                                      struct arena *scratch);
-/* store_load_state puts state entries without history and without a block: a big genesis in pieces,
- * or a snapshot.  Only while the store has no block, or below a head that the caller then sets with
- * store_set_head. */
+/* store_load_state puts state entries without history and without a block: a big genesis in pieces
+ * (before block 0), or a snapshot (between store_clear_state and store_set_head).  `previous` is
+ * not looked at. */
 MUST_USE enum err store_load_state(struct store *store, const struct kv_write *writes,
                                    size_t count);
+/* store_clear_state drops accounts, storage, trie, history and code; blocks stay.  Until
+ * store_set_head the head's state is not there: views must not be handed out. */
+MUST_USE enum err store_clear_state(struct store *store);
 /* store_set_head makes `block` (without writes) the head of a store whose state was loaded: state
- * sync.  Older blocks stay unknown, but for block 0. */
+ * sync.  Its number is above the head's (CHECK); blocks between them stay unknown. */
 MUST_USE enum err store_set_head(struct store *store, const struct store_block *block,
                                  struct arena *scratch);
 /* store_put_records writes named records in one durable transaction. */
@@ -124,7 +128,8 @@ MUST_USE enum err store_view_open(struct store *store, struct store_view **out);
 void store_view_close(struct store_view *view);
 struct store_head store_view_head(const struct store_view *view);
 
-/* A reader of the state at one block; caller's memory, valid until the view is closed. */
+/* A reader of the state at one block; caller's memory, valid until the view is closed.  Not to be
+ * copied: the reader points back at it. */
 struct store_state {
     struct kv_reader reader; /* hand out &state.reader */
     struct store_view *view;
@@ -188,14 +193,26 @@ MUST_USE enum err store_record_seek(struct store_view *view, struct bytes name, 
                                     struct store_record *out);
 
 /* --- proofs (EIP-1186) at any block whose state is readable, as long as at most
- * STORE_PROOF_CHANGES_MAX changes lie between it and the head (ERR_LIMIT).  The arena needs about
- * 1 KiB per change, and 64 KiB at the head. */
+ * STORE_PROOF_CHANGES_MAX changes lie between it and the head (ERR_LIMIT): they are undone in
+ * memory, and the root is held against the block's header (ERR_CORRUPT).  The arena needs about 1
+ * KiB per change, and 64 KiB per proof. */
+
+/* Proves many slots of one account; caller's memory, valid until the view is closed.  Not to be
+ * copied. */
+struct store_prover {
+    struct store_state latest;
+    struct arena *arena;
+    struct trie storage;
+    struct hash32 storage_root;
+};
+/* store_proof_account proves presence or absence; *account is empty (EIP-161) when absent. */
 MUST_USE enum err store_proof_account(struct store_view *view, uint64_t number,
                                       const struct address *address, struct arena *arena,
-                                      struct account *account, struct proof *out);
-MUST_USE enum err store_proof_storage(struct store_view *view, uint64_t number,
-                                      const struct address *address, const struct hash32 *key,
-                                      struct arena *arena, struct u256 *value, struct proof *out);
+                                      struct store_prover *prover, struct account *account,
+                                      struct proof *out);
+/* store_proof_storage proves a slot of the prover's account: its value, or zero by absence. */
+MUST_USE enum err store_proof_storage(struct store_prover *prover, const struct hash32 *key,
+                                      struct u256 *value, struct proof *out);
 
 /* --- what people and metrics may know */
 struct store_stats {

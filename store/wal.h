@@ -25,13 +25,13 @@ enum wal_name {
 
 struct wal;
 
-/* wal_open opens or makes `path` (mode 0600, about 8.3 MiB, all of it allocated).  `error` (may be
+/* wal_open opens or makes `path` (mode 0600, about 8.2 MiB, all of it allocated).  `error` (may be
  * NULL, 512 bytes) gets a line that names the path.  ERR_EXISTS: another process has it open;
  * ERR_CORRUPT: not such a file; ERR_DISK_FULL; ERR_PERMISSION; ERR_STORAGE. */
 MUST_USE enum err wal_open(const char *path, struct wal **out, char *error);
 void wal_close(struct wal *wal);
-/* wal_put makes the value durable before it returns.  ERR_LIMIT: longer than the record may be.
- * ERR_STORAGE, ERR_DISK_FULL: the former value is still there. */
+/* wal_put makes the value durable before it returns.  ERR_LIMIT: empty, or longer than the record
+ * may be. ERR_STORAGE, ERR_DISK_FULL: the former value is still there. */
 MUST_USE enum err wal_put(struct wal *wal, enum wal_name name, struct bytes value);
 /* wal_get copies the newest value into the arena.  ERR_NOT_FOUND: never put.  ERR_CORRUPT: there
  * are traces of a value but neither slot is whole; signing must not go on without an operator.

@@ -1,0 +1,603 @@
+/* The store against copies in memory: every block's state read back later, at its head and as
+ * history; blocks, indexes, records, proofs; kill -9 during commits; corruption, limits and wrong
+ * genesis. */
+#include "store/store.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/keccak.h"
+#include "state/kv_memory.h"
+
+#define BLOCKS      60
+#define ACCOUNTS    24
+#define SLOTS       8
+#define COPY_BYTES  (1u << 20)
+#define ARENA_BYTES (32u << 20)
+
+struct chain {
+    struct store *store;
+    uint64_t random;
+    struct kv_memory *copies[BLOCKS]; /* the state after each block */
+    struct header headers[BLOCKS];
+    struct hash32 hashes[BLOCKS];
+    uint64_t blocks;
+};
+
+static uint8_t arena_room[ARENA_BYTES] __attribute__((aligned(16)));
+static uint8_t scratch_room[4 << 20] __attribute__((aligned(16)));
+static uint8_t copies_room[BLOCKS][COPY_BYTES] __attribute__((aligned(16)));
+static char directory[] = "/tmp/test_store.XXXXXX";
+
+static uint64_t next_random(struct chain *chain) {
+    chain->random ^= chain->random << 13;
+    chain->random ^= chain->random >> 7;
+    chain->random ^= chain->random << 17;
+    return chain->random * 0x2545f4914f6cdd1du >> 16;
+}
+
+static struct store *open_store(uint64_t history_blocks) {
+    const struct store_config config = {directory, 1ull << 30, 8, history_blocks};
+    struct store *store = NULL;
+    char error[STORE_ERROR_BYTES];
+    CHECK(store_open(&config, &store, error) == ERR_OK);
+    return store;
+}
+
+static void remove_files(void) {
+    static const char *const names[] = {"data.mdb", "lock.mdb", "LOCK"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[256];
+        (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        (void)unlink(path);
+    }
+}
+
+static struct address address_at(uint64_t index) {
+    return (struct address){{[3] = 0x77, [19] = (uint8_t)index}};
+}
+
+static struct hash32 slot_at(uint64_t index) {
+    return (struct hash32){{[31] = (uint8_t)index}};
+}
+
+/* --- making blocks */
+
+static void change_state(struct chain *chain, struct state *state, uint64_t changes) {
+    for (uint64_t i = 0; i < changes; i++) {
+        const struct address address = address_at(next_random(chain) % ACCOUNTS);
+        const struct hash32 key = slot_at(next_random(chain) % SLOTS);
+        const struct u256 value = u256_from_u64(next_random(chain) % 5);
+        const uint64_t kind = next_random(chain) % 16;
+        if (kind < 6) state_set_balance(state, &address, &value);
+        if (kind >= 6 && kind < 14) {
+            state_touch(state, &address);
+            state_set_nonce(state, &address, 1);
+            state_set_storage(state, &address, &key, &value);
+        }
+        if (kind == 14) state_destroy(state, &address);
+        if (kind == 15) state_set_code(state, &address, hash_bytes(&key));
+        if (next_random(chain) % 4 == 0) state_end_transaction(state, true);
+    }
+    state_end_transaction(state, true);
+}
+
+/* log_of: block n has logs of address n % 5 with topics n % 3 and n % 7. */
+static struct log log_of(uint64_t number) {
+    return (struct log){.address = address_at(number % 5),
+                        .topics_count = 2,
+                        .topics = {slot_at(number % 3), slot_at(number % 7)}};
+}
+
+static void append_block(struct chain *chain) {
+    const uint64_t number = chain->blocks;
+    struct arena arena = arena_over(arena_room, sizeof arena_room);
+    struct arena scratch = arena_over(scratch_room, sizeof scratch_room);
+    struct store_view *view;
+    struct store_state latest;
+    struct state *state;
+    CHECK(store_view_open(chain->store, &view) == ERR_OK);
+    store_state_latest(view, &latest);
+    CHECK(state_begin(&arena, &latest.reader, &state) == ERR_OK);
+    change_state(chain, state, 1 + next_random(chain) % 20);
+    struct header *header = &chain->headers[number];
+    *header = (struct header){.number = number, .timestamp = 1000 + number};
+    if (number > 0) header->parent_hash = chain->hashes[number - 1];
+    const struct kv_write *writes;
+    size_t writes_count;
+    CHECK(state_root(state, &header->state_root) == ERR_OK);
+    CHECK(state_writes(state, &writes, &writes_count) == ERR_OK);
+    store_view_close(view);
+    chain->hashes[number] = header_hash(header);
+
+    const struct log log = log_of(number);
+    const struct receipt receipt = {
+        .succeeded = true, .logs = &log, .logs_count = number % 4 == 3 ? 0 : 1, .gas_used = number};
+    const struct hash32 transaction = keccak256(hash_bytes(&chain->hashes[number]));
+    const struct store_record record = {BYTES_STRING("latest"), hash_bytes(&chain->hashes[number])};
+    const struct store_block block = {.header = header,
+                                      .hash = chain->hashes[number],
+                                      .package = hash_bytes(&transaction),
+                                      .commit = BYTES_STRING("commit"),
+                                      .transaction_hashes = &transaction,
+                                      .transactions_count = 1,
+                                      .receipts = &receipt,
+                                      .receipts_count = 1,
+                                      .writes = writes,
+                                      .writes_count = writes_count,
+                                      .records = &record,
+                                      .records_count = 1};
+    CHECK(store_commit_block(chain->store, &block, &scratch) == ERR_OK);
+    CHECK(scratch.used == 0);
+    chain->copies[number] =
+        number == 0 ? kv_memory_create(copies_room[0], COPY_BYTES)
+                    : kv_memory_clone(chain->copies[number - 1], copies_room[number], COPY_BYTES);
+    CHECK(chain->copies[number] != NULL);
+    CHECK(kv_memory_apply(chain->copies[number], writes, writes_count) == ERR_OK);
+    chain->blocks++;
+}
+
+/* --- reading back */
+
+/* compare_table walks both readers in step, and gets what it sees. */
+static void compare_table(const struct kv_reader *a, const struct kv_reader *b,
+                          enum kv_table table) {
+    uint8_t cursor[KV_KEY_BYTES_MAX + 1];
+    size_t cursor_bytes = 0;
+    for (;;) {
+        const struct bytes from = {cursor, cursor_bytes};
+        struct bytes key_a, key_b, value_a, value_b, value;
+        const enum err err = a->seek(a->context, table, from, &key_a, &value_a);
+        CHECK(b->seek(b->context, table, from, &key_b, &value_b) == err);
+        if (err == ERR_NOT_FOUND) return;
+        CHECK(err == ERR_OK);
+        CHECK(bytes_equal(key_a, key_b));
+        CHECK(bytes_equal(value_a, value_b));
+        CHECK(a->get(a->context, table, key_a, &value) == ERR_OK);
+        CHECK(bytes_equal(value, value_b));
+        memcpy(cursor, key_a.data, key_a.size);
+        cursor_bytes = key_a.size;
+        size_t at = cursor_bytes;
+        while (at > 0 && ++cursor[at - 1] == 0)
+            at--;
+        if (at == 0) return;
+    }
+}
+
+static void compare_states(struct chain *chain, uint64_t first) {
+    struct store_view *view;
+    CHECK(store_view_open(chain->store, &view) == ERR_OK);
+    CHECK(store_history_first(view) == first);
+    for (uint64_t number = 0; number < chain->blocks; number++) {
+        struct store_state state;
+        const enum err err = store_state_at(view, number, &state);
+        CHECK(err == (number < first ? ERR_LIMIT : ERR_OK));
+        if (err != ERR_OK) continue;
+        const struct kv_reader copy = kv_memory_reader(chain->copies[number]);
+        compare_table(&state.reader, &copy, KV_ACCOUNTS);
+        compare_table(&state.reader, &copy, KV_STORAGE);
+        const bool is_head = number + 1 == chain->blocks;
+        struct bytes value;
+        if (is_head) compare_table(&state.reader, &copy, KV_TRIE);
+        if (!is_head) {
+            CHECK(state.reader.get(&state, KV_TRIE, BYTES_STRING("x"), &value) == ERR_UNSUPPORTED);
+        }
+        for (uint64_t i = 0; i < ACCOUNTS; i++) { /* absent ones too */
+            const struct address address = address_at(i);
+            const struct hash32 hash = keccak256(address_bytes(&address));
+            struct bytes expected;
+            const enum err wanted =
+                copy.get(copy.context, KV_ACCOUNTS, hash_bytes(&hash), &expected);
+            CHECK(state.reader.get(&state, KV_ACCOUNTS, hash_bytes(&hash), &value) == wanted);
+        }
+    }
+    struct store_state state;
+    CHECK(store_state_at(view, chain->blocks, &state) == ERR_NOT_FOUND);
+    store_view_close(view);
+}
+
+static void check_proof(struct chain *chain, struct store_view *view, uint64_t number,
+                        uint64_t index) {
+    struct arena arena = arena_over(arena_room, sizeof arena_room);
+    const struct address address = address_at(index);
+    const struct hash32 hash = keccak256(address_bytes(&address));
+    struct store_prover prover;
+    struct account account;
+    struct proof proof;
+    CHECK(store_proof_account(view, number, &address, &arena, &prover, &account, &proof) == ERR_OK);
+    struct bytes value, expected = BYTES_EMPTY;
+    const struct kv_reader copy = kv_memory_reader(chain->copies[number]);
+    (void)copy.get(copy.context, KV_ACCOUNTS, hash_bytes(&hash), &expected);
+    CHECK(proof_verify(&chain->headers[number].state_root, &hash, &proof, &value) == ERR_OK);
+    CHECK(bytes_equal(value, expected));
+    for (uint64_t slot = 0; slot < SLOTS; slot++) {
+        const struct hash32 key = slot_at(slot);
+        const struct hash32 key_hash = keccak256(hash_bytes(&key));
+        struct u256 number_found;
+        CHECK(store_proof_storage(&prover, &key, &number_found, &proof) == ERR_OK);
+        CHECK(proof_verify(&account.storage_root, &key_hash, &proof, &value) == ERR_OK);
+        CHECK(u256_is_zero(&number_found) == (value.size == 0));
+    }
+}
+
+static void check_proofs(struct chain *chain) {
+    struct store_view *view;
+    CHECK(store_view_open(chain->store, &view) == ERR_OK);
+    for (uint64_t number = store_history_first(view); number < chain->blocks; number++) {
+        for (uint64_t i = 0; i < 4; i++) {
+            check_proof(chain, view, number, next_random(chain) % (ACCOUNTS + 2));
+        }
+    }
+    store_view_close(view);
+}
+
+static void check_blocks(struct chain *chain) {
+    struct arena arena = arena_over(arena_room, sizeof arena_room);
+    struct store_view *view;
+    CHECK(store_view_open(chain->store, &view) == ERR_OK);
+    for (uint64_t number = 0; number < chain->blocks; number++) {
+        const struct hash32 *hash = &chain->hashes[number];
+        const struct hash32 transaction = keccak256(hash_bytes(hash));
+        struct hash32 found;
+        struct header header;
+        struct bytes bytes;
+        uint64_t found_number;
+        struct store_location location;
+        const struct receipt *receipts;
+        size_t count;
+        CHECK(store_block_hash(view, number, &found) == ERR_OK);
+        CHECK(hash_equal(&found, hash));
+        CHECK(store_block_number(view, hash, &found_number) == ERR_OK);
+        CHECK(found_number == number);
+        CHECK(store_header(view, number, &header, &found) == ERR_OK);
+        CHECK(hash_equal(&found, hash) && header.timestamp == 1000 + number);
+        CHECK(store_package(view, number, &arena, &bytes) == ERR_OK);
+        CHECK(bytes_equal(bytes, hash_bytes(&transaction)));
+        CHECK(store_commit(view, number, &arena, &bytes) == ERR_OK);
+        CHECK(bytes_equal(bytes, BYTES_STRING("commit")));
+        CHECK(store_transaction(view, &transaction, &location) == ERR_OK);
+        CHECK(location.number == number && location.index == 0);
+        CHECK(store_receipts(view, number, &arena, &receipts, &count) == ERR_OK);
+        CHECK(count == 1 && receipts[0].gas_used == number && receipts[0].succeeded);
+    }
+    struct hash32 none = {{1}};
+    uint64_t number;
+    struct bytes bytes;
+    struct store_location location;
+    CHECK(store_block_number(view, &none, &number) == ERR_NOT_FOUND);
+    CHECK(store_transaction(view, &none, &location) == ERR_NOT_FOUND);
+    CHECK(store_package(view, chain->blocks, &arena, &bytes) == ERR_NOT_FOUND);
+    CHECK(store_record(view, BYTES_STRING("latest"), &arena, &bytes) == ERR_OK);
+    CHECK(bytes_equal(bytes, hash_bytes(&chain->hashes[chain->blocks - 1])));
+    struct store_record record;
+    CHECK(store_record_seek(view, BYTES_STRING("l"), &arena, &record) == ERR_OK);
+    CHECK(bytes_equal(record.name, BYTES_STRING("latest")));
+    CHECK(store_record_seek(view, BYTES_STRING("m"), &arena, &record) == ERR_NOT_FOUND);
+    store_view_close(view);
+}
+
+/* --- logs */
+
+static bool matches(uint64_t number, uint64_t address, uint64_t topic0, uint64_t topic1) {
+    if (number % 4 == 3) return false;
+    return (address == UINT64_MAX || number % 5 == address) &&
+           (topic0 == UINT64_MAX || number % 3 == topic0) &&
+           (topic1 == UINT64_MAX || number % 7 == topic1);
+}
+
+static void check_filter(struct chain *chain, struct store_view *view, uint64_t address,
+                         uint64_t topic0, uint64_t topic1) {
+    const struct address addresses[2] = {address_at(200), address_at(address)};
+    const struct hash32 topics[2] = {slot_at(topic0), slot_at(topic1)};
+    struct store_log_filter filter = {0};
+    if (address != UINT64_MAX) {
+        filter.addresses = addresses;
+        filter.addresses_count = 2;
+    }
+    if (topic0 != UINT64_MAX) {
+        filter.topics[0].values = &topics[0];
+        filter.topics[0].count = 1;
+    }
+    if (topic1 != UINT64_MAX) {
+        filter.topics[1].values = &topics[1];
+        filter.topics[1].count = 1;
+    }
+    uint64_t from = 2;
+    for (uint64_t number = 2; number < chain->blocks; number++) {
+        if (!matches(number, address, topic0, topic1)) continue;
+        uint64_t found;
+        CHECK(store_logs_next(view, &filter, from, chain->blocks, &found) == ERR_OK);
+        CHECK(found == number);
+        if (number > from) {
+            CHECK(store_logs_next(view, &filter, from, number - 1, &found) == ERR_NOT_FOUND);
+        }
+        from = number + 1;
+    }
+    uint64_t found;
+    CHECK(store_logs_next(view, &filter, from, chain->blocks, &found) == ERR_NOT_FOUND);
+}
+
+static void check_logs(struct chain *chain) {
+    struct store_view *view;
+    CHECK(store_view_open(chain->store, &view) == ERR_OK);
+    for (uint64_t address = 0; address <= 6; address++) {
+        for (uint64_t topic0 = 0; topic0 <= 4; topic0++) {
+            for (uint64_t topic1 = 0; topic1 <= 8; topic1++) {
+                check_filter(chain, view, address == 6 ? UINT64_MAX : address,
+                             topic0 == 4 ? UINT64_MAX : topic0, topic1 == 8 ? UINT64_MAX : topic1);
+            }
+        }
+    }
+    store_view_close(view);
+}
+
+/* --- the tests */
+
+static void test_chain(uint64_t seed, uint64_t history_blocks) {
+    static struct chain chain;
+    memset(&chain, 0, sizeof chain);
+    remove_files();
+    chain.random = seed * 0x9e3779b97f4a7c15u + 1;
+    chain.store = open_store(history_blocks);
+    CHECK(!store_head(chain.store).has_block);
+    while (chain.blocks < BLOCKS)
+        append_block(&chain);
+    const uint64_t first =
+        history_blocks == 0 || history_blocks >= BLOCKS ? 0 : BLOCKS - 1 - history_blocks;
+    compare_states(&chain, first);
+    store_close(chain.store);
+    chain.store = open_store(history_blocks);
+    const struct store_head head = store_head(chain.store);
+    CHECK(head.has_block && head.number == BLOCKS - 1);
+    CHECK(hash_equal(&head.hash, &chain.hashes[BLOCKS - 1]));
+    compare_states(&chain, first);
+    check_blocks(&chain);
+    check_logs(&chain);
+    check_proofs(&chain);
+    CHECK(store_reset(chain.store) == ERR_OK);
+    CHECK(!store_head(chain.store).has_block);
+    chain.blocks = 0;
+    for (int i = 0; i < 3; i++)
+        append_block(&chain);
+    compare_states(&chain, history_blocks == 1 ? 1 : 0);
+    store_close(chain.store);
+}
+
+static void test_genesis_and_limits(void) {
+    static struct chain chain;
+    memset(&chain, 0, sizeof chain);
+    remove_files();
+    chain.random = 5;
+    chain.store = open_store(0);
+    char error[STORE_ERROR_BYTES];
+    struct hash32 other = {{0xee}}, found;
+    CHECK(store_genesis_check(chain.store, &other, &found, error) == ERR_NOT_FOUND);
+    append_block(&chain);
+    CHECK(store_genesis_check(chain.store, &chain.hashes[0], &found, error) == ERR_OK);
+    CHECK(store_genesis_check(chain.store, &other, &found, error) == ERR_MISMATCH);
+    CHECK(hash_equal(&found, &chain.hashes[0]));
+    CHECK(strstr(error, "0xee000000") != NULL);
+
+    struct store_view *views[9];
+    for (int i = 0; i < 8; i++)
+        CHECK(store_view_open(chain.store, &views[i]) == ERR_OK);
+    CHECK(store_view_open(chain.store, &views[8]) == ERR_LIMIT);
+    /* A view keeps its head while the writer goes on. */
+    store_view_close(views[7]);
+    append_block(&chain);
+    CHECK(store_view_head(views[0]).number == 0);
+    CHECK(store_head(chain.store).number == 1);
+    for (int i = 0; i < 7; i++)
+        store_view_close(views[i]);
+
+    const struct store_config config = {directory, 1ull << 30, 8, 0};
+    struct store *second = NULL;
+    CHECK(store_open(&config, &second, error) == ERR_EXISTS);
+    CHECK(strstr(error, directory) != NULL);
+
+    const struct store_record records[2] = {{BYTES_STRING("a"), BYTES_STRING("1")},
+                                            {BYTES_STRING("b"), BYTES_STRING("2")}};
+    const struct store_record deletion = {BYTES_STRING("a"), BYTES_EMPTY};
+    CHECK(store_put_records(chain.store, records, 2) == ERR_OK);
+    CHECK(store_put_records(chain.store, &deletion, 1) == ERR_OK);
+    struct arena arena = arena_over(arena_room, sizeof arena_room);
+    struct bytes value;
+    CHECK(store_view_open(chain.store, &views[0]) == ERR_OK);
+    CHECK(store_record(views[0], BYTES_STRING("a"), &arena, &value) == ERR_NOT_FOUND);
+    CHECK(store_record(views[0], BYTES_STRING("b"), &arena, &value) == ERR_OK);
+    store_view_close(views[0]);
+    store_close(chain.store);
+}
+
+/* A write computed on another state is refused and changes nothing; so is one that finds no room.
+ */
+static void test_refusals(void) {
+    static struct chain chain;
+    memset(&chain, 0, sizeof chain);
+    remove_files();
+    chain.random = 6;
+    chain.store = open_store(0);
+    for (int i = 0; i < 4; i++)
+        append_block(&chain);
+    struct arena scratch = arena_over(scratch_room, sizeof scratch_room);
+    struct header header = {.number = 4, .parent_hash = chain.hashes[3]};
+    struct store_block block = {
+        .header = &header, .hash = header_hash(&header), .package = BYTES_STRING("p")};
+    const struct kv_write write = {KV_ACCOUNTS, BYTES_STRING("key"), BYTES_STRING("value"),
+                                   BYTES_STRING("never there")};
+    block.writes = &write;
+    block.writes_count = 1;
+    CHECK(store_commit_block(chain.store, &block, &scratch) == ERR_MISMATCH);
+    block.writes_count = 0;
+    const struct log log = log_of(1);
+    const struct receipt receipt = {.logs = &log, .logs_count = 1};
+    const struct hash32 transaction = {{1}};
+    block.transaction_hashes = &transaction;
+    block.receipts = &receipt;
+    block.transactions_count = block.receipts_count = 1;
+    struct arena small = arena_over(scratch_room, 80);
+    CHECK(store_commit_block(chain.store, &block, &small) == ERR_LIMIT);
+    CHECK(store_head(chain.store).number == 3);
+    compare_states(&chain, 0);
+    append_block(&chain);
+    compare_states(&chain, 0);
+    store_close(chain.store);
+
+    remove_files();
+    const struct store_config config = {directory, 1u << 20, 8, 0}; /* a map that fills up */
+    char error[STORE_ERROR_BYTES];
+    CHECK(store_open(&config, &chain.store, error) == ERR_OK);
+    static uint8_t big[600000];
+    const struct store_record record = {BYTES_STRING("big"), BYTES_OF(big)};
+    big[0] = 1;
+    enum err err = ERR_OK;
+    for (int i = 0; i < 3 && err == ERR_OK; i++) {
+        const struct store_record next = {{(const uint8_t *)"abc" + i, 1}, record.value};
+        err = store_put_records(chain.store, &next, 1);
+    }
+    CHECK(err == ERR_DISK_FULL);
+    const struct store_record little = {BYTES_STRING("little"), BYTES_STRING("fits")};
+    CHECK(store_put_records(chain.store, &little, 1) == ERR_OK);
+    store_close(chain.store);
+}
+
+static void test_corrupt(void) {
+    static struct chain chain;
+    memset(&chain, 0, sizeof chain);
+    remove_files();
+    chain.random = 7;
+    chain.store = open_store(0);
+    for (int i = 0; i < 20; i++)
+        append_block(&chain);
+    store_close(chain.store);
+    char path[256], error[STORE_ERROR_BYTES];
+    (void)snprintf(path, sizeof path, "%s/data.mdb", directory);
+    const struct store_config config = {directory, 1ull << 30, 8, 0};
+    struct store *store = NULL;
+    FILE *file = fopen(path, "r+");
+    CHECK(file != NULL);
+    static const uint8_t rubbish[8192] = {0xff, 1, 2, 3};
+    CHECK(fwrite(rubbish, 1, sizeof rubbish, file) == sizeof rubbish);
+    CHECK(fclose(file) == 0);
+    CHECK(store_open(&config, &store, error) == ERR_CORRUPT);
+    CHECK(strstr(error, directory) != NULL);
+    const struct store_config nowhere = {"/nowhere/at/all", 1ull << 30, 8, 0};
+    CHECK(store_open(&nowhere, &store, error) == ERR_NOT_FOUND);
+    CHECK(strstr(error, "/nowhere/at/all") != NULL);
+}
+
+/* State sync: what one store holds is loaded into another. */
+static void test_load(void) {
+    static struct chain chain;
+    memset(&chain, 0, sizeof chain);
+    remove_files();
+    chain.random = 8;
+    chain.store = open_store(0);
+    for (int i = 0; i < 10; i++)
+        append_block(&chain);
+    CHECK(store_clear_state(chain.store) == ERR_OK);
+    const struct kv_reader copy = kv_memory_reader(chain.copies[9]);
+    for (enum kv_table table = 0; table < KV_TABLE_COUNT; table++) {
+        uint8_t cursor[KV_KEY_BYTES_MAX + 1];
+        struct bytes from = {cursor, 0};
+        struct kv_write write = {.table = table};
+        while (copy.seek(copy.context, table, from, &write.key, &write.value) == ERR_OK) {
+            CHECK(store_load_state(chain.store, &write, 1) == ERR_OK);
+            memcpy(cursor, write.key.data, write.key.size);
+            cursor[write.key.size] = 0;
+            from.size = write.key.size + 1;
+        }
+    }
+    struct arena scratch = arena_over(scratch_room, sizeof scratch_room);
+    struct header header = {.number = 30, .state_root = chain.headers[9].state_root};
+    const struct store_block block = {
+        .header = &header, .hash = header_hash(&header), .package = BYTES_STRING("far ahead")};
+    CHECK(store_set_head(chain.store, &block, &scratch) == ERR_OK);
+    chain.blocks = 31;
+    chain.headers[30] = header;
+    chain.hashes[30] = block.hash;
+    chain.copies[30] = chain.copies[9];
+    for (int i = 0; i < 10; i++)
+        append_block(&chain);
+    struct store_view *view;
+    struct store_state state;
+    CHECK(store_view_open(chain.store, &view) == ERR_OK);
+    CHECK(store_history_first(view) == 30);
+    CHECK(store_state_at(view, 29, &state) == ERR_LIMIT);
+    store_view_close(view);
+    compare_states(&chain, 30);
+    check_proofs(&chain);
+    store_close(chain.store);
+}
+
+/* A child commits blocks and acknowledges each; kill -9 it anywhere; the head is the last block
+ * that was acknowledged or the one after, and the state is that block's. */
+static void test_kill(void) {
+    static struct chain chain;
+    remove_files();
+    for (unsigned round = 0; round < 12; round++) {
+        int ends[2];
+        CHECK(pipe(ends) == 0);
+        remove_files();
+        const pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            memset(&chain, 0, sizeof chain);
+            chain.random = 99;
+            chain.store = open_store(0);
+            while (chain.blocks < BLOCKS) {
+                append_block(&chain);
+                CHECK(write(ends[1], &chain.blocks, sizeof chain.blocks) == sizeof chain.blocks);
+            }
+            for (;;)
+                pause();
+        }
+        uint64_t acknowledged = 0;
+        while (acknowledged < 3 + 4 * round) {
+            CHECK(read(ends[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged);
+        }
+        CHECK(kill(child, SIGKILL) == 0);
+        CHECK(waitpid(child, NULL, 0) == child);
+        CHECK(close(ends[1]) == 0);
+        while (read(ends[0], &acknowledged, sizeof acknowledged) > 0)
+            continue;
+        CHECK(close(ends[0]) == 0);
+        struct store *store = open_store(0);
+        const struct store_head head = store_head(store);
+        CHECK(head.has_block);
+        CHECK(head.number + 1 == acknowledged || head.number == acknowledged);
+        store_close(store);
+
+        /* The same seed gives the same chain: go on from what is there in a second store's
+         * likeness. */
+        memset(&chain, 0, sizeof chain);
+        remove_files();
+        chain.random = 99;
+        chain.store = open_store(0);
+        while (chain.blocks <= head.number)
+            append_block(&chain);
+        CHECK(hash_equal(&chain.hashes[head.number], &head.hash));
+        store_close(chain.store);
+    }
+}
+
+int main(void) {
+    CHECK(mkdtemp(directory) != NULL);
+    test_genesis_and_limits();
+    test_refusals();
+    test_corrupt();
+    test_load();
+    test_kill();
+    for (uint64_t seed = 1; seed <= 3; seed++)
+        test_chain(seed, 0);
+    test_chain(4, 10);
+    test_chain(5, 1);
+    remove_files();
+    CHECK(rmdir(directory) == 0);
+    return 0;
+}
