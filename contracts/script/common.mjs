@@ -64,7 +64,7 @@ export async function connect(url) {
     return { provider, chainId };
 }
 
-/** loadKey reads a private key (hex, with or without 0x) from a file that only its owner can read. */
+/** loadKey reads a private key (hex, 0x or not) from a file that only its owner can read. */
 export function loadKey(file, chainId) {
     let text;
     try {
@@ -83,8 +83,8 @@ export function loadKey(file, chainId) {
     }
     const wallet = new ethers.Wallet(text.startsWith('0x') ? text : `0x${text}`);
     if (!DEVELOPMENT_CHAINS.has(chainId) && isDevelopmentAddress(wallet.address)) {
-        throw new UserError(`the key in ${file} is a published development key (${wallet.address}); ` +
-                            `chain ${chainId} is no development chain`);
+        throw new UserError(`the key in ${file} is a published development key ` +
+                            `(${wallet.address}); chain ${chainId} is no development chain`);
     }
     return wallet;
 }
@@ -113,7 +113,7 @@ export function writeJson(file, value) {
     fs.renameSync(temporary, file);
 }
 
-/** codeIs says whether the code at an address is the artifact's, its immutable values left aside. */
+/** codeIs: is the code at an address the artifact's, its immutable values left aside? */
 export async function codeIs(provider, address, name) {
     const code = ethers.getBytes(await provider.getCode(address));
     const built = artifact(name).deployedBytecode;
@@ -136,7 +136,7 @@ function revertOf(error) {
     return null;
 }
 
-/** main runs a script: one line and exit code 1 for the user's mistakes and the chain's refusals. */
+/** main runs a script: a line and exit code 1 for the user's mistakes and the chain's refusals. */
 export function main(name, body) {
     body(process.argv.slice(2)).then(() => process.exit(0), (error) => {
         const text = error instanceof UserError ? error.message

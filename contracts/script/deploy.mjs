@@ -1,12 +1,13 @@
-// Deploys AndeConsensus (which creates its test token) and AndeSequencerCoordinator, or verifies that
-// they are deployed.  scripts/deploy-contracts has the usage.
+// Deploys AndeConsensus (which creates its test token) and AndeSequencerCoordinator, or verifies
+// that they are deployed.  scripts/deploy-contracts has the usage.
 //
 // A journal beside the output file (FILE.partial) names each contract's address before its
 // transaction is sent, so that a run that was interrupted anywhere is taken up and not repeated.
 import fs from 'node:fs';
 import { ethers } from 'ethers';
 import {
-    UserError, artifact, codeIs, connect, loadKey, main, parseOptions, readJson, required, writeJson,
+    UserError, artifact, codeIs, connect, loadKey, main, parseOptions, readJson, required,
+    writeJson,
 } from './common.mjs';
 
 const KNOWN = {
@@ -46,7 +47,8 @@ async function verify(provider, chainId, addresses, options) {
     for (const [key, name] of [['consensus', 'AndeConsensus'],
                                ['coordinator', 'AndeSequencerCoordinator']]) {
         const code = await provider.getCode(addresses[key]);
-        check(code !== '0x', `no code at ${addresses[key]} (${key}): another L1, or one started anew`);
+        check(code !== '0x',
+              `no code at ${addresses[key]} (${key}): another L1, or one started anew`);
         check(await codeIs(provider, addresses[key], name),
               `the code at ${addresses[key]} is not this version of ${name}`);
     }
@@ -65,14 +67,16 @@ async function verify(provider, chainId, addresses, options) {
               `the fault model is not ${options['fault-model']}; the owner can call setFaultModel`);
     }
     const set = await consensus.getValidatorSet();
-    console.log(`verified: consensus ${addresses.consensus}, coordinator ${addresses.coordinator}, ` +
-                `token ${token}, epoch ${set.epoch}, ${set.validators.length} active validators`);
+    console.log(`verified: consensus ${addresses.consensus}, ` +
+                `coordinator ${addresses.coordinator}, token ${token}, epoch ${set.epoch}, ` +
+                `${set.validators.length} active validators`);
 }
 
 async function deploy(wallet, chainId, options, partial) {
     const journal = fs.existsSync(partial) ? readJson(partial) : { l1_chain_id: Number(chainId) };
     if (BigInt(journal.l1_chain_id) !== chainId) {
-        throw new UserError(`${partial} is of chain ${journal.l1_chain_id}, not ${chainId}; remove it`);
+        throw new UserError(
+            `${partial} is of chain ${journal.l1_chain_id}, not ${chainId}; remove it`);
     }
     const save = () => writeJson(partial, journal);
     if ((await wallet.provider.getBalance(wallet.address)) === 0n) {

@@ -1,6 +1,7 @@
 // Writes test/vectors/*.json: what validators sign (EIP-712 digests and signatures, by ethers, so
-// neither by the contracts nor by the node), and whom CometBFT's proposer-priority rule chooses (by the
-// complete rule below).  The forge tests hold the contracts against these files, and C tests the node.
+// neither by the contracts nor by the node), and whom CometBFT's proposer-priority rule chooses (by
+// the complete rule below).  The forge tests hold the contracts against these files, and C tests
+// the node.
 //
 //   node script/make-vectors.mjs [DIRECTORY]
 //
@@ -136,7 +137,8 @@ function rescale(set, total) {
 }
 
 function center(set) {
-    const average = floorDivide(set.reduce((sum, one) => sum + one.priority, 0n), BigInt(set.length));
+    const sum = set.reduce((partial, one) => partial + one.priority, 0n);
+    const average = floorDivide(sum, BigInt(set.length));
     for (const one of set) one.priority -= average;
 }
 

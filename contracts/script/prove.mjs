@@ -1,5 +1,5 @@
-// Proves to the coordinator that a requested transaction is in the rollup.  scripts/prove-inclusion has
-// the usage.
+// Proves to the coordinator that a requested transaction is in the rollup.  scripts/prove-inclusion
+// has the usage.
 import { ethers } from 'ethers';
 import {
     UserError, artifact, connect, loadKey, main, parseOptions, readJson, required,

@@ -22,8 +22,8 @@ function parseValidator(text, chainId, provider) {
     const [keyFile, peerId, ...rest] = text.split(',');
     const endpoint = rest.join(',');
     if (!/^(0x)?[0-9a-fA-F]{64}$/.test(peerId ?? '') || endpoint === '') {
-        throw new UserError(`--validator ${text}: expected KEYFILE,PEERID,ENDPOINT with a peer id of ` +
-                            '64 hexadecimal digits');
+        throw new UserError(`--validator ${text}: expected KEYFILE,PEERID,ENDPOINT with a peer ` +
+                            'id of 64 hexadecimal digits');
     }
     const wallet = loadKey(keyFile, chainId).connect(provider);
     const peer = peerId.startsWith('0x') ? peerId : `0x${peerId}`;

@@ -1,5 +1,5 @@
 // The Merkle Patricia trie of a block's transactions, and the RLP of a block's header, from what
-// JSON-RPC answers: enough to prove a transaction's inclusion to ForcedInclusion.proveForceInclusion.
+// JSON-RPC answers: enough to prove a transaction to ForcedInclusion.proveForceInclusion.
 import { ethers } from 'ethers';
 
 const nibblesOf = (hex) => [...hex.slice(2)].map((digit) => parseInt(digit, 16));
@@ -30,7 +30,8 @@ function build(entries) {
         return { items: [compact(path, true), value], children: new Map() };
     }
     const shared = Math.min(...entries.map(({ path }) => prefixLength(entries[0].path, path)));
-    const cut = (list, count) => list.map(({ path, value }) => ({ path: path.slice(count), value }));
+    const cut = (list, count) =>
+        list.map(({ path, value }) => ({ path: path.slice(count), value }));
     if (shared > 0) {
         const child = build(cut(entries, shared));
         return {
@@ -86,7 +87,7 @@ export function headerRlp(block) {
     const encoded = ethers.encodeRlp(present.map(([name, kind]) =>
         kind === 'number' ? ethers.toBeArray(BigInt(block[name])) : block[name]));
     if (ethers.keccak256(encoded) !== block.hash) {
-        throw new Error(`the header of block ${BigInt(block.number)} has fields of an unknown fork`);
+        throw new Error(`the header of block ${BigInt(block.number)} is of an unknown fork`);
     }
     return encoded;
 }
@@ -97,10 +98,12 @@ export function rawTransaction(json) {
         address: one.address,
         chainId: BigInt(one.chainId),
         nonce: BigInt(one.nonce),
-        signature: ethers.Signature.from({ r: word(one.r), s: word(one.s), yParity: Number(one.yParity) }),
+        signature: ethers.Signature.from(
+            { r: word(one.r), s: word(one.s), yParity: Number(one.yParity) }),
     }));
     const type = Number(json.type);
-    const signature = ethers.Signature.from({ r: word(json.r), s: word(json.s), v: BigInt(json.v) });
+    const signature =
+        ethers.Signature.from({ r: word(json.r), s: word(json.s), v: BigInt(json.v) });
     const transaction = ethers.Transaction.from({
         type,
         to: json.to,

@@ -30,7 +30,8 @@ contract SixDecimals is ERC20("Six", "SIX") {
     }
 }
 
-/// @notice A token that, when it pays a validator, calls `withdraw` again on that validator's behalf.
+/// @notice A token that, when it pays a validator, calls `withdraw` again on that validator's
+/// behalf.
 contract ReentrantToken is ERC20("Again", "AGN") {
     AndeConsensus internal immutable registry;
     bool public wasRefused;
@@ -145,7 +146,9 @@ contract AndeConsensusTest is ConsensusBase {
 
     function test_refusesSecondRegistration() public {
         address validator = _register(KEY, STAKE);
-        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.AlreadyRegistered.selector, validator));
+        vm.expectRevert(
+            abi.encodeWithSelector(AndeConsensus.AlreadyRegistered.selector, validator)
+        );
         vm.prank(validator);
         consensus.registerValidator(_peer(12), ENDPOINT, STAKE);
     }
@@ -229,7 +232,9 @@ contract AndeConsensusTest is ConsensusBase {
 
     function test_largestSetFitsTheBoundOfCometBFT() public view {
         uint256 powerMax = consensus.MAX_STAKE() / consensus.STAKE_PER_POWER();
-        vm.assertTrue(powerMax * consensus.MAX_VALIDATORS() <= uint256(uint64(type(int64).max)) / 8);
+        vm.assertTrue(
+            powerMax * consensus.MAX_VALIDATORS() <= uint256(uint64(type(int64).max)) / 8
+        );
     }
 
     function test_refusesTokenWithFee() public {
@@ -271,7 +276,9 @@ contract AndeConsensusTest is ConsensusBase {
     }
 
     function test_refusesIncrease() public {
-        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this)));
+        vm.expectRevert(
+            abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this))
+        );
         consensus.increaseStake(1);
         address validator = _register(KEY, STAKE);
         vm.startPrank(validator);
@@ -304,7 +311,9 @@ contract AndeConsensusTest is ConsensusBase {
         vm.expectRevert(abi.encodeWithSelector(AndeConsensus.InvalidEndpoint.selector, 0));
         vm.prank(validator);
         consensus.setEndpoint("");
-        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this)));
+        vm.expectRevert(
+            abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this))
+        );
         consensus.setEndpoint("x");
     }
 
@@ -354,7 +363,9 @@ contract AndeConsensusTest is ConsensusBase {
     }
 
     function test_refusesExits() public {
-        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this)));
+        vm.expectRevert(
+            abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this))
+        );
         consensus.requestExit();
         address validator = _register(KEY, STAKE);
         vm.startPrank(validator);
@@ -371,7 +382,9 @@ contract AndeConsensusTest is ConsensusBase {
             )
         );
         consensus.requestExit();
-        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.AlreadyRegistered.selector, validator));
+        vm.expectRevert(
+            abi.encodeWithSelector(AndeConsensus.AlreadyRegistered.selector, validator)
+        );
         consensus.registerValidator(_peer(12), ENDPOINT, STAKE);
         vm.stopPrank();
     }
@@ -382,7 +395,7 @@ contract AndeConsensusTest is ConsensusBase {
         Staker staker = new Staker(consensus);
         again.transfer(address(staker), STAKE);
         staker.register(again, STAKE);
-        again.approve(address(consensus), STAKE); // somebody else's stake, which must not be paid out
+        again.approve(address(consensus), STAKE); // somebody else's, not to be paid out
         consensus.registerValidator(_peer(KEY), ENDPOINT, STAKE);
         staker.exit();
         vm.warp(block.timestamp + 7 days);
@@ -516,7 +529,7 @@ contract AndeConsensusTest is ConsensusBase {
         if (byzantine) consensus.setFaultModel(1);
         uint256 quorum = consensus.quorumPower();
         vm.assertTrue(quorum <= total);
-        // Two quorums share more than a third of the power (byzantine), or at least one unit (crash).
+        // Two quorums share more than a third of the power (byzantine), or one unit (crash).
         vm.assertTrue(2 * quorum - total > (byzantine ? total / 3 : 0));
         // One unit less would not do.
         uint256 less = quorum - 1;

@@ -319,7 +319,9 @@ contract AndeSequencerCoordinatorTest is CoordinatorBase {
         report.proposer = vm.addr(99);
         signatures = _signReport(report, 3);
         vm.expectRevert(
-            abi.encodeWithSelector(AndeSequencerCoordinator.ProposerNotActive.selector, vm.addr(99))
+            abi.encodeWithSelector(
+                AndeSequencerCoordinator.ProposerNotActive.selector, vm.addr(99)
+            )
         );
         coordinator.reportTimeout(report, signatures);
     }
@@ -411,7 +413,9 @@ contract AndeSequencerCoordinatorTest is CoordinatorBase {
 
     // ----------------------------------------------------------------------------------- fuzz
 
-    function testFuzz_onlyQuorumsSettle(uint256 members, uint256 stakeSeed, bool byzantine) public {
+    function testFuzz_onlyQuorumsSettle(uint256 members, uint256 stakeSeed, bool byzantine)
+        public
+    {
         if (byzantine) consensus.setFaultModel(1);
         _fund(keys[1], 500_000e18);
         vm.prank(vm.addr(keys[1]));
@@ -433,7 +437,9 @@ contract AndeSequencerCoordinatorTest is CoordinatorBase {
         bool isQuorum = byzantine ? power * 3 > total * 2 : power * 2 > total;
         if (!isQuorum) {
             vm.expectRevert(
-                abi.encodeWithSelector(Settlement.NoQuorum.selector, power, consensus.quorumPower())
+                abi.encodeWithSelector(
+                    Settlement.NoQuorum.selector, power, consensus.quorumPower()
+                )
             );
         }
         coordinator.submitBatch(batch, signatures);

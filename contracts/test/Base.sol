@@ -7,7 +7,10 @@ import {AndeConsensus} from "../src/consensus/AndeConsensus.sol";
 /// @notice The cheat codes of forge that the tests use.
 interface Vm {
     function addr(uint256 key) external pure returns (address);
-    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function sign(uint256 key, bytes32 digest)
+        external
+        pure
+        returns (uint8 v, bytes32 r, bytes32 s);
     function prank(address sender) external;
     function startPrank(address sender) external;
     function stopPrank() external;

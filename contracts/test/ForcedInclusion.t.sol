@@ -332,8 +332,8 @@ contract ForcedInclusionTest is CoordinatorBase {
         return RLP.encode(fields);
     }
 
-    /// @dev Settles blocks 1 to 10; block 8 has two transactions, `raw` is the second.  A trie of the
-    /// keys rlp(0) = 80 and rlp(1) = 01 is one branch with two leaves.
+    /// @dev Settles blocks 1 to 10; block 8 has two transactions, `raw` is the second.  A trie of
+    /// the keys rlp(0) = 80 and rlp(1) = 01 is one branch with two leaves.
     function _chainWith(bytes memory raw)
         private
         returns (bytes[] memory headers, bytes[] memory proof)

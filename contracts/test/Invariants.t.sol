@@ -68,7 +68,9 @@ contract Handler is Base {
         index = index % ACTORS;
         amount = _bound(amount, 1, 3000e18);
         AndeConsensus.Status status = _status(index);
-        if (status != AndeConsensus.Status.Active && status != AndeConsensus.Status.Jailed) return;
+        if (status != AndeConsensus.Status.Active && status != AndeConsensus.Status.Jailed) {
+            return;
+        }
         _fund(index, amount);
         vm.prank(actor(index));
         consensus.increaseStake(amount);
@@ -79,7 +81,9 @@ contract Handler is Base {
     function requestExit(uint256 index) external watched {
         index = index % ACTORS;
         AndeConsensus.Status status = _status(index);
-        if (status != AndeConsensus.Status.Active && status != AndeConsensus.Status.Jailed) return;
+        if (status != AndeConsensus.Status.Active && status != AndeConsensus.Status.Jailed) {
+            return;
+        }
         vm.prank(actor(index));
         consensus.requestExit();
         done["requestExit"] += 1;
@@ -317,8 +321,8 @@ contract InvariantsTest is Base {
         targets[0] = FuzzSelector(address(handler), selectors);
     }
 
-    /// @notice A long run from one seed: every action of the handler comes to its effect, so that the
-    /// invariants below are not kept by standing still.
+    /// @notice A long run from one seed: every action of the handler comes to its effect, so that
+    /// the invariants below are not kept by standing still.
     function test_handlerReachesEverything() public {
         bytes4[] memory selectors = this.targetSelectors()[0].selectors;
         for (uint256 step = 0; step < 2000; step++) {
@@ -352,7 +356,8 @@ contract InvariantsTest is Base {
         invariant_bondsAreTheBalance();
     }
 
-    /// @notice The contract holds exactly the stakes, and what went in is what went out or is there.
+    /// @notice The contract holds exactly the stakes, and what went in is what went out or is
+    /// there.
     function invariant_stakesAreTheBalance() public view {
         uint256 sum = 0;
         for (uint256 i = 0; i < handler.actorsCount(); i++) {
@@ -402,7 +407,8 @@ contract InvariantsTest is Base {
         vm.assertTrue(total == 0 || consensus.quorumPower() <= total);
     }
 
-    /// @notice The coordinator holds exactly the pending bonds and the refunds that were not fetched.
+    /// @notice The coordinator holds exactly the pending bonds and the refunds that were not
+    /// fetched.
     function invariant_bondsAreTheBalance() public view {
         uint256 owed = coordinator.pendingForceInclusionsCount() * 0.01 ether;
         for (uint256 i = 0; i < handler.actorsCount(); i++) {

@@ -121,7 +121,9 @@ contract SlashingTest is ConsensusBase {
         vote = _vote(1, HASH_A);
         vote.validRound = 0;
         _expectSlashRevert(
-            abi.encodeWithSelector(AndeConsensus.InvalidVote.selector, 1, 0), vote, _vote(1, HASH_B)
+            abi.encodeWithSelector(AndeConsensus.InvalidVote.selector, 1, 0),
+            vote,
+            _vote(1, HASH_B)
         );
         vote = _vote(32, HASH_A);
         vote.validRound = -2;
@@ -189,7 +191,7 @@ contract SlashingTest is ConsensusBase {
         vm.stopPrank();
         _slash(KEY, _vote(1, HASH_A), _vote(1, HASH_B));
         vm.assertTrue(_status(validator) == AndeConsensus.Status.Exiting);
-        vm.assertEq(consensus.currentEpoch(), 3); // two registrations and the exit: no further change
+        vm.assertEq(consensus.currentEpoch(), 3); // two registrations, one exit, no more
         vm.prank(validator);
         consensus.withdraw();
         vm.assertEq(token.balanceOf(validator), STAKE / 2);
@@ -222,7 +224,9 @@ contract SlashingTest is ConsensusBase {
         );
         consensus.unjail();
         vm.stopPrank();
-        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this)));
+        vm.expectRevert(
+            abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this))
+        );
         consensus.unjail();
         vm.assertEq(consensus.activePower(validator), 1000);
     }
@@ -286,10 +290,12 @@ contract SlashingTest is ConsensusBase {
             )
         );
         consensus.jail(validator);
-        vm.expectRevert(abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this)));
+        vm.expectRevert(
+            abi.encodeWithSelector(AndeConsensus.NotRegistered.selector, address(this))
+        );
         consensus.jail(address(this));
         vm.stopPrank();
-        vm.assertEq(consensus.getValidatorInfo(validator).stake, STAKE); // no slashing without evidence
+        vm.assertEq(consensus.getValidatorInfo(validator).stake, STAKE); // no evidence, no slash
     }
 
     // ----------------------------------------------------------------------------------- fuzz

@@ -96,8 +96,8 @@ contract VectorsTest is Base {
 
     // -------------------------------------------------------------------------------- helpers
 
-    /// @dev Puts the code where the vector wants it, on the chain that it names.  The domain separator
-    /// that the constructor cached is of another place, so the contract computes it anew.
+    /// @dev Puts the code where the vector wants it, on the chain that it names.  The domain
+    /// separator that the constructor cached is of another place, so the contract computes it anew.
     function _place(string memory json, string memory at, address code)
         private
         returns (address place)

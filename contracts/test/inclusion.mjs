@@ -1,8 +1,8 @@
-// Prepares what scripts/prove-inclusion is tried on: a rollup (an anvil of its own) whose block 2 holds
-// transactions of all types, requests for two of them and for one that is nowhere, and a settled batch
-// that ends two blocks later.  Called by tests/contracts/test-deployment:
+// Prepares what scripts/prove-inclusion is tried on: a rollup (an anvil of its own) whose block 2
+// holds transactions of all types, requests for two of them and for one that is nowhere, and a
+// settled batch that ends two blocks later.  Called by tests/contracts/test-deployment:
 //
-//   node inclusion.mjs L1_URL ROLLUP_URL ADDRESSES KEYFILE...    (the keys of all active validators)
+//   node inclusion.mjs L1_URL ROLLUP_URL ADDRESSES KEYFILE...  (the keys of all active validators)
 import { ethers } from 'ethers';
 import { artifact, connect, loadKey, main, readJson } from '../script/common.mjs';
 

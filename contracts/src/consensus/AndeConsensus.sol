@@ -154,8 +154,9 @@ contract AndeConsensus is IAndeConsensus, Ownable2Step, Pausable, ReentrancyGuar
     uint8 public constant FAULT_MODEL_BYZANTINE = 1;
 
     /// @notice The EIP-712 type hash of a vote.
-    bytes32 public constant VOTE_TYPEHASH =
-        keccak256("Vote(uint8 kind,uint64 height,uint32 round,int32 validRound,bytes32 blockHash)");
+    bytes32 public constant VOTE_TYPEHASH = keccak256(
+        "Vote(uint8 kind,uint64 height,uint32 round,int32 validRound,bytes32 blockHash)"
+    );
 
     // ---------------------------------------------------------------------------------- state
 
@@ -632,8 +633,8 @@ contract AndeConsensus is IAndeConsensus, Ownable2Step, Pausable, ReentrancyGuar
         totalVotingPower -= record.stake / STAKE_PER_POWER;
     }
 
-    /// @dev Jails for `duration` from now.  That shortens nothing: the Active are not jailed, and the
-    /// Jailed come here for a double signature only, which has the longest term.
+    /// @dev Jails for `duration` from now.  That shortens nothing: the Active are not jailed, and
+    /// the Jailed come here for a double signature only, which has the longest term.
     function _jail(address validator, Record storage record, JailReason reason, uint64 duration)
         private
     {

@@ -119,7 +119,9 @@ contract AndeSequencerCoordinator is ForcedInclusion, Ownable2Step {
         if (isTimeoutReported[report.height][report.proposer]) {
             revert AlreadyReported(report.height, report.proposer);
         }
-        if (consensus.activePower(report.proposer) == 0) revert ProposerNotActive(report.proposer);
+        if (consensus.activePower(report.proposer) == 0) {
+            revert ProposerNotActive(report.proposer);
+        }
         _requireQuorum(timeoutDigest(report), signatures, report.proposer);
 
         isTimeoutReported[report.height][report.proposer] = true;

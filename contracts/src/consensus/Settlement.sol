@@ -102,7 +102,10 @@ abstract contract Settlement is IConsensusClient, Pausable, EIP712 {
     /// @notice Settles the next batch.  Anyone may bring it; the signatures make it true.
     /// @param batch the batch.
     /// @param signatures EIP-712 signatures (r || s || v) of `batch`, by ascending signer.
-    function submitBatch(Batch calldata batch, bytes[] calldata signatures) external whenNotPaused {
+    function submitBatch(Batch calldata batch, bytes[] calldata signatures)
+        external
+        whenNotPaused
+    {
         if (batch.firstBlock != _lastBlock + 1) {
             revert NotContiguous(batch.firstBlock, _lastBlock + 1);
         }
