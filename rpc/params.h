@@ -1,0 +1,41 @@
+#pragma once
+/* Reading parameters, strictly: each function answers wrong ones with -32602 and the argument's
+ * number, as geth words it, and returns false. */
+#include "chain/transaction.h"
+#include "rpc/method.h"
+
+bool param_is_given(const struct call *call, size_t index);
+bool param_address(struct call *call, size_t index, struct address *out);
+bool param_hash(struct call *call, size_t index, struct hash32 *out);
+bool param_quantity(struct call *call, size_t index, uint64_t *out);
+bool param_bool(struct call *call, size_t index, bool fallback, bool *out);
+/* DATA of any length, in the request's arena. */
+bool param_data(struct call *call, size_t index, struct bytes *out);
+/* A storage slot: DATA of up to 32 bytes, or a QUANTITY, left-padded. */
+bool param_slot_value(struct call *call, json_t *value, struct hash32 *out);
+
+/* Fields of objects; `name` goes into the message.  A missing field leaves *out and returns true. */
+bool field_address(struct call *call, json_t *object, const char *name, struct address *out,
+                   bool *is_given);
+bool field_quantity(struct call *call, json_t *object, const char *name, uint64_t *out,
+                    bool *is_given);
+bool field_u256(struct call *call, json_t *object, const char *name, struct u256 *out,
+                bool *is_given);
+bool field_data(struct call *call, json_t *object, const char *name, struct bytes *out,
+                bool *is_given);
+
+/* Which block a parameter means. */
+struct block_choice {
+    uint64_t number;
+    bool is_pending; /* the tag `pending`: number is the head's */
+};
+
+/* param_block reads a tag, a number, or EIP-1898's object; missing means latest.  A block that is not
+ * here is answered with "header not found" (or, with `null_when_missing`, reported in *is_missing). */
+bool param_block(struct call *call, size_t index, bool null_when_missing,
+                 struct block_choice *out, bool *is_missing);
+
+/* param_call reads a call object into *out (sender set, gas capped) with overrides at
+ * `overrides_index` (0: none).  Fees are filled as eth_call wants them: zero price when none. */
+bool param_call(struct call *call, size_t index, size_t overrides_index, struct rpc_call *out,
+                bool *gas_is_given, bool *nonce_is_given);

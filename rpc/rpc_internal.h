@@ -1,0 +1,118 @@
+#pragma once
+/* What the files of this room share: the server's threads, workers, waiting submissions, counters. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "rpc/rpc.h"
+#include "rpc/task.h"
+
+#define RPC_SERVICES_MAX 16
+#define RPC_WORKERS_MAX  64
+/* Submissions that wait for the sequencer's verdict. */
+#define RPC_SUBMITS_MAX      65536
+#define RPC_SUBMIT_TIMEOUT_MS 10000
+/* Memory of one thread that runs calls; address space, pages cost when touched. */
+#define RPC_ARENA_BYTES ((size_t)256 << 20)
+
+/* Per-method counters of one thread; merged when read. */
+#define RPC_BUCKETS 10
+struct method_counters {
+    atomic_uint_fast64_t count, errors, sum_us;
+    atomic_uint_fast64_t buckets[RPC_BUCKETS + 1];
+};
+
+/* A finished task or a push message for a service thread. */
+struct completion {
+    struct completion *next;
+    struct task *task;      /* or */
+    uint64_t session_id;    /* a WebSocket message for this session */
+    uint8_t *text;          /* malloc'd with TASK_HEADROOM before it */
+    size_t text_bytes;
+};
+
+struct lws_context;
+struct service {
+    struct rpc *rpc;
+    unsigned index;
+    struct lws_context *context;
+    pthread_t thread;
+    bool has_thread;
+    struct arena arena;
+    uint8_t *scratch; /* response_bytes_max + slack */
+    pthread_mutex_t lock; /* guards completions */
+    struct completion *completions, **completions_end;
+    struct session *sessions; /* all open ones; this thread only */
+    uint64_t session_next;
+    atomic_uint_fast64_t connections;
+};
+
+/* One submission that waits; token = generation << 16 | index. */
+struct waiting {
+    struct task *task;
+    size_t index;
+    uint64_t generation;
+    uint64_t deadline_ms;
+    bool is_used;
+    bool is_sync;        /* eth_sendRawTransactionSync: waits for the receipt */
+    struct hash32 hash;
+    bool is_admitted;
+};
+
+struct subscriptions;
+struct filters;
+
+struct rpc {
+    struct rpc_config config;
+    unsigned services_count;
+    struct service services[RPC_SERVICES_MAX];
+    unsigned workers_count;
+    pthread_t workers[RPC_WORKERS_MAX];
+    pthread_mutex_t queue_lock; /* guards the workers' queue */
+    pthread_cond_t queue_filled;
+    struct task *queue, **queue_end;
+    unsigned queue_count;
+    bool is_stopping;
+    pthread_mutex_t waiting_lock; /* guards waiting */
+    struct waiting *waiting;
+    unsigned waiting_count;
+    unsigned waiting_next; /* where the search for a free place begins */
+    struct method_counters *counters; /* methods_count() + 1: the last is "unknown" */
+    atomic_uint_fast64_t errors_total;
+    struct subscriptions *subscriptions;
+    struct filters *filters;
+    atomic_bool stopping;
+};
+
+/* workers.c */
+enum err workers_start_rpc(struct rpc *rpc);
+void workers_stop_rpc(struct rpc *rpc);
+/* False: the queue is full. */
+bool workers_push(struct rpc *rpc, struct task *task);
+
+/* submit.c */
+enum err submit_create(struct rpc *rpc);
+void submit_destroy(struct rpc *rpc);
+/* submit_expire answers what waited too long; called now and then by service thread 0. */
+void submit_expire(struct rpc *rpc);
+/* submit_block_committed answers sync submissions whose receipt is there. */
+void submit_block_committed(struct rpc *rpc, uint64_t number);
+
+/* server.c */
+void service_complete(struct service *service, struct task *task);
+/* Sends text to a WebSocket session: `session_id` names service and session; text is copied. */
+void service_push(struct rpc *rpc, uint64_t session_id, struct bytes text);
+
+/* metrics.c */
+void metrics_observe(struct rpc *rpc, const struct method *method, uint64_t microseconds,
+                     bool is_error);
+void metrics_write_rpc(struct rpc *rpc, struct buffer *out);
+
+/* subscribe.c */
+enum err subscriptions_create(struct rpc *rpc);
+void subscriptions_destroy(struct rpc *rpc);
+void subscriptions_session_closed(struct rpc *rpc, uint64_t session_id);
+void subscriptions_block(struct rpc *rpc, uint64_t number);
+void subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded);
+
+uint64_t rpc_now_ms(void);
+uint64_t rpc_now_us(void);

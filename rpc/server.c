@@ -1,0 +1,357 @@
+#include "rpc/server.h"
+
+#include <arpa/inet.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define SERVICE_SHIFT 56
+
+uint64_t rpc_now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+uint64_t rpc_now_ms(void) {
+    return rpc_now_us() / 1000;
+}
+
+struct session *session_find(struct service *service, uint64_t id) {
+    struct session *session = service->sessions;
+    while (session != NULL && session->id != id)
+        session = session->next;
+    return session;
+}
+
+void session_open(struct service *service, struct session *session, struct lws *wsi,
+                  bool is_websocket) {
+    if (session->is_open) return;
+    *session = (struct session){.wsi = wsi, .is_open = true, .is_websocket = is_websocket};
+    session->id = (uint64_t)service->index << SERVICE_SHIFT | ++service->session_next;
+    session->out_end = &session->out;
+    session->next = service->sessions;
+    service->sessions = session;
+    atomic_fetch_add(&service->connections, 1);
+}
+
+void session_close(struct service *service, struct session *session) {
+    if (!session->is_open) return;
+    struct session **at = &service->sessions;
+    while (*at != session)
+        at = &(*at)->next;
+    *at = session->next;
+    while (session->out != NULL)
+        session_pop(session);
+    free(session->body);
+    if (session->is_websocket) subscriptions_session_closed(service->rpc, session->id);
+    *session = (struct session){.is_open = false};
+    atomic_fetch_sub(&service->connections, 1);
+}
+
+bool session_append(struct session *session, const void *data, size_t size, size_t max) {
+    if (size > max || session->body_bytes > max - size) return false;
+    if (session->body_bytes + size > session->body_capacity) {
+        size_t capacity = session->body_capacity == 0 ? 1024 : session->body_capacity;
+        while (capacity < session->body_bytes + size)
+            capacity *= 2;
+        uint8_t *grown = realloc(session->body, capacity);
+        if (grown == NULL) return false;
+        session->body = grown;
+        session->body_capacity = capacity;
+    }
+    memcpy(session->body + session->body_bytes, data, size);
+    session->body_bytes += size;
+    return true;
+}
+
+void session_queue(struct session *session, uint8_t *memory, size_t bytes) {
+    struct outgoing *outgoing = malloc(sizeof *outgoing);
+    CHECK(outgoing != NULL);
+    *outgoing = (struct outgoing){.memory = memory, .bytes = bytes};
+    *session->out_end = outgoing;
+    session->out_end = &outgoing->next;
+    session->out_bytes += bytes;
+    if (session->out_bytes > SESSION_OUT_BYTES_MAX && session->is_websocket) {
+        session->close_after = true; /* too slow: the writable callback ends it */
+    }
+    lws_callback_on_writable(session->wsi);
+}
+
+void session_pop(struct session *session) {
+    struct outgoing *first = session->out;
+    session->out = first->next;
+    if (session->out == NULL) session->out_end = &session->out;
+    session->out_bytes -= first->bytes;
+    free(first->memory);
+    free(first);
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t size) {
+    struct session *session = user;
+    struct service *service = lws_context_user(lws_get_context(wsi));
+    switch (reason) {
+    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
+        return atomic_load(&service->connections) * service->rpc->services_count >=
+               service->rpc->config.limits.connections_max;
+    case LWS_CALLBACK_HTTP:
+    case LWS_CALLBACK_HTTP_BODY:
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+    case LWS_CALLBACK_CLOSED_HTTP: return http_callback(service, session, wsi, reason, in, size);
+    case LWS_CALLBACK_ESTABLISHED:
+    case LWS_CALLBACK_RECEIVE:
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_CLOSED: return websocket_callback(service, session, wsi, reason, in, size);
+    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+    case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+        if (session != NULL) session_close(service, session);
+        return 0;
+    default: return 0;
+    }
+}
+
+static const struct lws_protocols PROTOCOLS[] = {
+    {"baton", callback, sizeof(struct session), 65536, 0, NULL, 0},
+    {NULL, NULL, 0, 0, 0, NULL, 0},
+};
+
+/* Pings after 30 s of silence, hangs up after 60 s. */
+static const lws_retry_bo_t IDLE_POLICY = {.secs_since_valid_ping = 30,
+                                           .secs_since_valid_hangup = 60};
+
+void service_complete(struct service *service, struct task *task) {
+    struct completion *completion = calloc(1, sizeof *completion);
+    CHECK(completion != NULL);
+    completion->task = task;
+    pthread_mutex_lock(&service->lock);
+    *service->completions_end = completion;
+    service->completions_end = &completion->next;
+    pthread_mutex_unlock(&service->lock);
+    lws_cancel_service(service->context);
+}
+
+void service_push(struct rpc *rpc, uint64_t session_id, struct bytes text) {
+    struct service *service = &rpc->services[session_id >> SERVICE_SHIFT];
+    struct completion *completion = calloc(1, sizeof *completion);
+    CHECK(completion != NULL);
+    completion->session_id = session_id;
+    completion->text = malloc(TASK_HEADROOM + text.size);
+    CHECK(completion->text != NULL);
+    memcpy(completion->text + TASK_HEADROOM, text.data, text.size);
+    completion->text_bytes = text.size;
+    pthread_mutex_lock(&service->lock);
+    *service->completions_end = completion;
+    service->completions_end = &completion->next;
+    pthread_mutex_unlock(&service->lock);
+    lws_cancel_service(service->context);
+}
+
+/* deliver hands one completion to its session, if that is still there. */
+static void deliver(struct service *service, struct completion *completion) {
+    struct task *task = completion->task;
+    struct session *session =
+        session_find(service, task != NULL ? task->session_id : completion->session_id);
+    if (task != NULL) {
+        if (session != NULL) http_answer(service, session, task);
+        task_free(task);
+    } else if (session != NULL && session->is_websocket) {
+        session_queue(session, completion->text, completion->text_bytes);
+    } else {
+        free(completion->text);
+    }
+    free(completion);
+}
+
+static void drain(struct service *service) {
+    pthread_mutex_lock(&service->lock);
+    struct completion *list = service->completions;
+    service->completions = NULL;
+    service->completions_end = &service->completions;
+    pthread_mutex_unlock(&service->lock);
+    while (list != NULL) {
+        struct completion *next = list->next;
+        deliver(service, list);
+        list = next;
+    }
+}
+
+static void *service_main(void *context) {
+    struct service *service = context;
+    uint64_t expired_ms = 0;
+    while (!atomic_load(&service->rpc->stopping)) {
+        if (lws_service(service->context, 0) < 0) break;
+        drain(service);
+        if (service->index == 0 && rpc_now_ms() - expired_ms > 1000) {
+            expired_ms = rpc_now_ms();
+            submit_expire(service->rpc);
+        }
+    }
+    drain(service);
+    return NULL;
+}
+
+static enum err listen_on(struct service *service, const char *name, const char *host,
+                          uint16_t port, char error[256]) {
+    struct lws_context_creation_info info = {0};
+    if (port == 0) return ERR_OK;
+    info.port = port;
+    info.iface = host != NULL && host[0] != '\0' && strcmp(host, "0.0.0.0") != 0 ? host : NULL;
+    info.protocols = PROTOCOLS;
+    info.vhost_name = name;
+    info.options = LWS_SERVER_OPTION_ALLOW_LISTEN_SHARE | LWS_SERVER_OPTION_DISABLE_IPV6 |
+                   LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;
+    info.keepalive_timeout = 75;
+    info.timeout_secs = 30;
+    info.retry_and_idle_policy = &IDLE_POLICY;
+    if (lws_create_vhost(service->context, &info) != NULL) return ERR_OK;
+    snprintf(error, 256, "%s_port: cannot listen on %s:%u: %s", name,
+             host != NULL && host[0] != '\0' ? host : "0.0.0.0", port,
+             err_text(ERR_ADDRESS_IN_USE));
+    return ERR_ADDRESS_IN_USE;
+}
+
+/* port_is_free finds another process on the port, which SO_REUSEPORT alone would not. */
+static bool port_is_free(const char *host, uint16_t port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (port == 0) return true;
+    if (host == NULL || inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+        address.sin_addr.s_addr = htonl(INADDR_ANY);
+    }
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return true;
+    const int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    const bool is_free = bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    return is_free;
+}
+
+static enum err service_start(struct rpc *rpc, unsigned index, char error[256]) {
+    struct service *service = &rpc->services[index];
+    const struct rpc_config *config = &rpc->config;
+    struct lws_context_creation_info info = {0};
+    service->rpc = rpc;
+    service->index = index;
+    service->completions_end = &service->completions;
+    pthread_mutex_init(&service->lock, NULL);
+    const size_t scratch_bytes = config->limits.response_bytes_max + 4096u;
+    void *memory = mmap(NULL, RPC_ARENA_BYTES + scratch_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return ERR_MEMORY;
+    service->arena = arena_over(memory, RPC_ARENA_BYTES);
+    service->scratch = (uint8_t *)memory + RPC_ARENA_BYTES;
+    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6;
+    info.port = CONTEXT_PORT_NO_LISTEN;
+    info.user = service;
+    info.pt_serv_buf_size = 65536;
+    info.max_http_header_data = 8192;
+    info.fd_limit_per_thread = config->limits.connections_max + 64;
+    service->context = lws_create_context(&info);
+    if (service->context == NULL) return ERR_SYSTEM;
+    TRY(listen_on(service, "rpc", config->http_host, config->http_port, error));
+    TRY(listen_on(service, "ws", config->websocket_host, config->websocket_port, error));
+    TRY(listen_on(service, "metrics", config->metrics_host, config->metrics_port, error));
+    if (pthread_create(&service->thread, NULL, service_main, service) != 0) return ERR_SYSTEM;
+    service->has_thread = true;
+    return ERR_OK;
+}
+
+static void set_defaults(struct rpc_config *config) {
+    struct rpc_limits *limits = &config->limits;
+    if (limits->body_bytes_max == 0) limits->body_bytes_max = 5u << 20;
+    if (limits->websocket_bytes_max == 0) limits->websocket_bytes_max = 32u << 20;
+    if (limits->batch_calls_max == 0) limits->batch_calls_max = 1000;
+    if (limits->response_bytes_max == 0) limits->response_bytes_max = 25000000;
+    if (limits->connections_max == 0) limits->connections_max = 1024;
+    if (limits->subscriptions_max == 0) limits->subscriptions_max = 128;
+    if (limits->logs_blocks_max == 0) limits->logs_blocks_max = 10000;
+    if (limits->logs_max == 0) limits->logs_max = 10000;
+    if (limits->call_gas_max == 0) limits->call_gas_max = 50000000;
+    if (limits->json_depth_max == 0) limits->json_depth_max = 32;
+    if (limits->workers_queue_max == 0) limits->workers_queue_max = 1024;
+    if (config->threads == 0) config->threads = 2;
+    if (config->threads > RPC_SERVICES_MAX) config->threads = RPC_SERVICES_MAX;
+    if (config->workers == 0) config->workers = 2;
+    if (config->workers > RPC_WORKERS_MAX) config->workers = RPC_WORKERS_MAX;
+}
+
+static enum err start_all(struct rpc *rpc, char error[256]) {
+    const struct rpc_config *config = &rpc->config;
+    const struct {
+        const char *name, *host;
+        uint16_t port;
+    } ports[] = {{"rpc_port", config->http_host, config->http_port},
+                 {"ws_port", config->websocket_host, config->websocket_port},
+                 {"metrics_port", config->metrics_host, config->metrics_port}};
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        if (port_is_free(ports[i].host, ports[i].port)) continue;
+        snprintf(error, 256, "%s: port %u is in use", ports[i].name, ports[i].port);
+        return ERR_ADDRESS_IN_USE;
+    }
+    rpc->counters = calloc(methods_count() + 1, sizeof *rpc->counters);
+    if (rpc->counters == NULL) return ERR_MEMORY;
+    TRY(submit_create(rpc));
+    TRY(subscriptions_create(rpc));
+    TRY(workers_start_rpc(rpc));
+    for (unsigned i = 0; i < config->threads; i++) {
+        rpc->services_count += 1;
+        TRY(service_start(rpc, i, error));
+    }
+    return ERR_OK;
+}
+
+static void quiet(int level, const char *line) {
+    (void)level, (void)line;
+}
+
+enum err rpc_start(const struct rpc_config *config, struct rpc **out, char error[256]) {
+    struct rpc *rpc = calloc(1, sizeof *rpc);
+    if (rpc == NULL) return ERR_MEMORY;
+    lws_set_log_level(0, quiet);
+    rpc->config = *config;
+    set_defaults(&rpc->config);
+    error[0] = '\0';
+    const enum err err = start_all(rpc, error);
+    if (err == ERR_OK) {
+        *out = rpc;
+        return ERR_OK;
+    }
+    if (error[0] == '\0') snprintf(error, 256, "%s", err_text(err));
+    rpc_stop(rpc);
+    return err;
+}
+
+void rpc_stop(struct rpc *rpc) {
+    atomic_store(&rpc->stopping, true);
+    for (unsigned i = 0; i < rpc->services_count; i++) {
+        struct service *service = &rpc->services[i];
+        if (!service->has_thread) continue;
+        lws_cancel_service(service->context);
+        pthread_join(service->thread, NULL);
+    }
+    if (rpc->workers_count > 0) workers_stop_rpc(rpc);
+    for (unsigned i = 0; i < rpc->services_count; i++) {
+        struct service *service = &rpc->services[i];
+        drain(service);
+        if (service->context != NULL) lws_context_destroy(service->context);
+        if (service->arena.data != NULL) {
+            munmap(service->arena.data,
+                   RPC_ARENA_BYTES + rpc->config.limits.response_bytes_max + 4096u);
+        }
+    }
+    if (rpc->waiting != NULL) submit_destroy(rpc);
+    if (rpc->subscriptions != NULL) subscriptions_destroy(rpc);
+    free(rpc->counters);
+    free(rpc);
+}
+
+void rpc_block_committed(struct rpc *rpc, uint64_t number) {
+    subscriptions_block(rpc, number);
+}
+
+void rpc_item_admitted(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded) {
+    subscriptions_item(rpc, hash, encoded);
+}

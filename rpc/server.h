@@ -1,0 +1,56 @@
+#pragma once
+/* The sockets: HTTP/1.1 and WebSocket sessions on libwebsockets, one context per service thread.
+ *
+ * server.c owns threads, listening and completions; session_http.c and session_websocket.c own the
+ * two kinds of sessions. */
+#include <libwebsockets.h>
+
+#include "rpc/rpc_internal.h"
+
+#define SESSION_ORIGIN_BYTES 256
+/* Bytes waiting for a slow WebSocket client before it is cut off. */
+#define SESSION_OUT_BYTES_MAX (64u << 20)
+/* What is written at once. */
+#define SESSION_CHUNK_BYTES (256u << 10)
+
+struct outgoing {
+    struct outgoing *next;
+    uint8_t *memory; /* malloc'd; the text begins TASK_HEADROOM in */
+    size_t bytes, sent;
+};
+
+/* One connection; libwebsockets allocates it with the socket. */
+struct session {
+    struct session *next; /* in the service's list */
+    struct lws *wsi;
+    uint64_t id;
+    bool is_open, is_websocket;
+    /* the request being received */
+    uint8_t *body;
+    size_t body_bytes, body_capacity;
+    bool is_body_expected, is_waiting; /* for a task */
+    char origin[SESSION_ORIGIN_BYTES];
+    /* what is to be sent */
+    struct outgoing *out, **out_end;
+    size_t out_bytes;
+    bool close_after;
+};
+
+struct session *session_find(struct service *service, uint64_t id);
+void session_open(struct service *service, struct session *session, struct lws *wsi,
+                  bool is_websocket);
+void session_close(struct service *service, struct session *session);
+/* session_append grows the body up to `max`; false beyond. */
+bool session_append(struct session *session, const void *data, size_t size, size_t max);
+/* session_queue takes over `memory` (text at TASK_HEADROOM) and asks to be writable. */
+void session_queue(struct session *session, uint8_t *memory, size_t bytes);
+/* session_pop frees the first outgoing message. */
+void session_pop(struct session *session);
+
+int http_callback(struct service *service, struct session *session, struct lws *wsi,
+                  enum lws_callback_reasons reason, void *in, size_t size);
+int websocket_callback(struct service *service, struct session *session, struct lws *wsi,
+                       enum lws_callback_reasons reason, void *in, size_t size);
+/* http_answer puts the HTTP header before a task's response and queues both as one message; NULL
+ * response (notifications): 204... an empty 200. */
+void http_answer(struct service *service, struct session *session, struct task *task);

@@ -1,0 +1,235 @@
+/* HTTP sessions: JSON-RPC by POST, health checks and the metrics page by GET, CORS. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "rpc/server.h"
+
+#define PAGE_BYTES_MAX ((size_t)1 << 20)
+
+/* cors_allows says whether a browser's origin may call. */
+static bool cors_allows(const char *allowed, const char *origin) {
+    const size_t size = strlen(origin);
+    if (origin[0] == '\0') return false;
+    for (const char *at = allowed; *at != '\0';) {
+        const size_t part = strcspn(at, ",");
+        if (part == 1 && at[0] == '*') return true;
+        if (part == size && strncmp(at, origin, size) == 0) return true;
+        at += part;
+        if (*at == ',') at += 1;
+    }
+    return false;
+}
+
+/* write_header writes status line and headers in front of a body. */
+static int write_header(const struct service *service, const struct session *session, int status,
+                        const char *type, size_t body_bytes, char *out, size_t out_bytes) {
+    const char *reason = status == 200   ? "OK"
+                         : status == 204 ? "No Content"
+                         : status == 404 ? "Not Found"
+                         : status == 405 ? "Method Not Allowed"
+                         : status == 413 ? "Payload Too Large"
+                         : status == 415 ? "Unsupported Media Type"
+                                         : "Service Unavailable";
+    const char *allowed = service->rpc->config.cors_origins;
+    char cors[SESSION_ORIGIN_BYTES + 256] = "";
+    if (allowed != NULL && cors_allows(allowed, session->origin)) {
+        snprintf(cors, sizeof cors,
+                 "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n"
+                 "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
+                 "Access-Control-Allow-Headers: Content-Type\r\nAccess-Control-Max-Age: 600\r\n",
+                 session->origin);
+    }
+    return snprintf(out, out_bytes,
+                    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n", status,
+                    reason, type, body_bytes, cors,
+                    session->close_after ? "Connection: close\r\n" : "");
+}
+
+/* send queues header and body as one message; `memory` holds the body at TASK_HEADROOM. */
+static void send_body(struct service *service, struct session *session, int status,
+                      const char *type, uint8_t *memory, size_t body_bytes) {
+    char header[TASK_HEADROOM + SESSION_ORIGIN_BYTES + 512];
+    const int size =
+        write_header(service, session, status, type, body_bytes, header, sizeof header);
+    uint8_t *whole = memory;
+    size_t begin = TASK_HEADROOM - (size_t)size;
+    if ((size_t)size > TASK_HEADROOM - LWS_PRE) { /* a long origin: make more room */
+        whole = malloc(LWS_PRE + (size_t)size + body_bytes);
+        CHECK(whole != NULL);
+        begin = LWS_PRE;
+        memcpy(whole + begin + size, memory + TASK_HEADROOM, body_bytes);
+        free(memory);
+    }
+    memcpy(whole + begin, header, (size_t)size);
+    session->is_waiting = false;
+    session_queue(session, whole, (size_t)size + body_bytes);
+    /* sent from `begin` on: remembered through `sent`, which counts from the memory's start */
+    struct outgoing *last = session->out;
+    while (last->next != NULL)
+        last = last->next;
+    last->sent = begin;
+    last->bytes = begin + (size_t)size + body_bytes;
+    session->out_bytes += begin;
+}
+
+static void send_text(struct service *service, struct session *session, int status,
+                      const char *type, const char *text) {
+    const size_t size = strlen(text);
+    uint8_t *memory = malloc(TASK_HEADROOM + size + 1);
+    CHECK(memory != NULL);
+    memcpy(memory + TASK_HEADROOM, text, size);
+    send_body(service, session, status, type, memory, size);
+}
+
+void http_answer(struct service *service, struct session *session, struct task *task) {
+    uint8_t *memory =
+        task->response != NULL ? task->response - TASK_HEADROOM : malloc(TASK_HEADROOM);
+    const size_t bytes = task->response_bytes;
+    CHECK(memory != NULL);
+    task->response = NULL;
+    if (!session->is_websocket) {
+        send_body(service, session, 200, "application/json", memory, bytes);
+    } else if (bytes > 0) {
+        session_queue(session, memory, bytes);
+    } else {
+        free(memory);
+    }
+}
+
+static void send_ready(struct service *service, struct session *session) {
+    const struct rpc_backend *backend = &service->rpc->config.backend;
+    struct rpc_health health;
+    uint8_t memory[1024];
+    struct buffer out = buffer_over(memory, sizeof memory - 1);
+    struct json_writer json = json_over(&out);
+    backend->health(backend->context, &health);
+    json_object_begin(&json);
+    json_key(&json, "ready");
+    json_bool(&json, health.is_ready);
+    json_key(&json, "reason");
+    json_write_string(&json, health.reason);
+    json_key(&json, "height");
+    json_number_u64(&json, health.current_block);
+    json_key(&json, "highest");
+    json_number_u64(&json, health.highest_block);
+    json_key(&json, "peers");
+    json_number(&json, health.peers_count);
+    json_object_end(&json);
+    memory[out.size] = '\0';
+    send_text(service, session, health.is_ready ? 200 : 503, "application/json",
+              (const char *)memory);
+}
+
+static void send_metrics(struct service *service, struct session *session) {
+    const struct rpc_backend *backend = &service->rpc->config.backend;
+    uint8_t *memory = malloc(TASK_HEADROOM + PAGE_BYTES_MAX);
+    CHECK(memory != NULL);
+    struct buffer out = buffer_over(memory + TASK_HEADROOM, PAGE_BYTES_MAX);
+    backend->metrics(backend->context, &out);
+    metrics_write_rpc(service->rpc, &out);
+    send_body(service, session, 200, "text/plain; version=0.0.4", memory, out.size);
+}
+
+static void answer_get(struct service *service, struct session *session, const char *path) {
+    if (strcmp(path, "/health") == 0 || strcmp(path, "/health/live") == 0) {
+        send_text(service, session, 200, "application/json", "{\"alive\":true}");
+    } else if (strcmp(path, "/ready") == 0 || strcmp(path, "/health/ready") == 0) {
+        send_ready(service, session);
+    } else if (strcmp(path, "/metrics") == 0) {
+        send_metrics(service, session);
+    } else {
+        send_text(service, session, 404, "application/json",
+                  "{\"error\":\"not found: POST / for JSON-RPC; GET /health, /ready, /metrics\"}");
+    }
+}
+
+static int on_request(struct service *service, struct session *session, struct lws *wsi,
+                      const char *path) {
+    session_open(service, session, wsi, false);
+    session->body_bytes = 0;
+    session->is_body_expected = false;
+    session->origin[0] = '\0';
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) > 0) {
+        if (lws_hdr_copy(wsi, session->origin, sizeof session->origin, WSI_TOKEN_ORIGIN) < 0) {
+            session->origin[0] = '\0';
+        }
+    }
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0) {
+        session->is_body_expected = true;
+        return 0;
+    }
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_OPTIONS_URI) > 0) {
+        send_text(service, session, 204, "text/plain", "");
+    } else if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0) {
+        answer_get(service, session, path);
+    } else {
+        send_text(service, session, 405, "application/json", "{\"error\":\"use POST\"}");
+    }
+    return 0;
+}
+
+static int on_body(struct service *service, struct session *session, const void *in, size_t size) {
+    if (!session->is_body_expected) return 0;
+    if (session_append(session, in, size, service->rpc->config.limits.body_bytes_max)) return 0;
+    session->is_body_expected = false;
+    session->close_after = true;
+    send_text(service, session, 413, "application/json",
+              "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
+              "\"message\":\"request body is too large\"}}");
+    return 0;
+}
+
+static int on_body_complete(struct service *service, struct session *session) {
+    if (!session->is_body_expected) return 0;
+    session->is_body_expected = false;
+    session->is_waiting = true;
+    const struct bytes body = {session->body, session->body_bytes};
+    struct task *task = task_begin(service->rpc, service, session->id, false, body);
+    if (session->body_capacity > 65536) {
+        free(session->body);
+        session->body = NULL;
+        session->body_capacity = 0;
+    }
+    session->body_bytes = 0;
+    if (task == NULL) { /* the answer comes later: no time-out may cut it off */
+        lws_set_timeout(session->wsi, NO_PENDING_TIMEOUT, 0);
+        return 0;
+    }
+    http_answer(service, session, task);
+    task_free(task);
+    return 0;
+}
+
+static int on_writable(struct session *session, struct lws *wsi) {
+    struct outgoing *first = session->out;
+    if (first == NULL) return 0;
+    size_t size = first->bytes - first->sent;
+    if (size > SESSION_CHUNK_BYTES) size = SESSION_CHUNK_BYTES;
+    const bool is_last = first->sent + size == first->bytes;
+    if (lws_write(wsi, first->memory + first->sent, size,
+                  is_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < (int)size) {
+        return -1;
+    }
+    first->sent += size;
+    if (!is_last) {
+        lws_callback_on_writable(wsi);
+        return 0;
+    }
+    session_pop(session);
+    if (session->close_after) return -1;
+    return lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+int http_callback(struct service *service, struct session *session, struct lws *wsi,
+                  enum lws_callback_reasons reason, void *in, size_t size) {
+    switch (reason) {
+    case LWS_CALLBACK_HTTP: return on_request(service, session, wsi, in);
+    case LWS_CALLBACK_HTTP_BODY: return on_body(service, session, in, size);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION: return on_body_complete(service, session);
+    case LWS_CALLBACK_HTTP_WRITEABLE: return on_writable(session, wsi);
+    case LWS_CALLBACK_CLOSED_HTTP:
+        if (session != NULL) session_close(service, session);
+        return 0;
+    default: return 0;
+    }
+}

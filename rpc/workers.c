@@ -1,0 +1,76 @@
+/* Worker threads: tasks with calls that execute code or read many blocks. */
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "rpc/rpc_internal.h"
+
+static struct task *take(struct rpc *rpc) {
+    pthread_mutex_lock(&rpc->queue_lock);
+    while (rpc->queue == NULL && !rpc->is_stopping) {
+        pthread_cond_wait(&rpc->queue_filled, &rpc->queue_lock);
+    }
+    struct task *task = rpc->queue;
+    if (task != NULL) {
+        rpc->queue = task->next;
+        if (rpc->queue == NULL) rpc->queue_end = &rpc->queue;
+        rpc->queue_count -= 1;
+        task->next = NULL;
+    }
+    pthread_mutex_unlock(&rpc->queue_lock);
+    return task;
+}
+
+static void *worker_main(void *context) {
+    struct rpc *rpc = context;
+    const size_t scratch_bytes = rpc->config.limits.response_bytes_max + 4096u;
+    void *memory = mmap(NULL, RPC_ARENA_BYTES + scratch_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    struct arena arena = arena_over(memory, RPC_ARENA_BYTES);
+    for (struct task *task = take(rpc); task != NULL; task = take(rpc)) {
+        struct buffer scratch = buffer_over((uint8_t *)memory + RPC_ARENA_BYTES, scratch_bytes);
+        arena_reset(&arena);
+        struct service *service = task->service;
+        if (task_run(task, &arena, &scratch)) service_complete(service, task);
+        if (arena.peak > RPC_ARENA_BYTES / 8) {
+            madvise(memory, RPC_ARENA_BYTES, MADV_DONTNEED);
+            arena.peak = 0;
+        }
+    }
+    munmap(memory, RPC_ARENA_BYTES + scratch_bytes);
+    return NULL;
+}
+
+bool workers_push(struct rpc *rpc, struct task *task) {
+    pthread_mutex_lock(&rpc->queue_lock);
+    const bool fits = rpc->queue_count < rpc->config.limits.workers_queue_max && !rpc->is_stopping;
+    if (fits) {
+        task->next = NULL;
+        *rpc->queue_end = task;
+        rpc->queue_end = &task->next;
+        rpc->queue_count += 1;
+        pthread_cond_signal(&rpc->queue_filled);
+    }
+    pthread_mutex_unlock(&rpc->queue_lock);
+    return fits;
+}
+
+enum err workers_start_rpc(struct rpc *rpc) {
+    pthread_mutex_init(&rpc->queue_lock, NULL);
+    pthread_cond_init(&rpc->queue_filled, NULL);
+    rpc->queue_end = &rpc->queue;
+    for (; rpc->workers_count < rpc->config.workers; rpc->workers_count++) {
+        pthread_t *thread = &rpc->workers[rpc->workers_count];
+        if (pthread_create(thread, NULL, worker_main, rpc) != 0) return ERR_SYSTEM;
+    }
+    return ERR_OK;
+}
+
+void workers_stop_rpc(struct rpc *rpc) {
+    pthread_mutex_lock(&rpc->queue_lock);
+    rpc->is_stopping = true;
+    pthread_cond_broadcast(&rpc->queue_filled);
+    pthread_mutex_unlock(&rpc->queue_lock);
+    for (unsigned i = 0; i < rpc->workers_count; i++)
+        pthread_join(rpc->workers[i], NULL);
+}
