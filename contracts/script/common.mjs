@@ -7,7 +7,7 @@ import { ethers } from 'ethers';
 export const contractsDir = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const DEVELOPMENT_CHAINS = new Set([1337n, 31337n]);
 const DEVELOPMENT_MNEMONIC = 'test test test test test test test test test test test junk';
-const DEVELOPMENT_KEYS_COUNT = 10;
+const DEVELOPMENT_KEYS_COUNT = 100; // as many as the node refuses
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /** An error that the user can mend: it is printed without a stack. */
@@ -81,7 +81,12 @@ export function loadKey(file, chainId) {
     if (!/^(0x)?[0-9a-fA-F]{64}$/.test(text)) {
         throw new UserError(`the key file ${file} does not hold 64 hexadecimal digits`);
     }
-    const wallet = new ethers.Wallet(text.startsWith('0x') ? text : `0x${text}`);
+    let wallet;
+    try {
+        wallet = new ethers.Wallet(text.startsWith('0x') ? text : `0x${text}`);
+    } catch {
+        throw new UserError(`the key file ${file} holds zero or a number beyond the curve's order`);
+    }
     if (!DEVELOPMENT_CHAINS.has(chainId) && isDevelopmentAddress(wallet.address)) {
         throw new UserError(`the key in ${file} is a published development key ` +
                             `(${wallet.address}); chain ${chainId} is no development chain`);
