@@ -535,6 +535,22 @@ static void test_load(void) {
     store_close(chain.store);
 }
 
+/* check_root: the tables give the root that the head's header names (a proof compares them). */
+static void check_root(struct store *store, uint64_t number) {
+    struct arena arena = arena_over(arena_room, sizeof arena_room);
+    struct store_view *view;
+    CHECK(store_view_open(store, &view) == ERR_OK);
+    for (uint64_t i = 0; i < ACCOUNTS; i++) {
+        const struct address address = address_at(i);
+        struct store_prover prover;
+        struct account account;
+        struct proof proof;
+        CHECK(store_proof_account(view, number, &address, &arena, &prover, &account, &proof) ==
+              ERR_OK);
+    }
+    store_view_close(view);
+}
+
 /* A child commits blocks and acknowledges each; kill -9 it anywhere; the head is the last block
  * that was acknowledged or the one after, and the state is that block's. */
 static void test_kill(void) {
@@ -571,6 +587,7 @@ static void test_kill(void) {
         const struct store_head head = store_head(store);
         CHECK(head.has_block);
         CHECK(head.number + 1 == acknowledged || head.number == acknowledged);
+        check_root(store, head.number);
         store_close(store);
 
         /* The same seed gives the same chain: go on from what is there in a second store's
