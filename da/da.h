@@ -76,6 +76,6 @@ MUST_USE enum err da_publish(struct da_publisher *publisher, uint64_t id, struct
 void da_publish_cancel(struct da_publisher *publisher, uint64_t id);
 struct da_publisher_status da_publisher_status(struct da_publisher *publisher);
 
-/* da_server_main is the whole of `baton da`: parses its arguments, serves until SIGINT or SIGTERM,
+/* da_server_main is the whole of `baton da`: argv[0] is its name; serves until SIGINT or SIGTERM,
  * returns the exit code. */
 int da_server_main(int argc, char **argv);

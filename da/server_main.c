@@ -1,0 +1,174 @@
+/* `baton da`: arguments, start and stop of the DA server. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "da/server_internal.h"
+
+static const char USAGE[] =
+    "usage: baton da [--listen HOST] [--port N] [--dir DIR] [--block-time-ms N]\n"
+    "                [--token-file FILE] [--keep-heights N] [--chain-id NAME] [--faults]\n"
+    "\n"
+    "Serves Celestia's node API (blob.*, header.*, node.*) and keeps blobs in DIR/blocks.log.\n"
+    "  --listen HOST       IPv4 address to listen on (127.0.0.1)\n"
+    "  --port N            port (26658)\n"
+    "  --dir DIR           where blobs are kept (da)\n"
+    "  --block-time-ms N   10 to 600000 (2600)\n"
+    "  --token-file FILE   clients must send this bearer token; without it all are let in\n"
+    "  --keep-heights N    answer only for the newest N heights; 0: for all (0)\n"
+    "  --chain-id NAME     name in headers (baton-da)\n"
+    "  --faults            allow baton.SetFault, for tests of outages\n";
+
+struct options {
+    struct da_server_config server;
+    struct da_service_config service;
+    const char *token_file;
+    bool is_help;
+};
+
+static struct da_server *volatile running;
+
+static void on_signal(int number) {
+    (void)number;
+    if (running != NULL) da_server_interrupt(running);
+}
+
+static bool read_number(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
+    char *end = NULL;
+    if (text[0] < '0' || text[0] > '9') return false;
+    const unsigned long long value = strtoull(text, &end, 10);
+    if (*end != 0 || value < min || value > max) return false;
+    *out = value;
+    return true;
+}
+
+static int complain(const char *name, const char *why) {
+    (void)fprintf(stderr, "baton da: %s: %s\n", name, why);
+    return 2;
+}
+
+/* set_option sets one option with its value; NULL or what is wrong. */
+static const char *set_option(struct options *options, const char *name, const char *value) {
+    uint64_t number;
+    if (strcmp(name, "--listen") == 0) {
+        options->server.host = value;
+    } else if (strcmp(name, "--port") == 0) {
+        if (!read_number(value, 1, 65535, &number)) return "is not a port";
+        options->server.port = (int)number;
+    } else if (strcmp(name, "--dir") == 0) {
+        options->service.dir = value;
+    } else if (strcmp(name, "--block-time-ms") == 0) {
+        if (!read_number(value, 10, 600000, &number)) return "must be 10 to 600000";
+        options->server.block_time_ms = options->service.block_time_ms = number;
+    } else if (strcmp(name, "--token-file") == 0) {
+        options->token_file = value;
+    } else if (strcmp(name, "--keep-heights") == 0) {
+        if (!read_number(value, 0, UINT64_MAX / 2, &number)) return "is not a number";
+        options->service.keep_heights = number;
+    } else if (strcmp(name, "--chain-id") == 0) {
+        if (value[0] == 0 || strlen(value) > 64) return "must have 1 to 64 characters";
+        options->service.chain_id = value;
+    } else {
+        return "unknown option (see baton da --help)";
+    }
+    return NULL;
+}
+
+static int parse(int argc, char **argv, struct options *options) {
+    for (int i = 1; i < argc; i++) {
+        char *name = argv[i];
+        if (strcmp(name, "--help") == 0) {
+            options->is_help = true;
+            return 0;
+        }
+        if (strcmp(name, "--faults") == 0) {
+            options->service.has_faults = true;
+            continue;
+        }
+        if (strncmp(name, "--", 2) != 0) return complain(name, "unexpected argument");
+        char *value = strchr(name, '=');
+        if (value != NULL) *value++ = 0;
+        if (value == NULL && i + 1 < argc) value = argv[++i];
+        if (value == NULL) return complain(name, "needs a value");
+        const char *wrong = set_option(options, name, value);
+        if (wrong != NULL) return complain(name, wrong);
+    }
+    return 0;
+}
+
+static const char *read_token(const char *path, char token[DA_TOKEN_BYTES_MAX]) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return "cannot be opened";
+    struct stat status;
+    const bool is_private = fstat(fd, &status) == 0 && (status.st_mode & 077) == 0;
+    const ssize_t got = read(fd, token, DA_TOKEN_BYTES_MAX - 1);
+    (void)close(fd);
+    if (!is_private) return "others may read it: chmod 600";
+    size_t size = 0;
+    while (got > 0 && size < (size_t)got && token[size] > ' ' && token[size] <= '~')
+        size += 1;
+    token[size] = 0;
+    return size > 0 ? NULL : "holds no token";
+}
+
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal};
+    CHECK(sigaction(SIGINT, &action, NULL) == 0);
+    CHECK(sigaction(SIGTERM, &action, NULL) == 0);
+    action.sa_handler = SIG_IGN;
+    CHECK(sigaction(SIGPIPE, &action, NULL) == 0);
+}
+
+static int serve(struct options *options) {
+    struct da_server *server = NULL;
+    enum err err = da_server_create(&options->server, &server);
+    if (err != ERR_OK) {
+        (void)fprintf(stderr, "baton da: cannot listen on %s:%d: %s\n", options->server.host,
+                      options->server.port, err_text(err));
+        return 1;
+    }
+    struct da_service *service = NULL;
+    options->service.context = server;
+    options->service.reply = da_server_reply;
+    err = da_service_create(&options->service, da_wall_ms(), &service);
+    if (err != ERR_OK) {
+        (void)fprintf(stderr, "baton da: %s: %s\n", options->service.dir,
+                      err == ERR_EXISTS ? "another process uses it" : err_text(err));
+        da_server_destroy(server);
+        return 1;
+    }
+    running = server;
+    catch_signals();
+    (void)printf("baton da: listening on %s:%d, a block every %llu ms, head %llu, blobs in %s\n",
+                 options->server.host, options->server.port,
+                 (unsigned long long)options->server.block_time_ms,
+                 (unsigned long long)da_service_head(service), options->service.dir);
+    (void)fflush(stdout);
+    da_server_run(server, service);
+    running = NULL;
+    da_server_destroy(server);
+    da_service_destroy(service);
+    return 0;
+}
+
+int da_server_main(int argc, char **argv) {
+    struct options options = {
+        .server = {.host = "127.0.0.1", .port = 26658, .block_time_ms = 2600},
+        .service = {.dir = "da", .chain_id = "baton-da", .block_time_ms = 2600},
+    };
+    const int wrong = parse(argc, argv, &options);
+    if (wrong != 0) return wrong;
+    if (options.is_help) {
+        (void)fputs(USAGE, stdout);
+        return 0;
+    }
+    if (options.token_file != NULL) {
+        const char *why = read_token(options.token_file, options.server.token);
+        if (why != NULL) return complain(options.token_file, why);
+        options.server.has_token = true;
+    }
+    return serve(&options);
+}
