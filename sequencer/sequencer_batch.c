@@ -1,0 +1,566 @@
+/* Batches: where they end, who publishes and settles them, what is known of them.
+ *
+ * A batch ends with the block that makes it batch_blocks long or takes it past batch_bytes_max:
+ * every node finds the same boundaries.  It is published by the proposer of its last block, once
+ * the next block (which names the canonical commit of the last) is committed; when that one does
+ * not, the next validators take over one after another, looking at the DA layer first.  A receipt
+ * is believed once our own DA node shows the batch.  Then every validator signs the statement about
+ * it, and the publisher of the oldest unsettled batch settles all that have a quorum, in order. */
+#include "base/rlp.h"
+#include "sequencer/sequencer_internal.h"
+
+size_t batches_bytes(void) {
+    return BATCHES_MAX * sizeof(struct batch_entry) + 64;
+}
+
+static struct batch_entry *entry_at(const struct batches *batches, uint32_t offset) {
+    return &batches->entries[(batches->begin + offset) % BATCHES_MAX];
+}
+
+static struct batch_entry *entry_find(const struct batches *batches, uint64_t first,
+                                      uint64_t last) {
+    for (uint32_t i = 0; i < batches->count; i++) {
+        struct batch_entry *entry = entry_at(batches, i);
+        if (entry->statement.first == first && entry->statement.last == last) return entry;
+    }
+    return NULL;
+}
+
+/* --- the journal: rlp([first, parent_hash, published, settled, da_height, [entry, ...]]) */
+
+#define JOURNAL_ENTRY_BYTES 320u
+#define JOURNAL_BYTES_MAX   (256u + BATCHES_MAX * JOURNAL_ENTRY_BYTES)
+
+static void entry_write(const struct batch_entry *entry, struct buffer *out) {
+    const struct batch_statement *statement = &entry->statement;
+    const size_t list = rlp_list_begin(out);
+    rlp_write_u64(out, statement->first);
+    rlp_write_u64(out, statement->last);
+    rlp_write_hash(out, &statement->parent_hash);
+    rlp_write_hash(out, &statement->last_hash);
+    rlp_write_hash(out, &statement->state_root);
+    rlp_write_u64(out, statement->da_height);
+    rlp_write_hash(out, &statement->da_commitment);
+    rlp_write_address(out, &entry->publisher);
+    rlp_write_u64(out, entry->state == BATCH_PUBLISHED ? 1 : 0);
+    rlp_write_u64(out, entry->scan_from);
+    rlp_list_end(out, list);
+}
+
+static void journal_write(struct sequencer *sequencer) {
+    struct batches *batches = &sequencer->batches;
+    uint8_t *memory = arena_alloc(&sequencer->step, JOURNAL_BYTES_MAX);
+    CHECK(memory != NULL);
+    struct buffer out = buffer_over(memory, JOURNAL_BYTES_MAX);
+    const size_t whole = rlp_list_begin(&out);
+    rlp_write_u64(&out, batches->first);
+    rlp_write_hash(&out, &batches->parent_hash);
+    rlp_write_u64(&out, batches->published);
+    rlp_write_u64(&out, batches->settled);
+    rlp_write_u64(&out, batches->da_height);
+    const size_t list = rlp_list_begin(&out);
+    for (uint32_t i = 0; i < batches->count; i++)
+        entry_write(entry_at(batches, i), &out);
+    rlp_list_end(&out, list);
+    rlp_list_end(&out, whole);
+    CHECK(!out.overflow);
+    struct effect *effect = sequencer_push(sequencer, EFFECT_PERSIST);
+    effect->persist = PERSIST_JOURNAL;
+    effect->bytes = buffer_bytes(&out);
+    batches->is_dirty = false;
+}
+
+static enum err entry_read(struct bytes *in, struct batch_entry *entry) {
+    struct bytes fields;
+    uint64_t is_published;
+    struct batch_statement *statement = &entry->statement;
+    memset(entry, 0, sizeof *entry);
+    TRY(rlp_read_list(in, &fields));
+    TRY(rlp_read_u64(&fields, &statement->first));
+    TRY(rlp_read_u64(&fields, &statement->last));
+    TRY(rlp_read_hash(&fields, &statement->parent_hash));
+    TRY(rlp_read_hash(&fields, &statement->last_hash));
+    TRY(rlp_read_hash(&fields, &statement->state_root));
+    TRY(rlp_read_u64(&fields, &statement->da_height));
+    TRY(rlp_read_hash(&fields, &statement->da_commitment));
+    TRY(rlp_read_address(&fields, &entry->publisher));
+    TRY(rlp_read_u64(&fields, &is_published));
+    TRY(rlp_read_u64(&fields, &entry->scan_from));
+    entry->state = is_published == 1 ? BATCH_PUBLISHED : BATCH_CLOSED;
+    entry->is_restored = true;
+    return fields.size == 0 ? ERR_OK : ERR_ENCODING;
+}
+
+static enum err journal_read(struct batches *batches, struct bytes in) {
+    struct bytes fields, list;
+    TRY(rlp_read_list(&in, &fields));
+    TRY(rlp_read_u64(&fields, &batches->first));
+    TRY(rlp_read_hash(&fields, &batches->parent_hash));
+    TRY(rlp_read_u64(&fields, &batches->published));
+    TRY(rlp_read_u64(&fields, &batches->settled));
+    TRY(rlp_read_u64(&fields, &batches->da_height));
+    TRY(rlp_read_list(&fields, &list));
+    while (list.size != 0) {
+        if (batches->count == BATCHES_MAX) return ERR_LIMIT;
+        TRY(entry_read(&list, entry_at(batches, batches->count)));
+        batches->count += 1;
+    }
+    return batches->first == 0 ? ERR_ENCODING : ERR_OK;
+}
+
+void batches_create(struct sequencer *sequencer, struct arena *arena,
+                    const struct sequencer_restore *restore) {
+    struct batches *batches = &sequencer->batches;
+    const struct rollup_config *rollup = &sequencer->config.chain->rollup;
+    batches->entries = arena_array(arena, BATCHES_MAX, sizeof *batches->entries);
+    CHECK(batches->entries != NULL);
+    for (size_t i = 0; i < sizeof rollup->da_namespace; i++) {
+        if (rollup->da_namespace[i] != 0) batches->is_enabled = true;
+    }
+    batches->has_settlement = rollup->l1_chain_id != 0;
+    const bool is_read = restore->journal.size != 0 &&
+                         journal_read(batches, restore->journal) == ERR_OK &&
+                         batches->first <= sequencer->head_height + 1;
+    if (!is_read) { /* a new chain, or one whose journal is lost: all is found again on the DA layer
+                     */
+        batches->count = 0;
+        batches->published = batches->settled = batches->da_height = 0;
+        batches->first = 1;
+        batches->parent_hash = sequencer->config.genesis_hash;
+    }
+    batches->scanned = batches->first - 1;
+    batches->check_at_ms = batches->is_enabled ? 0 : UINT64_MAX;
+}
+
+/* --- boundaries */
+
+static void published_move(struct batches *batches) {
+    for (uint32_t i = 0; i < batches->count; i++) {
+        const struct batch_entry *entry = entry_at(batches, i);
+        if (entry->state != BATCH_PUBLISHED) return;
+        if (entry->statement.last > batches->published) batches->published = entry->statement.last;
+    }
+}
+
+/* entries_release forgets what is settled, or only published where nothing settles. */
+static void entries_release(struct batches *batches) {
+    published_move(batches);
+    while (batches->count != 0) {
+        const struct batch_entry *oldest = entry_at(batches, 0);
+        const bool is_done = batches->has_settlement ? oldest->statement.last <= batches->settled
+                                                     : oldest->state == BATCH_PUBLISHED;
+        if (!is_done) break;
+        if (oldest->statement.last > batches->published) {
+            batches->published = oldest->statement.last;
+        }
+        batches->begin = (batches->begin + 1) % BATCHES_MAX;
+        batches->count -= 1;
+        batches->is_dirty = true;
+    }
+    published_move(batches);
+}
+
+static void batch_close(struct sequencer *sequencer, const struct block_summary *last,
+                        bool is_restored) {
+    struct batches *batches = &sequencer->batches;
+    CHECK(batches->count < BATCHES_MAX);
+    struct batch_entry *entry = entry_at(batches, batches->count++);
+    memset(entry, 0, sizeof *entry);
+    entry->statement.first = batches->first;
+    entry->statement.last = batches->scanned;
+    entry->statement.parent_hash = batches->parent_hash;
+    entry->statement.last_hash = last->hash;
+    entry->statement.state_root = last->state_root;
+    entry->publisher = last->proposer;
+    entry->closed_ms = sequencer->now_ms;
+    entry->scan_from = batches->da_height == 0 ? 1 : batches->da_height;
+    entry->is_restored = is_restored;
+    batches->first = batches->scanned + 1;
+    batches->bytes = 0;
+    batches->parent_hash = last->hash;
+    batches->is_dirty = true;
+}
+
+/* block_count adds the block after `scanned` to the open batch. */
+static void block_count(struct sequencer *sequencer, const struct block_summary *summary,
+                        bool is_restored) {
+    struct batches *batches = &sequencer->batches;
+    const struct rollup_config *rollup = &sequencer->config.chain->rollup;
+    batches->scanned += 1;
+    batches->bytes += summary->package_bytes;
+    const uint64_t count = batches->scanned - batches->first + 1;
+    const uint64_t count_max = rollup->batch_blocks == 0 || rollup->batch_blocks > BATCH_BLOCKS_MAX
+                                   ? BATCH_BLOCKS_MAX
+                                   : rollup->batch_blocks;
+    const uint64_t bytes_max =
+        rollup->batch_bytes_max == 0 ? BATCH_BLOB_BYTES_MAX / 4 : rollup->batch_bytes_max;
+    if (count >= count_max || batches->bytes >= bytes_max) {
+        batch_close(sequencer, summary, is_restored);
+    }
+}
+
+/* scan reads committed blocks that are not counted yet: after a restart, or a time of full rings.
+ */
+static void scan(struct sequencer *sequencer) {
+    struct batches *batches = &sequencer->batches;
+    if (sequencer->config.archive.summary == NULL) return;
+    for (uint32_t i = 0; i < BATCH_SCAN_MAX && batches->scanned < sequencer->head_height; i++) {
+        if (batches->count == BATCHES_MAX) return;
+        struct block_summary summary;
+        if (sequencer->config.archive.summary(sequencer->config.archive.context,
+                                              batches->scanned + 1, &summary) != ERR_OK) {
+            return; /* pruned or failing: what is missing here others publish */
+        }
+        block_count(sequencer, &summary, true);
+    }
+}
+
+void batches_on_committed(struct sequencer *sequencer, const struct block_outcome *outcome) {
+    struct batches *batches = &sequencer->batches;
+    if (!batches->is_enabled) return;
+    batches->check_at_ms = 0;
+    if (batches->scanned + 1 != outcome->height || batches->count == BATCHES_MAX) return;
+    const struct block_summary summary = {.hash = outcome->hash,
+                                          .state_root = outcome->header.state_root,
+                                          .proposer = outcome->frame.proposer,
+                                          .package_bytes = outcome->package.size};
+    block_count(sequencer, &summary, false);
+}
+
+/* --- turns */
+
+static bool is_connected(struct sequencer *sequencer, const struct validator *validator) {
+    return sequencer_peer(sequencer, &validator->peer_id) != NULL;
+}
+
+/* turn_delay_ms says how long after `publisher` could have acted it is our turn; UINT64_MAX: never.
+ * Whoever is alive gets longer than who is gone, because two who publish at once publish twice. */
+static uint64_t turn_delay_ms(struct sequencer *sequencer, const struct address *publisher) {
+    const struct validator_set *set = &sequencer->current;
+    const int own = validator_set_find(set, &sequencer->config.consensus.signer.address);
+    if (!sequencer_is_validator(sequencer)) return UINT64_MAX;
+    const int found = validator_set_find(set, publisher);
+    uint32_t at = found < 0 ? 0 : (uint32_t)found;
+    uint64_t delay = 0;
+    while (at != (uint32_t)own) {
+        const uint64_t times =
+            is_connected(sequencer, &set->validators[at]) ? BATCH_PATIENCE_TIMES : 1;
+        delay += sequencer->config.batch_takeover_ms * times;
+        at = (at + 1) % set->count;
+    }
+    return delay;
+}
+
+static bool is_our_turn(struct sequencer *sequencer, const struct address *publisher,
+                        uint64_t since_ms) {
+    const uint64_t delay = turn_delay_ms(sequencer, publisher);
+    return delay != UINT64_MAX && sequencer->now_ms >= since_ms + delay;
+}
+
+/* --- publication */
+
+static void publish(struct sequencer *sequencer, struct batch_entry *entry) {
+    const struct address *own = &sequencer->config.consensus.signer.address;
+    const bool is_first = entry->state == BATCH_CLOSED && !entry->is_restored &&
+                          address_equal(&entry->publisher, own);
+    entry->state = BATCH_PUBLISHING;
+    entry->asked_ms = sequencer->now_ms;
+    struct effect *effect = sequencer_push(sequencer, EFFECT_PUBLISH);
+    effect->first = entry->statement.first;
+    effect->last = entry->statement.last;
+    effect->scan_from = is_first ? 0 : entry->scan_from;
+}
+
+static void publish_run(struct sequencer *sequencer) {
+    struct batches *batches = &sequencer->batches;
+    for (uint32_t i = 0; i < batches->count; i++) {
+        struct batch_entry *entry = entry_at(batches, i);
+        if (entry->state == BATCH_PUBLISHED) continue;
+        if (entry->state == BATCH_PUBLISHING) {
+            if (sequencer->now_ms - entry->asked_ms >= BATCH_PUBLISH_MS) publish(sequencer, entry);
+            return; /* one at a time */
+        }
+        if (entry->statement.last >= sequencer->head_height) return;
+        if (entry->is_verifying) continue;
+        if (!is_our_turn(sequencer, &entry->publisher, entry->closed_ms)) continue;
+        publish(sequencer, entry);
+        return;
+    }
+}
+
+static void receipt_message(struct sequencer *sequencer, const struct batch_receipt *receipt) {
+    struct message *message = sequencer_message(sequencer, MESSAGE_BATCH_RECEIPT);
+    message->batch_first = receipt->first;
+    message->batch_last = receipt->last;
+    message->da_height = receipt->da_height;
+    message->da_commitment = receipt->da_commitment;
+}
+
+void batches_on_receipt(struct sequencer *sequencer, const struct input *input) {
+    struct batches *batches = &sequencer->batches;
+    struct batch_entry *entry = entry_find(batches, input->da.first, input->da.last);
+    if (entry == NULL || entry->state == BATCH_PUBLISHED) return;
+    const bool is_theirs = entry->is_verifying && entry->claim_height == input->da.height &&
+                           hash_equal(&entry->claim_commitment, &input->da.commitment);
+    if (is_theirs && entry->state == BATCH_PUBLISHING) {
+        struct effect *effect = sequencer_push(sequencer, EFFECT_PUBLISH_CANCEL);
+        effect->first = entry->statement.first;
+        effect->last = entry->statement.last;
+    }
+    entry->state = BATCH_PUBLISHED;
+    entry->is_verifying = false;
+    entry->statement.da_height = input->da.height;
+    entry->statement.da_commitment = input->da.commitment;
+    if (input->da.height > batches->da_height) batches->da_height = input->da.height;
+    const struct batch_receipt receipt = {input->da.first, input->da.last, input->da.height,
+                                          input->da.commitment};
+    batches->receipts[batches->receipts_next++ % BATCH_RECEIPTS_KEPT] = receipt;
+    batches->is_dirty = true;
+    batches->check_at_ms = 0;
+    if (is_theirs) return;
+    receipt_message(sequencer, &receipt);
+    sequencer_broadcast(sequencer, MESSAGE_CLASS_SYNC);
+}
+
+static void verify(struct sequencer *sequencer, struct batch_entry *entry) {
+    entry->asked_ms = sequencer->now_ms;
+    struct effect *effect = sequencer_push(sequencer, EFFECT_VERIFY_DA);
+    effect->first = entry->statement.first;
+    effect->last = entry->statement.last;
+    effect->da_height = entry->claim_height;
+    effect->commitment = entry->claim_commitment;
+}
+
+void batches_on_receipt_message(struct sequencer *sequencer, const struct message *message) {
+    struct batches *batches = &sequencer->batches;
+    struct batch_entry *entry = entry_find(batches, message->batch_first, message->batch_last);
+    if (entry == NULL || entry->state == BATCH_PUBLISHED) return;
+    if (entry->is_verifying && sequencer->now_ms - entry->asked_ms < BATCH_ASK_MS) return;
+    entry->is_verifying = true;
+    entry->claim_height = message->da_height;
+    entry->claim_commitment = message->da_commitment;
+    verify(sequencer, entry);
+}
+
+void batches_on_peer(struct sequencer *sequencer, const struct hash32 *peer) {
+    const struct batches *batches = &sequencer->batches;
+    for (uint32_t i = 0; i < BATCH_RECEIPTS_KEPT; i++) {
+        if (batches->receipts[i].first == 0) continue;
+        receipt_message(sequencer, &batches->receipts[i]);
+        sequencer_send(sequencer, peer, MESSAGE_CLASS_SYNC);
+    }
+}
+
+/* verify_run repeats questions without an answer; a claim that our DA node never confirms is
+ * dropped, so that the batch's turn comes again. */
+static void verify_run(struct sequencer *sequencer) {
+    struct batches *batches = &sequencer->batches;
+    uint32_t asked = 0;
+    for (uint32_t i = 0; i < batches->count && asked < BATCH_MESSAGES_MAX; i++) {
+        struct batch_entry *entry = entry_at(batches, i);
+        if (!entry->is_verifying || entry->state == BATCH_PUBLISHED) continue;
+        if (sequencer->now_ms - entry->asked_ms < BATCH_ASK_MS) continue;
+        if (entry->state == BATCH_CLOSED &&
+            sequencer->now_ms - entry->closed_ms > sequencer->config.batch_takeover_ms * 8) {
+            entry->is_verifying = false;
+            continue;
+        }
+        verify(sequencer, entry);
+        asked += 1;
+    }
+}
+
+/* --- signatures */
+
+/* signers_set is whom the contract counts: the newest listing, or else our own current set. */
+static uint64_t signers_power(const struct sequencer *sequencer, const struct batch_entry *entry,
+                              uint64_t *total) {
+    const struct l1_facts *facts = sequencer_l1_newest(sequencer);
+    const struct validator *validators = sequencer->current.validators;
+    uint32_t count = sequencer->current.count;
+    if (facts != NULL && facts->validators_count != 0) {
+        validators = facts->validators;
+        count = facts->validators_count;
+    }
+    uint64_t power = 0;
+    *total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        *total += validators[i].power;
+        for (uint32_t j = 0; j < entry->signatures_count; j++) {
+            if (!address_equal(&entry->signatures[j].signer, &validators[i].address)) continue;
+            power += validators[i].power;
+        }
+    }
+    return power;
+}
+
+static void signature_add(struct sequencer *sequencer, struct batch_entry *entry,
+                          const struct address *signer, const struct secp_signature *signature) {
+    uint32_t at = 0;
+    while (at < entry->signatures_count) {
+        const int order = address_compare(&entry->signatures[at].signer, signer);
+        if (order == 0) return;
+        if (order > 0) break;
+        at++;
+    }
+    if (entry->signatures_count == VALIDATORS_MAX) return;
+    memmove(&entry->signatures[at + 1], &entry->signatures[at],
+            (entry->signatures_count - at) * sizeof entry->signatures[0]);
+    entry->signatures[at] = (struct batch_signature){*signer, *signature};
+    entry->signatures_count += 1;
+    uint64_t total;
+    const uint64_t power = signers_power(sequencer, entry, &total);
+    if (entry->quorum_ms == 0 &&
+        power >= quorum_power(sequencer->config.consensus.fault_model, total)) {
+        entry->quorum_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
+        sequencer->batches.check_at_ms = 0;
+    }
+}
+
+static const struct secp_signature *own_signature(const struct sequencer *sequencer,
+                                                  const struct batch_entry *entry) {
+    const struct address *own = &sequencer->config.consensus.signer.address;
+    for (uint32_t i = 0; i < entry->signatures_count; i++) {
+        if (address_equal(&entry->signatures[i].signer, own))
+            return &entry->signatures[i].signature;
+    }
+    return NULL;
+}
+
+static void sign(struct sequencer *sequencer, struct batch_entry *entry) {
+    const struct signer *signer = &sequencer->config.consensus.signer;
+    const struct batch_statement *statement = &entry->statement;
+    if (own_signature(sequencer, entry) == NULL) {
+        const struct hash32 digest = batch_digest(&sequencer->config.batch_domain, statement);
+        struct secp_signature signature;
+        signer->sign(signer->context, &digest, &signature);
+        signature_add(sequencer, entry, &signer->address, &signature);
+    }
+    entry->signed_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
+    struct message *message = sequencer_message(sequencer, MESSAGE_BATCH_SIGN);
+    message->batch_first = statement->first;
+    message->batch_last = statement->last;
+    message->da_height = statement->da_height;
+    message->da_commitment = statement->da_commitment;
+    message->batch_parent_hash = statement->parent_hash;
+    message->batch_last_hash = statement->last_hash;
+    message->batch_state_root = statement->state_root;
+    const struct secp_signature *signature = own_signature(sequencer, entry);
+    if (signature == NULL) return; /* more validators than a settlement has room for */
+    message->batch_signature = *signature;
+    sequencer_broadcast(sequencer, MESSAGE_CLASS_SYNC);
+}
+
+static void sign_run(struct sequencer *sequencer) {
+    struct batches *batches = &sequencer->batches;
+    if (!batches->has_settlement || !sequencer_is_validator(sequencer)) return;
+    uint32_t sent = 0;
+    for (uint32_t i = 0; i < batches->count && sent < BATCH_MESSAGES_MAX; i++) {
+        struct batch_entry *entry = entry_at(batches, i);
+        if (entry->state != BATCH_PUBLISHED) continue;
+        if (entry->signed_ms != 0 && sequencer->now_ms - entry->signed_ms < BATCH_ASK_MS) continue;
+        sign(sequencer, entry);
+        sent += 1;
+    }
+}
+
+static bool is_same_statement(const struct batch_statement *statement,
+                              const struct message *message) {
+    return statement->da_height == message->da_height &&
+           hash_equal(&statement->da_commitment, &message->da_commitment) &&
+           hash_equal(&statement->parent_hash, &message->batch_parent_hash) &&
+           hash_equal(&statement->last_hash, &message->batch_last_hash) &&
+           hash_equal(&statement->state_root, &message->batch_state_root);
+}
+
+static bool may_sign(const struct sequencer *sequencer, const struct address *signer) {
+    if (validator_set_find(&sequencer->current, signer) >= 0) return true;
+    if (validator_set_find(&sequencer->next, signer) >= 0) return true;
+    const struct l1_facts *facts = sequencer_l1_newest(sequencer);
+    for (uint32_t i = 0; facts != NULL && i < facts->validators_count; i++) {
+        if (address_equal(&facts->validators[i].address, signer)) return true;
+    }
+    return false;
+}
+
+void batches_on_signature(struct sequencer *sequencer, const struct message *message) {
+    struct batch_entry *entry =
+        entry_find(&sequencer->batches, message->batch_first, message->batch_last);
+    if (entry == NULL || !may_sign(sequencer, &message->batch_signer)) return;
+    if (entry->state != BATCH_PUBLISHED) { /* whoever signs has seen it there */
+        batches_on_receipt_message(sequencer, message);
+        return;
+    }
+    if (!is_same_statement(&entry->statement, message)) return;
+    signature_add(sequencer, entry, &message->batch_signer, &message->batch_signature);
+}
+
+/* --- settlement */
+
+static void settle(struct sequencer *sequencer, struct batch_entry *entry) {
+    struct settlement *settlement = arena_alloc(&sequencer->step, sizeof *settlement);
+    CHECK(settlement != NULL);
+    const struct batch_statement *statement = &entry->statement;
+    memset(settlement, 0, sizeof *settlement);
+    settlement->first = statement->first;
+    settlement->last = statement->last;
+    settlement->parent_hash = statement->parent_hash;
+    settlement->last_hash = statement->last_hash;
+    settlement->state_root = statement->state_root;
+    settlement->da_height = statement->da_height;
+    settlement->da_commitment = statement->da_commitment;
+    settlement->signatures_count = entry->signatures_count;
+    for (uint32_t i = 0; i < entry->signatures_count; i++) {
+        settlement->signatures[i].signer = entry->signatures[i].signer;
+        settlement->signatures[i].signature = entry->signatures[i].signature;
+    }
+    entry->settle_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
+    sequencer_push(sequencer, EFFECT_SETTLE)->settlement = settlement;
+}
+
+/* settle_run: the publisher of the oldest unsettled batch settles it and what follows it. */
+static void settle_run(struct sequencer *sequencer) {
+    struct batches *batches = &sequencer->batches;
+    if (!batches->has_settlement || batches->count == 0) return;
+    const struct batch_entry *oldest = entry_at(batches, 0);
+    if (oldest->statement.first != batches->settled + 1 || oldest->quorum_ms == 0) return;
+    if (!is_our_turn(sequencer, &oldest->publisher, oldest->quorum_ms)) return;
+    for (uint32_t i = 0; i < batches->count && i < BATCH_SETTLE_AHEAD; i++) {
+        struct batch_entry *entry = entry_at(batches, i);
+        if (entry->state != BATCH_PUBLISHED || entry->quorum_ms == 0) return;
+        const bool is_due =
+            entry->settle_ms == 0 || sequencer->now_ms - entry->settle_ms >= BATCH_SETTLE_MS;
+        if (is_due) settle(sequencer, entry);
+    }
+}
+
+void batches_on_settled(struct sequencer *sequencer, const struct l1_facts *facts) {
+    struct batches *batches = &sequencer->batches;
+    if (!batches->is_enabled || facts->settled_last_block <= batches->settled) return;
+    batches->settled = facts->settled_last_block;
+    batches->is_dirty = true;
+    batches->check_at_ms = 0;
+}
+
+/* --- by the clock */
+
+void batches_run(struct sequencer *sequencer) {
+    struct batches *batches = &sequencer->batches;
+    if (!batches->is_enabled || sequencer->now_ms < batches->check_at_ms) return;
+    scan(sequencer);
+    entries_release(batches);
+    verify_run(sequencer);
+    publish_run(sequencer);
+    sign_run(sequencer);
+    settle_run(sequencer);
+    if (batches->is_dirty) journal_write(sequencer);
+    const bool has_more = batches->scanned < sequencer->head_height &&
+                          batches->count < BATCHES_MAX && sequencer->config.archive.summary != NULL;
+    batches->check_at_ms = has_more              ? sequencer->now_ms + 1
+                           : batches->count != 0 ? sequencer->now_ms + BATCH_CHECK_MS
+                                                 : UINT64_MAX;
+}
+
+uint64_t batches_deadline(const struct sequencer *sequencer) {
+    return sequencer->batches.check_at_ms;
+}

@@ -1,0 +1,382 @@
+#pragma once
+/* The inside of the sequencer, shared by its files and by nobody else:
+ *   sequencer.c            creation, inputs, the clock, what others may ask
+ *   sequencer_consensus.c  consensus inputs and effects, messages about votes, handover
+ *   sequencer_blocks.c     candidate blocks, jobs, commits
+ *   sequencer_rotation.c   validator sets, scheduled proposers, L1 origin
+ *   sequencer_sync.c       peers, and blocks that others have committed
+ *   sequencer_items.c      the pool's door: admission, gossip, acknowledgement
+ *   sequencer_batch.c      batches, receipts, settlements */
+#include "base/check.h"
+#include "sequencer/batch.h"
+#include "sequencer/byte_heap.h"
+#include "sequencer/message.h"
+#include "sequencer/pool.h"
+#include "sequencer/sequencer.h"
+
+#define PEERS_MAX          160
+#define L1_RING            64
+#define CORE_INPUTS_MAX    64
+#define SYNC_WINDOW        64
+#define SYNC_BYTES         (48u << 20)
+#define SYNC_UNIT_BYTES    4096u
+#define SYNC_TIMEOUT_MS    5000u
+#define SYNC_PATIENCE_MS   600u   /* behind by one block for so long: ask for it */
+#define PEER_STRIKE_MS     5000u  /* a peer that failed us is not asked for so long, */
+#define PEER_STRIKES_MAX   7u     /* doubled each time at most so often */
+#define ORIGIN_AGE_MS      2000u  /* a proposer has known an L1 origin for at least so long */
+#define TIME_AHEAD_MS_MAX  10000u /* blocks from further in the future are not voted for */
+#define STEP_ARENA_BYTES   (28u << 20)
+#define BUILD_ITEMS_MAX    32768u
+#define BUILD_BYTES_MAX    (BLOCK_PACKAGE_BYTES_MAX - (512u << 10))
+#define BUILD_WEIGHT_TIMES 8u /* weights are upper bounds: this often a block's worth is tried */
+#define EVIDENCE_KNOWN     64u
+#define STOP_MS_MAX        5000u
+
+/* --- candidate blocks: a candidate's index is the executor's slot */
+
+enum candidate_state {
+    CANDIDATE_FREE,
+    CANDIDATE_HELD,      /* bytes are here, not executed */
+    CANDIDATE_EXECUTING, /* a job is out */
+    CANDIDATE_VALID,
+    CANDIDATE_INVALID,
+    CANDIDATE_COMMITTING,
+};
+
+struct candidate {
+    enum candidate_state state;
+    uint64_t height;
+    uint32_t round;     /* the newest in which it was proposed; BUILD: for which */
+    struct hash32 hash; /* zero while it is being built */
+    bool is_wanted;     /* consensus waits for CHECKED */
+    bool is_doubted;    /* only our own view of L1 or time refused it */
+    bool waits_for_l1;  /* checked once an L1 view brings its origin */
+    bool is_synced;     /* from block sync: committed with `commit` once executed */
+    bool has_proposal;
+    struct vote proposal; /* the newest signed proposal of it */
+    bool is_sent;         /* our own proposal left with its bytes in `sent_round` */
+    uint32_t sent_round;
+    struct bytes package;
+    struct frame frame;
+    struct hash32 sync_peer;
+    struct commit commit; /* is_synced, COMMITTING */
+    struct block_job job;
+    struct block_outcome outcome;
+    uint8_t *memory;         /* BLOCK_PACKAGE_BYTES_MAX: the package */
+    uint8_t *commit_memory;  /* COMMIT_BYTES_MAX: job.commit */
+    struct address *senders; /* BLOCK_TRANSACTIONS_MAX */
+};
+
+/* --- peers and sync */
+
+struct peer {
+    struct hash32 id;
+    bool is_connected;
+    bool is_slow;    /* did not acknowledge in time: not waited for */
+    bool is_dumping; /* gets the whole pool, in chunks */
+    uint64_t height; /* committed, as it says */
+    uint64_t request_first, request_deadline_ms;
+    uint32_t request_count; /* 0: nothing is asked of it */
+    uint64_t struck_until_ms;
+    uint32_t strikes;
+    uint64_t dump_cursor;
+};
+
+struct sync_block {
+    uint64_t height; /* 0: empty */
+    struct hash32 peer;
+    uint8_t *memory; /* package, then commit */
+    size_t package_bytes, commit_bytes;
+};
+
+struct l1_known {
+    struct l1_facts facts;
+    uint64_t received_ms;
+};
+
+/* --- batches */
+
+#define BATCHES_MAX          128u
+#define BATCH_RECEIPTS_KEPT  32u
+#define BATCH_CHECK_MS       500u    /* what waits for time is looked at so often */
+#define BATCH_SCAN_MAX       256u    /* blocks read again in one step, after a restart */
+#define BATCH_ASK_MS         10000u  /* VERIFY_DA and signatures are repeated after so long */
+#define BATCH_PUBLISH_MS     120000u /* PUBLISH is repeated after so long */
+#define BATCH_SETTLE_MS      300000u /* SETTLE is repeated after so long */
+#define BATCH_MESSAGES_MAX   16u     /* of one kind in one step */
+#define BATCH_SETTLE_AHEAD   8u      /* settlements under way at once */
+#define BATCH_PATIENCE_TIMES 4u      /* whoever is connected gets this often batch_takeover_ms */
+
+enum batch_state { BATCH_CLOSED, BATCH_PUBLISHING, BATCH_PUBLISHED };
+
+struct batch_signature {
+    struct address signer;
+    struct secp_signature signature;
+};
+
+struct batch_entry {
+    struct batch_statement statement; /* DA fields once it is published */
+    struct address publisher;         /* who is to publish it first */
+    enum batch_state state;
+    uint64_t closed_ms;
+    uint64_t scan_from; /* the DA height known when it was closed: it cannot lie lower */
+    bool is_restored;   /* we may have published it before a restart */
+    bool is_verifying;  /* a peer's receipt is being looked at */
+    uint64_t claim_height;
+    struct hash32 claim_commitment;
+    uint64_t asked_ms;  /* VERIFY_DA or PUBLISH was asked for */
+    uint64_t signed_ms; /* we signed and said so; 0: not yet */
+    uint64_t quorum_ms; /* enough have signed since; 0: not yet */
+    uint64_t settle_ms; /* EFFECT_SETTLE went out; 0: not yet */
+    uint32_t signatures_count;
+    struct batch_signature signatures[VALIDATORS_MAX]; /* ascending by signer */
+};
+
+struct batch_receipt {
+    uint64_t first, last, da_height;
+    struct hash32 da_commitment;
+};
+
+struct batches {
+    bool is_enabled;
+    bool has_settlement;       /* the chain has an L1 */
+    bool is_dirty;             /* the journal is behind */
+    uint64_t first;            /* of the open batch */
+    uint64_t scanned;          /* last block that is counted into it */
+    uint64_t bytes;            /* of blocks [first, scanned] */
+    struct hash32 parent_hash; /* of block first - 1 */
+    uint64_t published;        /* last block of the published prefix */
+    uint64_t settled;          /* last block settled, by the newest L1 view */
+    uint64_t da_height;        /* the highest seen */
+    uint64_t check_at_ms;      /* UINT64_MAX: nothing waits */
+    uint32_t begin, count;     /* ring of entries, in order of blocks */
+    struct batch_entry *entries;
+    struct batch_receipt receipts[BATCH_RECEIPTS_KEPT];
+    uint32_t receipts_next;
+};
+
+/* --- acknowledgement of items */
+
+#define WAITS_MAX   4096u
+#define WAIT_MS_MAX 250u
+#define FLUSH_MS    1u
+#define RESEND_MS   2000u
+#define REPLIES_MAX 128u /* in one step */
+#define PEER_WORDS  ((PEERS_MAX + 63) / 64)
+
+struct wait {
+    bool is_used;
+    uint64_t request;
+    struct item item; /* only the hash means something */
+    uint64_t deadline_ms;
+    uint64_t peers[PEER_WORDS]; /* who has not said yet that it holds the item */
+};
+
+struct held_list {
+    uint32_t count;
+    struct hash32 hashes[MESSAGE_HELD_MAX];
+};
+
+struct items {
+    struct wait *waits; /* ring, in the order of deadlines */
+    uint32_t waits_begin, waits_count;
+    uint32_t flush_count; /* items accepted and not yet sent */
+    struct hash32 flush[MESSAGE_HELD_MAX];
+    uint64_t flush_at_ms;   /* UINT64_MAX: nothing to send */
+    struct held_list *held; /* per peer */
+    uint64_t resend_cursor, resend_at_ms;
+    bool is_resending;
+};
+
+/* --- the whole */
+
+enum height_state {
+    HEIGHT_HELD,       /* not begun: idle, or behind */
+    HEIGHT_RUNNING,    /* consensus works on it */
+    HEIGHT_COMMITTING, /* EFFECT_COMMIT is out */
+};
+
+struct sequencer {
+    struct sequencer_config config;
+    uint64_t blocks_per_rotation, block_time_ms;
+    uint64_t now_ms, unix_ms;
+    struct effects *effects; /* of this step */
+    struct arena step;       /* what effects point at */
+    struct arena scratch;    /* for one call */
+    bool is_halted;
+    const char *halt_text;
+
+    /* the head */
+    const struct chain_view *view;
+    uint64_t head_height;
+    struct validator_set head_validators;
+    uint8_t *head_commit; /* COMMIT_BYTES_MAX */
+    size_t head_commit_bytes;
+    uint64_t committed_ms; /* 0: none since the start */
+
+    /* the next height */
+    enum height_state height_state;
+    uint64_t propose_at_ms, idle_until_ms;
+    bool is_woken;
+    struct validator_set current, advanced, next; /* next.count 0: not named yet */
+    struct hash32 current_hash, next_hash;
+    uint32_t scheduled_index;
+    uint32_t build_items_max;
+
+    /* consensus */
+    struct consensus *core;
+    struct consensus_effects *core_effects;
+    struct consensus_input *core_inputs; /* ring */
+    uint32_t core_begin, core_count;
+    bool has_record;
+    struct consensus_record record; /* the newest persisted */
+    struct commit record_polka;
+    bool has_record_polka;
+    bool is_record_given;
+    struct vote evidence_known[EVIDENCE_KNOWN];
+    uint32_t evidence_next;
+    bool has_handover;
+    struct vote handover;
+    bool is_stopping, is_stopped;
+    uint64_t stop_deadline_ms;
+
+    struct candidate candidates[EXECUTOR_SLOTS];
+    struct item *build_items;
+    uint8_t *build_bytes;
+    uint8_t *set_bytes; /* next_validators of the block being built */
+
+    /* L1 */
+    struct l1_known *l1; /* ring of L1_RING */
+    uint32_t l1_count;   /* ever */
+
+    /* peers */
+    struct peer peers[PEERS_MAX];
+    uint64_t highest_seen;
+    bool is_syncing;
+    uint64_t behind_since_ms; /* 0: not behind */
+    struct byte_heap sync_heap;
+    struct sync_block sync[SYNC_WINDOW];
+
+    struct pool *pool;
+    struct items items;
+    struct batches batches;
+    struct message *message; /* being written */
+    struct sequencer_status counts;
+};
+
+/* --- sequencer.c */
+struct effect *sequencer_push(struct sequencer *sequencer, enum effect_kind kind);
+struct effect *sequencer_event(struct sequencer *sequencer, enum sequencer_event event,
+                               uint64_t value, const char *text);
+/* sequencer_message clears and returns the message to fill; sequencer_send and _broadcast encode
+ * it. */
+struct message *sequencer_message(struct sequencer *sequencer, enum message_kind kind);
+void sequencer_send(struct sequencer *sequencer, const struct hash32 *peer,
+                    enum message_class class);
+void sequencer_broadcast(struct sequencer *sequencer, enum message_class class);
+/* sequencer_halt stops voting and proposing for good. */
+void sequencer_halt(struct sequencer *sequencer, const char *text);
+static inline bool sequencer_is_validator(const struct sequencer *sequencer) {
+    const struct address *own = &sequencer->config.consensus.signer.address;
+    return !address_is_zero(own) && validator_set_find(&sequencer->current, own) >= 0;
+}
+
+/* --- sequencer_consensus.c */
+void sequencer_core_push(struct sequencer *sequencer, const struct consensus_input *input);
+/* sequencer_core_run lets consensus work on all inputs that wait. */
+void sequencer_core_run(struct sequencer *sequencer);
+/* sequencer_height_wait decides when the height after the head begins; _try begins it if it is
+ * time. */
+void sequencer_height_wait(struct sequencer *sequencer);
+void sequencer_height_try(struct sequencer *sequencer);
+void sequencer_on_vote(struct sequencer *sequencer, const struct hash32 *peer,
+                       const struct vote *vote);
+void sequencer_on_handover(struct sequencer *sequencer, const struct vote *vote);
+void sequencer_on_evidence(struct sequencer *sequencer, const struct vote *vote,
+                           const struct vote *conflicting, bool is_ours);
+void sequencer_on_stop(struct sequencer *sequencer);
+/* sequencer_stop_try passes the baton when nothing of ours is under way. */
+void sequencer_stop_try(struct sequencer *sequencer);
+void sequencer_restore_record(struct sequencer *sequencer, const struct sequencer_restore *restore);
+
+/* --- sequencer_blocks.c */
+struct candidate *sequencer_candidate(struct sequencer *sequencer, const struct hash32 *hash);
+/* sequencer_candidate_hold copies a package whose block hashes to `hash`; NULL: no slot is free, or
+ * it is not that block (then *is_bad). */
+struct candidate *sequencer_candidate_hold(struct sequencer *sequencer, uint64_t height,
+                                           const struct hash32 *hash, struct bytes package,
+                                           bool *is_bad);
+void sequencer_on_proposal(struct sequencer *sequencer, const struct hash32 *peer,
+                           const struct message *message);
+void sequencer_on_get_proposal(struct sequencer *sequencer, const struct hash32 *peer,
+                               const struct message *message);
+void sequencer_block_build(struct sequencer *sequencer, uint32_t round);
+void sequencer_block_check(struct sequencer *sequencer, const struct hash32 *hash);
+/* sequencer_block_execute asks for the job of a held candidate. */
+void sequencer_block_execute(struct sequencer *sequencer, struct candidate *candidate);
+void sequencer_block_commit(struct sequencer *sequencer, struct candidate *candidate,
+                            const struct commit *commit);
+void sequencer_on_executed(struct sequencer *sequencer, const struct block_outcome *outcome);
+void sequencer_on_committed(struct sequencer *sequencer, const struct input *input);
+
+/* --- sequencer_rotation.c */
+bool sequencer_is_rotation_first(const struct sequencer *sequencer, uint64_t height);
+/* sequencer_sets_begin prepares `advanced`, scheduled index and hashes of the head's next height.
+ */
+void sequencer_sets_begin(struct sequencer *sequencer);
+/* sequencer_sets_follow moves the sets on after `outcome` was committed. */
+void sequencer_sets_follow(struct sequencer *sequencer, const struct block_outcome *outcome);
+void sequencer_on_l1(struct sequencer *sequencer, const struct l1_facts *facts);
+const struct l1_facts *sequencer_l1_newest(const struct sequencer *sequencer);
+/* sequencer_origin_choose fills the frame's origin and next set, as the proposer of `round`. */
+void sequencer_origin_choose(struct sequencer *sequencer, uint32_t round, struct frame *frame,
+                             struct validator_set *next, bool *carries_next);
+enum origin_answer { ORIGIN_RIGHT, ORIGIN_WRONG, ORIGIN_DOUBTED, ORIGIN_UNKNOWN };
+/* sequencer_origin_check holds a proposed frame's origin and next set against what we know. */
+enum origin_answer sequencer_origin_check(struct sequencer *sequencer, const struct frame *frame);
+uint32_t sequencer_proposer_index(const struct sequencer *sequencer, uint32_t round);
+
+/* --- sequencer_sync.c */
+struct peer *sequencer_peer(struct sequencer *sequencer, const struct hash32 *id);
+void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, bool is_connected);
+void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, uint64_t height);
+void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
+                         const struct message *message);
+void sequencer_status_send(struct sequencer *sequencer, const struct hash32 *peer);
+/* sequencer_sync_run asks for missing blocks and executes the next one that is here. */
+void sequencer_sync_run(struct sequencer *sequencer);
+/* sequencer_sync_refused: the block from sync at head + 1 was no good; its sender is not asked
+ * again soon. */
+void sequencer_sync_refused(struct sequencer *sequencer, const struct hash32 *peer,
+                            const char *text);
+void sequencer_strike(struct sequencer *sequencer, const struct hash32 *peer, const char *text);
+uint64_t sequencer_sync_deadline(const struct sequencer *sequencer);
+
+/* --- sequencer_items.c */
+size_t items_bytes(const struct sequencer_limits *limits);
+void items_create(struct sequencer *sequencer, struct arena *arena);
+struct admit_context sequencer_admit_context(const struct sequencer *sequencer);
+void sequencer_on_item(struct sequencer *sequencer, const struct input *input);
+void sequencer_on_held(struct sequencer *sequencer, const struct hash32 *peer,
+                       const struct message *message);
+/* sequencer_items_run sends what is due, answers what is acknowledged, and feeds new peers. */
+void sequencer_items_run(struct sequencer *sequencer);
+void sequencer_items_peer_gone(struct sequencer *sequencer, uint32_t peer_index);
+uint64_t sequencer_items_deadline(const struct sequencer *sequencer);
+/* sequencer_items_find_senders fills who sent a package's transactions as far as the pool knows. */
+size_t sequencer_items_find_senders(struct sequencer *sequencer, struct bytes ethereum_block,
+                                    struct address *senders);
+
+/* --- sequencer_batch.c */
+size_t batches_bytes(void);
+void batches_create(struct sequencer *sequencer, struct arena *arena,
+                    const struct sequencer_restore *restore);
+void batches_on_committed(struct sequencer *sequencer, const struct block_outcome *outcome);
+void batches_on_receipt(struct sequencer *sequencer, const struct input *input);
+void batches_on_receipt_message(struct sequencer *sequencer, const struct message *message);
+void batches_on_signature(struct sequencer *sequencer, const struct message *message);
+void batches_on_settled(struct sequencer *sequencer, const struct l1_facts *facts);
+void batches_on_peer(struct sequencer *sequencer, const struct hash32 *peer);
+void batches_run(struct sequencer *sequencer);
+uint64_t batches_deadline(const struct sequencer *sequencer);
