@@ -10,6 +10,7 @@
 #include "base/verdict.h"
 #include "chain/block.h"
 #include "chain/fork.h"
+#include "chain/genesis.h"
 #include "chain/receipt.h"
 #include "chain/transaction.h"
 #include "evm/evm.h"
