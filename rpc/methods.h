@@ -1,5 +1,6 @@
 #pragma once
 /* Every method: name, function, how many parameters, and whether it needs a worker. */
+#include "rpc/method.h"
 
 /*    name                                       function                  min max heavy */
 #define METHODS(X)                                                                                 \
@@ -61,7 +62,5 @@
     X("baton_getFrame", baton_get_frame, 1, 1, false)
 
 #define X(name, function, min, max, heavy) enum method_result function(struct call *call);
-struct call;
-#include "rpc/method.h"
 METHODS(X)
 #undef X
