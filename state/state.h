@@ -47,12 +47,15 @@ struct bytes state_code(struct state *state, const struct address *address);
 /* state_has_storage: the account has a non-empty storage root (EIP-7610). */
 bool state_has_storage(struct state *state, const struct address *address);
 
+/* The setters make the account exist, as state_touch does; code is copied. */
 void state_set_balance(struct state *state, const struct address *address,
                        const struct u256 *balance);
+/* state_set_nonce: as above. */
 void state_set_nonce(struct state *state, const struct address *address, uint64_t nonce);
+/* state_set_code: as above; empty code is no code. */
 void state_set_code(struct state *state, const struct address *address, struct bytes code);
-/* state_touch marks an account so that EIP-161 deletes it if it is empty at the transaction's end.
- */
+/* state_touch marks an account so that EIP-161 deletes it if it is empty at the transaction's end;
+ * one that does not exist comes to exist, empty. */
 void state_touch(struct state *state, const struct address *address);
 /* state_create_account resets code, nonce and storage of a new contract's account, keeps its
  * balance, and marks it as created in this transaction (EIP-6780). */

@@ -103,6 +103,7 @@ MUST_USE enum err trie_prove(struct trie *trie, const struct hash32 *key, struct
 size_t trie_key(const struct hash32 *owner, const struct hash32 *path, unsigned depth,
                 uint8_t out[TRIE_KEY_BYTES_MAX]);
 
+/* trie_nibble is nibble `index` of a key, 0..63. */
 static inline unsigned trie_nibble(const struct hash32 *key, unsigned index) {
     return index % 2 == 0 ? key->bytes[index / 2] >> 4 : key->bytes[index / 2] & 15u;
 }
