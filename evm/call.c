@@ -32,14 +32,14 @@ static enum evm_status run_precompile(struct evm *evm, const struct precompile *
     *gas_left = 0;
     const uint64_t cost = precompile->gas(message->input);
     if (cost > (uint64_t)message->gas) return EVM_OUT_OF_GAS;
-    if (message->input.size > evm->return_capacity) {
+    struct buffer out = buffer_over(evm->return_buffer, evm->return_capacity);
+    arena_reset(&evm->scratch);
+    const bool is_valid = precompile->run(message->input, &evm->scratch, &out);
+    if (out.overflow) {
         evm->error = ERR_LIMIT;
         return EVM_OUT_OF_GAS;
     }
-    struct buffer out = buffer_over(evm->return_buffer, evm->return_capacity);
-    arena_reset(&evm->scratch);
-    if (!precompile->run(message->input, &evm->scratch, &out)) return EVM_PRECOMPILE_FAILURE;
-    CHECK(!out.overflow);
+    if (!is_valid) return EVM_PRECOMPILE_FAILURE;
     evm->return_data = buffer_bytes(&out);
     *gas_left = message->gas - (int64_t)cost;
     return EVM_SUCCESS;

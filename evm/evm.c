@@ -14,7 +14,7 @@
 #define ANALYSES_BYTES ((size_t)96 << 20)
 #define LOGS_BYTES     ((size_t)64 << 20)
 #define RETURN_BYTES   ((size_t)32 << 20)
-#define SCRATCH_BYTES  ((size_t)16 << 20)
+#define SCRATCH_BYTES  ((size_t)32 << 20)
 #define STACKS_BYTES   ((size_t)FRAMES_MAX * STACK_WORDS_MAX * sizeof(struct u256) + 64)
 
 #define SYSTEM_GAS 30000000

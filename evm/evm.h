@@ -15,9 +15,9 @@
 #include "evm/host.h"
 
 #define EVM_CALL_DEPTH_MAX 1024
-/* Virtual memory for one executor: 1,025 frames' stacks (32 KiB each), EVM memory (more than 1 MiB in
- * each of 1,024 frames, as official tests have it with 2 G gas), code analyses, logs.
- * Reserved, not committed: pages cost only when touched. */
+/* Virtual memory for one executor: 1,025 frames' stacks (32 KiB each), EVM memory (more than 1 MiB
+ * in each of 1,024 frames, as official tests have it with 2 G gas), code analyses, logs. Reserved,
+ * not committed: pages cost only when touched. */
 #define EVM_ARENA_BYTES ((size_t)1536 << 20)
 
 struct evm; /* boot lifetime; holds the frames' memory and the cache of code analyses */

@@ -2,15 +2,8 @@
 
 #include <string.h>
 
-/*    address, first fork, text, functions' name */
-#define PRECOMPILES(X)                                                                             \
-    X(0x01, FRONTIER, "ECREC", ecrecover)                                                          \
-    X(0x02, FRONTIER, "SHA256", sha256_precompile)                                                 \
-    X(0x03, FRONTIER, "RIPEMD160", ripemd160)                                                      \
-    X(0x04, FRONTIER, "ID", identity)
-
 static const struct precompile precompiles[] = {
-#define X(address, first, text, name) {address, FORK_##first, text, name##_gas, name##_run},
+#define X(address, first, text, gas, run) {address, FORK_##first, text, gas, run},
     PRECOMPILES(X)
 #undef X
 };

@@ -32,10 +32,10 @@ bool ecrecover_run(struct bytes input, struct arena *scratch, struct buffer *out
     return true;
 }
 
-uint64_t sha256_precompile_gas(struct bytes input) {
+uint64_t sha256_gas(struct bytes input) {
     return precompile_word_gas(input, 60, 12);
 }
-bool sha256_precompile_run(struct bytes input, struct arena *scratch, struct buffer *out) {
+bool sha256_run(struct bytes input, struct arena *scratch, struct buffer *out) {
     (void)scratch;
     const struct hash32 hash = sha256(input);
     buffer_append(out, hash_bytes(&hash));

@@ -1,0 +1,151 @@
+#pragma once
+/* The prime field of the curve alt_bn128 (EIP-196) and its quadratic extension.
+ *
+ * Elements are in Montgomery form: a is kept as a * 2^256 mod p, always reduced, so that equal
+ * numbers have equal limbs (P. L. Montgomery, "Modular multiplication without trial division",
+ * 1985; the interleaved form is CIOS of Koc, Acar and Kaliski, 1996).  p is below 2^254, so that no
+ * intermediate sum overflows four limbs.  The extension is Fp[i] / (i^2 + 1).  Internal to evm/. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/u256.h"
+
+struct fp {
+    uint64_t limb[4]; /* least significant first */
+};
+struct fp2 {
+    struct fp a, b; /* a + b i */
+};
+
+#define FP_MODULUS                                                                                 \
+    ((struct fp){{0x3c208c16d87cfd47, 0x97816a916871ca8d, 0xb85045b68181585d, 0x30644e72e131a029}})
+#define FP_ONE                                                                                     \
+    ((struct fp){{0xd35d438dc58f0d9d, 0x0a78eb28f5c70b3d, 0x666ea36f7879462c, 0x0e0a77c19a07df2f}})
+#define FP_ZERO ((struct fp){{0, 0, 0, 0}})
+
+typedef unsigned __int128 fp_wide;
+
+/* fp_reduce subtracts p once when a is not below it; `carry` is a's fifth limb. */
+static inline struct fp fp_reduce(const struct fp *a, uint64_t carry) {
+    const struct fp modulus = FP_MODULUS;
+    struct fp out;
+    uint64_t borrow = 0;
+    for (int i = 0; i < 4; i++) {
+        const fp_wide wide = (fp_wide)a->limb[i] - modulus.limb[i] - borrow;
+        out.limb[i] = (uint64_t)wide;
+        borrow = (uint64_t)(wide >> 64) & 1;
+    }
+    const uint64_t keep = (uint64_t)0 - (uint64_t)(carry < borrow); /* a was below p */
+    for (int i = 0; i < 4; i++)
+        out.limb[i] = (a->limb[i] & keep) | (out.limb[i] & ~keep);
+    return out;
+}
+
+static inline struct fp fp_add(const struct fp *a, const struct fp *b) {
+    struct fp sum;
+    uint64_t carry = 0;
+    for (int i = 0; i < 4; i++) {
+        const fp_wide wide = (fp_wide)a->limb[i] + b->limb[i] + carry;
+        sum.limb[i] = (uint64_t)wide;
+        carry = (uint64_t)(wide >> 64);
+    }
+    return fp_reduce(&sum, carry);
+}
+
+static inline struct fp fp_sub(const struct fp *a, const struct fp *b) {
+    const struct fp modulus = FP_MODULUS;
+    struct fp out;
+    uint64_t borrow = 0;
+    for (int i = 0; i < 4; i++) {
+        const fp_wide wide = (fp_wide)a->limb[i] - b->limb[i] - borrow;
+        out.limb[i] = (uint64_t)wide;
+        borrow = (uint64_t)(wide >> 64) & 1;
+    }
+    const uint64_t add = (uint64_t)0 - borrow;
+    uint64_t carry = 0;
+    for (int i = 0; i < 4; i++) {
+        const fp_wide wide = (fp_wide)out.limb[i] + (modulus.limb[i] & add) + carry;
+        out.limb[i] = (uint64_t)wide;
+        carry = (uint64_t)(wide >> 64);
+    }
+    return out;
+}
+
+static inline struct fp fp_neg(const struct fp *a) {
+    return fp_sub(&FP_ZERO, a);
+}
+
+/* fp_mul is the Montgomery product a * b / 2^256 mod p. */
+static inline struct fp fp_mul(const struct fp *a, const struct fp *b) {
+    const struct fp modulus = FP_MODULUS;
+    uint64_t t[5] = {0};
+    for (int i = 0; i < 4; i++) {
+        fp_wide wide = 0;
+        for (int j = 0; j < 4; j++) {
+            wide = (fp_wide)a->limb[j] * b->limb[i] + t[j] + (uint64_t)(wide >> 64);
+            t[j] = (uint64_t)wide;
+        }
+        t[4] = (uint64_t)(wide >> 64);
+        const uint64_t q = t[0] * 0x87d20782e4866389u; /* -1/p mod 2^64 */
+        wide = (fp_wide)q * modulus.limb[0] + t[0];
+        for (int j = 1; j < 4; j++) {
+            wide = (fp_wide)q * modulus.limb[j] + t[j] + (uint64_t)(wide >> 64);
+            t[j - 1] = (uint64_t)wide;
+        }
+        t[3] = t[4] + (uint64_t)(wide >> 64);
+    }
+    const struct fp out = {{t[0], t[1], t[2], t[3]}};
+    return fp_reduce(&out, 0);
+}
+
+static inline struct fp fp_square(const struct fp *a) {
+    return fp_mul(a, a);
+}
+static inline struct fp fp_double(const struct fp *a) {
+    return fp_add(a, a);
+}
+static inline bool fp_is_zero(const struct fp *a) {
+    return (a->limb[0] | a->limb[1] | a->limb[2] | a->limb[3]) == 0;
+}
+static inline bool fp_equal(const struct fp *a, const struct fp *b) {
+    return ((a->limb[0] ^ b->limb[0]) | (a->limb[1] ^ b->limb[1]) | (a->limb[2] ^ b->limb[2]) |
+            (a->limb[3] ^ b->limb[3])) == 0;
+}
+
+/* fp_invert is a^(p-2); zero for zero. */
+struct fp fp_invert(const struct fp *a);
+/* fp_read takes 32 big-endian bytes; false when the number is not below p. */
+bool fp_read(const uint8_t in[32], struct fp *out);
+void fp_write(const struct fp *a, uint8_t out[32]);
+
+/* --- Fp2 */
+
+static inline struct fp2 fp2_add(const struct fp2 *x, const struct fp2 *y) {
+    return (struct fp2){fp_add(&x->a, &y->a), fp_add(&x->b, &y->b)};
+}
+static inline struct fp2 fp2_sub(const struct fp2 *x, const struct fp2 *y) {
+    return (struct fp2){fp_sub(&x->a, &y->a), fp_sub(&x->b, &y->b)};
+}
+static inline struct fp2 fp2_double(const struct fp2 *x) {
+    return fp2_add(x, x);
+}
+static inline struct fp2 fp2_neg(const struct fp2 *x) {
+    return (struct fp2){fp_neg(&x->a), fp_neg(&x->b)};
+}
+static inline struct fp2 fp2_conjugate(const struct fp2 *x) {
+    return (struct fp2){x->a, fp_neg(&x->b)};
+}
+static inline struct fp2 fp2_scale(const struct fp2 *x, const struct fp *k) {
+    return (struct fp2){fp_mul(&x->a, k), fp_mul(&x->b, k)};
+}
+static inline bool fp2_is_zero(const struct fp2 *x) {
+    return fp_is_zero(&x->a) && fp_is_zero(&x->b);
+}
+static inline bool fp2_equal(const struct fp2 *x, const struct fp2 *y) {
+    return fp_equal(&x->a, &y->a) && fp_equal(&x->b, &y->b);
+}
+struct fp2 fp2_mul(const struct fp2 *x, const struct fp2 *y);
+struct fp2 fp2_square(const struct fp2 *x);
+struct fp2 fp2_invert(const struct fp2 *x);
+/* fp2_mul_xi multiplies by 9 + i, the element that the twist and the tower are built on. */
+struct fp2 fp2_mul_xi(const struct fp2 *x);
