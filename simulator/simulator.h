@@ -1,0 +1,20 @@
+#pragma once
+/* `baton simulate`: a cluster on one thread, its bad days drawn from a seed, and every rule that
+ * must hold checked after every step (checker.h, world.h).
+ *
+ *   --seed S            one run; the same seed gives the same trace hash on every build
+ *   --seeds A..B        many, on all cores (--jobs N), with a progress line on standard error
+ *   --nodes N           otherwise drawn from the seed
+ *   --model M           crash or byzantine; otherwise drawn from the seed
+ *   --steps K           events until the faults stop (default 2500)
+ *   --without I,J,...   leaves faults out, by number
+ *   --trace             prints every event of the run
+ *   --shrink S          finds a shorter run that breaks the same rule
+ *   --report FILE       the JSON report goes there instead of standard output
+ *
+ * Exit code 0: no rule was broken, and what was to be tried happened.  1: a rule was broken.
+ * 2: the command line is wrong.  3: nothing was broken, but some fault or rule never happened,
+ * which is no pass. */
+
+/* simulator_main runs the command; argv[0] is "simulate". */
+int simulator_main(int argc, char **argv);

@@ -1,0 +1,262 @@
+#pragma once
+/* The world of one run: simulated time, a network, disks, clocks, and what goes wrong with them.
+ *
+ * A world knows nodes only through struct node_kind: it starts and stops them, gives them messages
+ * and the time, and decides what happens to each message and each write.  Everything follows from
+ * the seed: one thread, one queue of events ordered by (time, sequence).  A run has two parts.
+ * While `is_chaos` faults begin and end (faults.c); after the given number of steps they all end at
+ * once, and the cluster must make progress within RECOVERY_STEPS_MAX steps.  The checker looks at
+ * every step. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "chain/fork.h"
+#include "chain/validators.h"
+#include "consensus/commit.h"
+#include "consensus/signing.h"
+#include "simulator/random.h"
+
+#define WORLD_NODES_MAX    16
+#define WORLD_EVENTS_MAX   (1u << 16)
+#define WORLD_FAULTS_MAX   256 /* that can be left out by number (--without) */
+#define RECOVERY_STEPS_MAX 20000
+#define RECOVERY_HEIGHTS   4 /* that every correct node must commit once the faults stopped */
+
+/*       name              what happens */
+#define FAULT_LIST(X)                                                                              \
+    X(CRASH, "crash")               /* one node, at some effect of its next steps */               \
+    X(CRASH_ALL, "crash_all")       /* the whole cluster at once */                                \
+    X(PAUSE, "pause")               /* SIGSTOP, SIGCONT */                                         \
+    X(HANDOVER, "graceful_stop")    /* SIGTERM: passes the baton, stops */                         \
+    X(PARTITION, "partition")       /* two halves */                                               \
+    X(ISOLATE, "isolate")           /* one node from all */                                        \
+    X(ONE_WAY, "one_way_partition") /* messages pass in one direction only */                      \
+    X(LOSS, "loss")                 /* on all links */                                             \
+    X(DUPLICATION, "duplication")                                                                  \
+    X(REORDERING, "reordering")                                                                    \
+    X(DELAY, "delay")                                                                              \
+    X(SLOW_LINK, "slow_link") /* one node's links */                                               \
+    X(CLOCK_DRIFT, "clock_drift")                                                                  \
+    X(CLOCK_JUMP, "clock_jump")                                                                    \
+    X(DISK_SLOW, "disk_slow")                                                                      \
+    X(DISK_FULL, "disk_full")                                                                      \
+    X(EXECUTION_SLOW, "execution_slow")                                                            \
+    X(BUILD_LOST, "build_lost")      /* the proposer's executor never answers */                   \
+    X(VIEW_BEHIND, "l1_view_behind") /* valid blocks look invalid to one node */
+
+enum fault_kind {
+#define X(name, text) FAULT_##name,
+    FAULT_LIST(X)
+#undef X
+        FAULT_KINDS
+};
+
+/* What is counted: faults that happened one by one, rules that fired, attacks that were made. */
+#define COUNT_LIST(X)                                                                              \
+    X(MESSAGES_SENT, "messages_sent")                                                              \
+    X(MESSAGES_DELIVERED, "messages_delivered")                                                    \
+    X(MESSAGES_LOST, "messages_lost")                                                              \
+    X(MESSAGES_CUT, "messages_cut_by_partition")                                                   \
+    X(MESSAGES_DUPLICATED, "messages_duplicated")                                                  \
+    X(MESSAGES_REFUSED, "messages_refused")                                                        \
+    X(CRASHES, "crashes")                                                                          \
+    X(CRASHES_IN_STEP, "crashes_between_effects")                                                  \
+    X(RESTARTS, "restarts")                                                                        \
+    X(WRITES, "writes")                                                                            \
+    X(WRITES_LOST, "writes_lost")                                                                  \
+    X(WRITES_TORN, "writes_torn")                                                                  \
+    X(WRITES_FULL, "writes_refused_disk_full")                                                     \
+    X(BLOCKS, "blocks_committed")                                                                  \
+    X(BLOCKS_LATER_ROUND, "blocks_committed_after_round_0")                                        \
+    X(BLOCKS_SYNCED, "blocks_synced")                                                              \
+    X(SET_CHANGES, "validator_set_changes")                                                        \
+    X(RULE_PROPOSE_NEW, "rule_14_new_block")                                                       \
+    X(RULE_PROPOSE_VALID, "rule_14_valid_value")                                                   \
+    X(RULE_PREVOTE_BLOCK, "rule_22_28_prevote_block")                                              \
+    X(RULE_PREVOTE_NIL, "rule_22_28_57_prevote_nil")                                               \
+    X(RULE_LOCK, "rule_36_precommit_block")                                                        \
+    X(RULE_RELOCK, "rule_36_lock_moved")                                                           \
+    X(RULE_PRECOMMIT_NIL, "rule_44_61_precommit_nil")                                              \
+    X(RULE_SKIP, "rule_55_skip_round")                                                             \
+    X(RULE_ROUND_TIMEOUT, "rule_47_65_round_failed")                                               \
+    X(RULE_NEED, "block_fetched_after_quorum")                                                     \
+    X(RULE_EVIDENCE, "evidence_found")                                                             \
+    X(RULE_HANDOVER, "handover")                                                                   \
+    X(RULE_STICKY, "sticky_proposer_kept")                                                         \
+    X(RULE_RESTORED, "restarted_in_mid_height")                                                    \
+    X(BYZANTINE_EQUIVOCATIONS, "byzantine_equivocations")                                          \
+    X(BYZANTINE_WITHHELD, "byzantine_withheld")                                                    \
+    X(BYZANTINE_REPLAYS, "byzantine_replays")                                                      \
+    X(BYZANTINE_VOTES, "byzantine_votes_out_of_turn")                                              \
+    X(BYZANTINE_INVALID, "byzantine_invalid_blocks")                                               \
+    X(BYZANTINE_LIES, "byzantine_lies_in_sync")                                                    \
+    X(BYZANTINE_GARBAGE, "byzantine_garbage")
+
+enum count_kind {
+#define X(name, text) COUNT_##name,
+    COUNT_LIST(X)
+#undef X
+        COUNT_KINDS
+};
+
+struct world;
+
+/* How the world sees one kind of node.  `state` is the node's, made by create and kept over
+ * crashes; start forgets whatever was not written. */
+struct node_kind {
+    const char *name;
+    void *(*create)(struct world *world, uint32_t node);
+    void (*destroy)(void *state);
+    void (*start)(struct world *world, uint32_t node, void *state);
+    void (*crash)(struct world *world, uint32_t node, void *state);
+    void (*stop)(struct world *world, uint32_t node,
+                 void *state); /* graceful; world_stopped ends it */
+    void (*deliver)(struct world *world, uint32_t node, void *state, uint32_t from,
+                    struct bytes message);
+    void (*local)(struct world *world, uint32_t node, void *state, struct bytes message);
+    void (*tick)(struct world *world, uint32_t node, void *state);
+    uint64_t (*deadline_ms)(const void *state); /* by the node's clock; UINT64_MAX: none */
+    uint64_t (*height)(const void *state);      /* committed */
+};
+
+struct payload {
+    uint32_t references;
+    uint32_t size;
+    uint8_t data[];
+};
+
+enum event_kind { EVENT_DELIVER, EVENT_LOCAL, EVENT_TIMER, EVENT_RESTART, EVENT_FAULT_END };
+
+struct event {
+    uint64_t at_ms, sequence;
+    enum event_kind kind;
+    uint32_t node, from;
+    uint32_t incarnation; /* LOCAL, TIMER: dropped when the node was restarted meanwhile */
+    uint32_t fault;       /* FAULT_END */
+    struct payload *payload;
+};
+
+struct node {
+    void *state;
+    bool is_up, is_stopping, is_byzantine;
+    uint32_t incarnation;
+    uint64_t timer_at_ms;   /* the earliest timer event in the queue; UINT64_MAX: none */
+    uint64_t busy_until_ms; /* paused, or waiting for its disk */
+    uint64_t clock_us;      /* its monotonic clock at clock_world_ms */
+    uint64_t clock_world_ms;
+    int64_t clock_drift;       /* per mille of the world's time, above -1000 */
+    uint32_t effects_to_crash; /* crashes after so many effects; 0: does not */
+    uint32_t crash_down_ms;
+    bool is_disk_full, is_build_lost, is_view_behind;
+    uint32_t disk_ms, execution_ms; /* one write, one block */
+    uint32_t slow_ms;               /* added to each message from and to it */
+};
+
+struct fault {
+    enum fault_kind kind;
+    bool is_active;
+    uint32_t node;
+    uint64_t value;
+    uint64_t cuts[WORLD_NODES_MAX]; /* links cut by it: from -> set of receivers */
+};
+
+struct world_config {
+    uint64_t seed;
+    uint32_t nodes_count;
+    enum fault_model fault_model;
+    uint64_t steps; /* of chaos */
+    bool is_traced;
+    const struct node_kind *kind;
+    uint64_t without[WORLD_FAULTS_MAX / 64]; /* faults left out, by number */
+};
+
+struct checker; /* checker.h */
+
+/* A handful of random streams and one queue: see world.c for what a step is. */
+struct world {
+    struct world_config config;
+    struct random network_random, faults_random, node_random, byzantine_random;
+    uint64_t now_ms, sequence, steps;
+    bool is_chaos, has_failed;
+    char failure[512];
+    const char *failed_rule;
+    uint64_t trace; /* hash of everything that happened */
+
+    uint32_t nodes_count;
+    struct node nodes[WORLD_NODES_MAX];
+    struct event *queue; /* a heap */
+    uint32_t queue_count;
+
+    /* the network; faults change it */
+    uint64_t cuts[WORLD_NODES_MAX];                /* from -> receivers that are cut off */
+    uint64_t loss, duplication;                    /* per mille */
+    uint64_t delay_min_ms, delay_max_ms;           /* each message's */
+    uint64_t base_delay_min_ms, base_delay_max_ms; /* without faults */
+    uint64_t base_loss;
+    bool is_reordering;
+    uint64_t link_ms[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* when the last message on it arrives */
+    bool kinds_enabled[FAULT_KINDS];                    /* each seed tries some kinds only */
+    uint64_t fault_gap_ms;                              /* between faults, at most */
+    uint64_t healed_at_steps, recovery_height;
+    struct fault faults[WORLD_FAULTS_MAX];
+    uint32_t faults_count;
+    uint64_t next_fault_ms;
+
+    struct checker *checker;
+    uint64_t counts[COUNT_KINDS], fault_counts[FAULT_KINDS];
+};
+
+/* world_create draws a world from its seed; world_destroy frees it. */
+struct world *world_create(const struct world_config *config);
+void world_destroy(struct world *world);
+/* world_run runs it to its end, or to the first broken rule (has_failed, failure). */
+void world_run(struct world *world);
+
+/* --- for nodes */
+/* world_clock is the node's monotonic clock, which drifts and jumps forward. */
+uint64_t world_clock(struct world *world, uint32_t node);
+/* world_send gives a message to the network; world_local gives one to the node itself, later. */
+void world_send(struct world *world, uint32_t from, uint32_t to, struct bytes message);
+void world_local(struct world *world, uint32_t node, uint64_t delay_ms, struct bytes message);
+/* world_effect counts one effect that a node is about to perform.  False: it crashed just before.
+ */
+bool world_effect(struct world *world, uint32_t node);
+/* world_stopped ends a graceful stop. */
+void world_stopped(struct world *world, uint32_t node);
+
+enum write_fate {
+    WRITE_DONE,
+    WRITE_DONE_CRASHED, /* durable, and then the node crashed */
+    WRITE_LOST_CRASHED, /* crashed before anything was durable */
+    WRITE_TORN_CRASHED, /* crashed with a part of it on the disk */
+    WRITE_REFUSED,      /* disk full: the node must stop; it does so by world_crash */
+};
+/* world_write decides what becomes of one synced write.  The node stops unless it is WRITE_DONE. */
+enum write_fate world_write(struct world *world, uint32_t node);
+/* world_crash takes a node down for `down_ms`. */
+void world_crash(struct world *world, uint32_t node, uint64_t down_ms);
+
+/* world_count counts; world_trace mixes into the trace hash and, with --trace, prints. */
+static inline void world_count(struct world *world, enum count_kind kind) {
+    world->counts[kind]++;
+}
+void world_trace(struct world *world, const char *what, uint64_t node, uint64_t a, uint64_t b);
+void world_trace_hash(struct world *world, const char *what, uint64_t node, uint64_t a,
+                      const struct hash32 *hash);
+/* world_fail records the first broken rule and ends the run. */
+void world_fail(struct world *world, const char *rule, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* --- for the parts of the simulator */
+void world_push(struct world *world, struct event event);
+uint64_t world_delay(struct world *world, uint32_t from, uint32_t to);
+/* faults.c */
+void faults_init(struct world *world);
+void faults_begin_due(struct world *world);
+void faults_end(struct world *world, uint32_t fault);
+void faults_heal(struct world *world);
+const char *fault_name(enum fault_kind kind);
+const char *count_name(enum count_kind kind);
