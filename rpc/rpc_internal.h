@@ -53,9 +53,6 @@ struct waiting {
     uint64_t generation;
     uint64_t deadline_ms;
     bool is_used;
-    bool is_sync;        /* eth_sendRawTransactionSync: waits for the receipt */
-    struct hash32 hash;
-    bool is_admitted;
 };
 
 struct subscriptions;
@@ -94,8 +91,6 @@ enum err submit_create(struct rpc *rpc);
 void submit_destroy(struct rpc *rpc);
 /* submit_expire answers what waited too long; called now and then by service thread 0. */
 void submit_expire(struct rpc *rpc);
-/* submit_block_committed answers sync submissions whose receipt is there. */
-void submit_block_committed(struct rpc *rpc, uint64_t number);
 
 /* server.c */
 void service_complete(struct service *service, struct task *task);
@@ -113,6 +108,10 @@ void subscriptions_destroy(struct rpc *rpc);
 void subscriptions_session_closed(struct rpc *rpc, uint64_t session_id);
 void subscriptions_block(struct rpc *rpc, uint64_t number);
 void subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded);
+
+/* filters.c */
+enum err filters_create(struct rpc *rpc);
+void filters_destroy(struct rpc *rpc);
 
 uint64_t rpc_now_ms(void);
 uint64_t rpc_now_us(void);

@@ -45,7 +45,8 @@ void session_close(struct service *service, struct session *session) {
     while (session->out != NULL)
         session_pop(session);
     free(session->body);
-    if (session->is_websocket) subscriptions_session_closed(service->rpc, session->id);
+    if (session->is_websocket && service->rpc->subscriptions != NULL)
+        subscriptions_session_closed(service->rpc, session->id);
     *session = (struct session){.is_open = false};
     atomic_fetch_sub(&service->connections, 1);
 }
@@ -294,6 +295,7 @@ static enum err start_all(struct rpc *rpc, char error[256]) {
     rpc->counters = calloc(methods_count() + 1, sizeof *rpc->counters);
     if (rpc->counters == NULL) return ERR_MEMORY;
     TRY(submit_create(rpc));
+    TRY(filters_create(rpc));
     TRY(subscriptions_create(rpc));
     TRY(workers_start_rpc(rpc));
     for (unsigned i = 0; i < config->threads; i++) {
@@ -333,6 +335,7 @@ void rpc_stop(struct rpc *rpc) {
         pthread_join(service->thread, NULL);
     }
     if (rpc->workers_count > 0) workers_stop_rpc(rpc);
+    if (rpc->subscriptions != NULL) subscriptions_destroy(rpc); /* while sessions are there */
     for (unsigned i = 0; i < rpc->services_count; i++) {
         struct service *service = &rpc->services[i];
         drain(service);
@@ -343,7 +346,7 @@ void rpc_stop(struct rpc *rpc) {
         }
     }
     if (rpc->waiting != NULL) submit_destroy(rpc);
-    if (rpc->subscriptions != NULL) subscriptions_destroy(rpc);
+    if (rpc->filters != NULL) filters_destroy(rpc);
     free(rpc->counters);
     free(rpc);
 }
