@@ -112,7 +112,7 @@ enum err executor_write_end(struct arena *arena, size_t mark, struct buffer *buf
 enum err executor_finish(struct executor *executor, struct arena *arena,
                          struct block_outcome *out) {
     struct ethereum_block *block = &executor->block;
-    TRY(state_writes(block->state, &out->writes, &out->writes_count));
+    TRY(state_writes(block->world.state, &out->writes, &out->writes_count));
     size_t mark;
     struct buffer receipts = executor_write_begin(arena, &mark);
     receipts_store_encode(block->receipts, block->receipts_count, &receipts);

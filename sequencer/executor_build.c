@@ -133,7 +133,7 @@ static enum err frame_finish(struct build *build, struct hash32 *root) {
 /* root_replace puts the true frame hash where the system call put `stand_in`. */
 static enum err root_replace(struct build *build, const struct hash32 *stand_in,
                              const struct hash32 *root) {
-    struct state *state = build->executor->block.state;
+    struct state *state = build->executor->block.world.state;
     const uint64_t slot = build->out->header.timestamp % BEACON_RING + BEACON_RING;
     struct hash32 key = {{0}};
     be_write(key.bytes + 24, 8, slot);

@@ -1,0 +1,714 @@
+#pragma once
+/* A small cluster for tests: sequencers with executors and tables in memory, on one thread, with a
+ * clock of their own, messages that arrive in order a moment later, and a DA layer that is an
+ * array. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/keccak.h"
+#include "base/merkle.h"
+#include "base/rlp.h"
+#include "sequencer/batch.h"
+#include "sequencer/sequencer.h"
+#include "state/kv_memory.h"
+#include "workloads/ethereum.h"
+#include "workloads/system_contracts.h"
+
+#define NODES_MAX   5
+#define ACCOUNTS    8
+#define BLOCKS_MAX  600
+#define KV_BYTES    ((size_t)16 << 20)
+#define SLOT_BYTES  ((size_t)32 << 20)
+#define QUEUE_MAX   65536
+#define BLOBS_MAX   256
+#define FUNDS_ETHER 1000u
+
+struct stored_block {
+    struct bytes package, commit;
+    struct hash32 hash, state_root;
+    struct address proposer;
+    uint32_t round;
+};
+
+struct cluster;
+
+struct cluster_node {
+    struct cluster *cluster;
+    uint32_t index;
+    struct secp_key key;
+    struct address address;
+    struct hash32 peer_id;
+    bool is_up;
+    bool is_stopped;
+    bool is_cut; /* its messages are lost both ways */
+    void *memory;
+    size_t memory_bytes;
+    struct sequencer *sequencer;
+    void *executor_memory;
+    struct executor *executor;
+    struct kv_memory *kv;
+    struct chain_view view;     /* of what is durable */
+    struct chain_view given[2]; /* what the sequencer was told last, and before */
+    uint32_t given_next;
+    struct stored_block blocks[BLOCKS_MAX]; /* by height; 0: genesis */
+    struct block_outcome outcomes[EXECUTOR_SLOTS];
+    /* disk */
+    struct validator_set sets[BLOCKS_MAX]; /* by rotation */
+    struct bytes record, record_package, journal;
+    struct consensus_record record_decoded;
+    /* counts */
+    uint32_t accepted, refused, halted, evidence, publishes, settlements, invalid, syncs;
+    enum verdict last_verdict;
+    uint64_t last_request;
+    struct settlement last_settlement;
+    bool fail_commit;
+};
+
+enum packet_kind { PACKET_MESSAGE, PACKET_PEER, PACKET_EXECUTED, PACKET_COMMITTED, PACKET_DA };
+
+struct packet {
+    enum packet_kind kind;
+    uint32_t from, to;
+    uint64_t at_ms;
+    struct bytes bytes;
+    bool is_connected;
+    uint32_t slot;
+    enum err err;
+    uint64_t first, last, height;
+    struct hash32 commitment;
+};
+
+struct cluster {
+    struct chain_config config;
+    struct header genesis_header;
+    struct hash32 genesis_hash;
+    struct kv_memory *genesis_kv;
+    struct signing_domain domain, batch_domain;
+    uint32_t count;
+    uint64_t now_ms;
+    uint64_t takeover_ms, idle_ms;
+    bool is_on_demand;
+    struct cluster_node nodes[NODES_MAX];
+    struct packet *packets; /* ring, in the order of arrival */
+    size_t packets_begin, packets_count;
+    struct bytes blobs[BLOBS_MAX]; /* DA height is index + 1 */
+    size_t blobs_count;
+    bool is_da_down;
+    struct secp_key accounts[ACCOUNTS];
+    struct address account_addresses[ACCOUNTS];
+    struct effects *effects;
+};
+
+static inline void *memory_new(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    return memory;
+}
+
+static inline struct bytes bytes_keep(struct bytes in) {
+    uint8_t *copy = malloc(in.size + 1);
+    CHECK(copy != NULL);
+    if (in.size != 0) memcpy(copy, in.data, in.size);
+    return (struct bytes){copy, in.size};
+}
+
+static inline struct secp_key test_key(uint8_t kind, uint32_t index) {
+    uint8_t seed[8] = {'t', 'e', 's', 't', kind, 0, 0, (uint8_t)index};
+    struct secp_key key;
+    const struct hash32 hash = keccak256(BYTES_OF(seed));
+    memcpy(key.secret, hash.bytes, sizeof key.secret);
+    CHECK(secp_key_is_valid(&key));
+    return key;
+}
+
+/* --- genesis */
+
+static inline struct u256 ether(uint64_t count) {
+    const struct u256 wei = u256_from_u64(1000000000000000000u), factor = u256_from_u64(count);
+    return u256_mul(&wei, &factor);
+}
+
+static inline void genesis_make(struct cluster *cluster) {
+    static struct genesis_account accounts[SYSTEM_CONTRACTS_COUNT + ACCOUNTS];
+    memset(accounts, 0, sizeof accounts);
+    for (int i = 0; i < SYSTEM_CONTRACTS_COUNT; i++) {
+        accounts[i].address = system_contracts[i]->address;
+        accounts[i].code = system_contracts[i]->code;
+        accounts[i].nonce = 1;
+    }
+    for (uint32_t i = 0; i < ACCOUNTS; i++) {
+        cluster->accounts[i] = test_key(2, i);
+        cluster->account_addresses[i] = secp_key_address(&cluster->accounts[i]);
+        accounts[SYSTEM_CONTRACTS_COUNT + i].address = cluster->account_addresses[i];
+        accounts[SYSTEM_CONTRACTS_COUNT + i].balance = ether(FUNDS_ETHER);
+    }
+    struct genesis genesis = {.config = cluster->config,
+                              .accounts = accounts,
+                              .accounts_count = SYSTEM_CONTRACTS_COUNT + ACCOUNTS};
+    struct header *header = &genesis.header;
+    header->ommers_hash = KECCAK_EMPTY_LIST;
+    header->transactions_root = header->receipts_root = KECCAK_EMPTY_TRIE;
+    header->gas_limit = 30000000;
+    header->timestamp = 1700000000;
+    header->tail_fields = HEADER_TAIL_PRAGUE;
+    header->base_fee = u256_from_u64(1000000000);
+    header->withdrawals_root = KECCAK_EMPTY_TRIE;
+    header->requests_hash = sha256(BYTES_EMPTY);
+    cluster->genesis_kv = kv_memory_create(memory_new(KV_BYTES), KV_BYTES);
+    const struct kv_reader reader = kv_memory_reader(cluster->genesis_kv);
+    struct arena arena = arena_over(memory_new(SLOT_BYTES), SLOT_BYTES);
+    struct state *state;
+    const struct kv_write *writes;
+    size_t count;
+    CHECK(state_begin(&arena, &reader, &state) == ERR_OK);
+    CHECK(ethereum_genesis(&genesis, state, &arena, &cluster->genesis_header) == ERR_OK);
+    CHECK(state_writes(state, &writes, &count) == ERR_OK);
+    CHECK(kv_memory_apply(cluster->genesis_kv, writes, count) == ERR_OK);
+    cluster->genesis_hash = header_hash(&cluster->genesis_header);
+    munmap(arena.data, SLOT_BYTES);
+}
+
+/* --- a node */
+
+static inline void sign_with(void *context, const struct hash32 *digest,
+                             struct secp_signature *out) {
+    secp_sign(context, digest, out);
+}
+
+static inline void ancestor_hash(void *context, uint64_t number, struct hash32 *out) {
+    const struct cluster_node *node = context;
+    *out = number < BLOCKS_MAX ? node->blocks[number].hash : (struct hash32){{0}};
+}
+
+static inline enum err node_summary(void *context, uint64_t height, struct block_summary *out) {
+    const struct cluster_node *node = context;
+    if (height > node->view.head.number) return ERR_NOT_FOUND;
+    const struct stored_block *block = &node->blocks[height];
+    *out = (struct block_summary){block->hash, block->state_root, block->proposer,
+                                  block->package.size};
+    return ERR_OK;
+}
+
+static inline struct sequencer_config node_config(struct cluster_node *node) {
+    struct cluster *cluster = node->cluster;
+    return (struct sequencer_config){
+        .chain = &cluster->config,
+        .consensus = {.fault_model = cluster->config.rollup.fault_model,
+                      .domain = cluster->domain,
+                      .signer = {&node->key, node->address, sign_with},
+                      .timeouts = {.propose_ms = 300,
+                                   .propose_delta_ms = 100,
+                                   .prevote_ms = 100,
+                                   .prevote_delta_ms = 50,
+                                   .precommit_ms = 100,
+                                   .precommit_delta_ms = 50,
+                                   .resend_ms = 500}},
+        .batch_domain = cluster->batch_domain,
+        .recoverer = secp_recoverer(),
+        .limits = {.pool_items_max = 4096,
+                   .pool_bytes_max = 8u << 20,
+                   .pool_lane_items_max = 1024,
+                   .sync_blocks_max = 8},
+        .idle_block_time_ms = cluster->idle_ms,
+        .is_interval_on_demand = cluster->is_on_demand,
+        .batch_takeover_ms = cluster->takeover_ms,
+        .genesis_hash = cluster->genesis_hash,
+        .archive = {node, node_summary},
+    };
+}
+
+static inline const struct chain_view *view_give(struct cluster_node *node) {
+    struct chain_view *view = &node->given[node->given_next++ % 2];
+    *view = node->view;
+    return view;
+}
+
+static inline void node_start(struct cluster_node *node) {
+    struct cluster *cluster = node->cluster;
+    const uint64_t head = node->view.head.number;
+    const uint64_t per = cluster->config.rollup.blocks_per_rotation;
+    const struct sequencer_config config = node_config(node);
+    node->memory_bytes = sequencer_bytes(&config.limits);
+    node->memory = memory_new(node->memory_bytes);
+    struct sequencer_restore restore = {
+        .view = view_give(node),
+        .validators = node->sets[rotation_of(head + 1, per)],
+        .next_validators = node->sets[rotation_of(head + 1, per) + 1],
+        .head_validators = node->sets[rotation_of(head, per)],
+        .head_commit = head == 0 ? BYTES_EMPTY : node->blocks[head].commit,
+        .has_record = node->record.size != 0,
+        .record_package = node->record_package,
+        .journal = node->journal,
+    };
+    if (restore.has_record) {
+        CHECK(consensus_record_decode(node->record, &restore.record) == ERR_OK);
+    }
+    CHECK(sequencer_create(node->memory, node->memory_bytes, &config, &restore, &node->sequencer) ==
+          ERR_OK);
+    if (node->executor == NULL) {
+        const struct executor_config executor = {
+            .chain = &cluster->config, .domain = cluster->domain, .recoverer = secp_recoverer()};
+        const size_t bytes = executor_bytes(SLOT_BYTES);
+        node->executor_memory = memory_new(bytes);
+        CHECK(executor_create(node->executor_memory, bytes, SLOT_BYTES, &executor,
+                              &node->executor) == ERR_OK);
+    }
+    node->is_up = true;
+    node->is_stopped = false;
+}
+
+static inline void node_create(struct cluster *cluster, uint32_t index) {
+    struct cluster_node *node = &cluster->nodes[index];
+    node->cluster = cluster;
+    node->index = index;
+    node->kv = kv_memory_clone(cluster->genesis_kv, memory_new(KV_BYTES), KV_BYTES);
+    CHECK(node->kv != NULL);
+    node->view = (struct chain_view){.state = kv_memory_reader(node->kv),
+                                     .admission = kv_memory_reader(node->kv),
+                                     .head = cluster->genesis_header,
+                                     .head_hash = cluster->genesis_hash,
+                                     .ancestors = {node, ancestor_hash}};
+    node->blocks[0].hash = cluster->genesis_hash;
+    node->blocks[0].state_root = cluster->genesis_header.state_root;
+    node->sets[0] = cluster->config.rollup.validators;
+    node_start(node);
+}
+
+/* --- packets */
+
+static inline struct packet *packet_push(struct cluster *cluster, enum packet_kind kind,
+                                         uint32_t from, uint32_t to, uint64_t delay_ms) {
+    CHECK(cluster->packets_count < QUEUE_MAX);
+    struct packet *packet =
+        &cluster->packets[(cluster->packets_begin + cluster->packets_count++) % QUEUE_MAX];
+    memset(packet, 0, sizeof *packet);
+    packet->kind = kind;
+    packet->from = from;
+    packet->to = to;
+    packet->at_ms = cluster->now_ms + delay_ms;
+    return packet;
+}
+
+static inline struct cluster_node *node_of(struct cluster *cluster, const struct hash32 *peer) {
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        if (hash_equal(&cluster->nodes[i].peer_id, peer)) return &cluster->nodes[i];
+    }
+    return NULL;
+}
+
+static inline void transmit(struct cluster_node *from, struct cluster_node *to,
+                            struct bytes bytes) {
+    if (!to->is_up || from->is_cut || to->is_cut) return;
+    packet_push(from->cluster, PACKET_MESSAGE, from->index, to->index, 1)->bytes =
+        bytes_keep(bytes);
+}
+
+/* --- effects */
+
+static inline void commit_keep(struct cluster_node *node, const struct effect *effect) {
+    const struct block_outcome *outcome = &node->outcomes[effect->slot];
+    struct packet *packet =
+        packet_push(node->cluster, PACKET_COMMITTED, node->index, node->index, 0);
+    if (node->fail_commit) {
+        packet->err = ERR_STORAGE;
+        return;
+    }
+    CHECK(outcome->height == node->view.head.number + 1);
+    CHECK(outcome->height < BLOCKS_MAX);
+    CHECK(kv_memory_apply(node->kv, outcome->writes, outcome->writes_count) == ERR_OK);
+    uint8_t memory[COMMIT_BYTES_MAX];
+    struct buffer out = buffer_over(memory, sizeof memory);
+    commit_encode(effect->commit, &out);
+    struct stored_block *block = &node->blocks[outcome->height];
+    block->package = bytes_keep(outcome->package);
+    block->commit = bytes_keep(buffer_bytes(&out));
+    block->hash = outcome->hash;
+    block->state_root = outcome->header.state_root;
+    block->proposer = outcome->frame.proposer;
+    block->round = outcome->frame.round;
+    node->view.head = outcome->header;
+    node->view.head_hash = outcome->hash;
+    node->view.head_frame = outcome->frame;
+    if (outcome->next_validators.count != 0) {
+        const uint64_t per = node->cluster->config.rollup.blocks_per_rotation;
+        node->sets[rotation_of(outcome->height, per) + 1] = outcome->next_validators;
+    }
+}
+
+static inline void serve(struct cluster_node *node, const struct effect *effect) {
+    static struct message message;
+    static uint8_t memory[MESSAGE_BYTES_MAX];
+    struct cluster_node *to = node_of(node->cluster, &effect->peer);
+    memset(&message, 0, sizeof message);
+    message.kind = MESSAGE_BLOCKS;
+    for (uint64_t h = effect->first; h <= effect->last && message.count < MESSAGE_BLOCKS_MAX; h++) {
+        message.blocks[message.count].package = node->blocks[h].package;
+        message.blocks[message.count].commit = node->blocks[h].commit;
+        message.count += 1;
+    }
+    struct buffer out = buffer_over(memory, sizeof memory);
+    message_encode(&message, &out);
+    CHECK(!out.overflow);
+    transmit(node, to, buffer_bytes(&out));
+}
+
+static inline struct bytes blob_make(struct cluster_node *node, uint64_t first, uint64_t last) {
+    static struct bytes packages[BATCH_BLOCKS_MAX];
+    static uint8_t scratch_memory[32u << 20], blob[BATCH_BLOB_BYTES_MAX];
+    struct arena scratch = arena_over(scratch_memory, sizeof scratch_memory);
+    struct block_package next;
+    struct batch batch = {.first = first, .count = last - first + 1, .packages = packages};
+    for (uint64_t h = first; h <= last; h++)
+        packages[h - first] = node->blocks[h].package;
+    CHECK(last < node->view.head.number);
+    CHECK(block_package_decode(node->blocks[last + 1].package, &next) == ERR_OK);
+    batch.commit = next.last_commit;
+    struct buffer out = buffer_over(blob, sizeof blob);
+    CHECK(batch_encode(&batch, &scratch, &out) == ERR_OK);
+    return bytes_keep(buffer_bytes(&out));
+}
+
+static inline void da_answer(struct cluster_node *node, const struct effect *effect, size_t index) {
+    struct packet *packet = packet_push(node->cluster, PACKET_DA, node->index, node->index, 5);
+    packet->first = effect->first;
+    packet->last = effect->last;
+    packet->height = index + 1;
+    packet->commitment = keccak256(node->cluster->blobs[index]);
+}
+
+static inline void publish(struct cluster_node *node, const struct effect *effect) {
+    struct cluster *cluster = node->cluster;
+    if (cluster->is_da_down) return;
+    const struct bytes blob = blob_make(node, effect->first, effect->last);
+    for (size_t i = effect->scan_from == 0 ? BLOBS_MAX : effect->scan_from - 1;
+         i < cluster->blobs_count; i++) {
+        if (!bytes_equal(cluster->blobs[i], blob)) continue;
+        da_answer(node, effect, i);
+        return;
+    }
+    CHECK(cluster->blobs_count < BLOBS_MAX);
+    cluster->blobs[cluster->blobs_count++] = blob;
+    node->publishes += 1;
+    da_answer(node, effect, cluster->blobs_count - 1);
+}
+
+static inline void verify_da(struct cluster_node *node, const struct effect *effect) {
+    const struct cluster *cluster = node->cluster;
+    if (cluster->is_da_down || effect->da_height > cluster->blobs_count) return;
+    if (effect->last >= node->view.head.number) return;
+    const struct bytes blob = blob_make(node, effect->first, effect->last);
+    if (bytes_equal(cluster->blobs[effect->da_height - 1], blob)) {
+        da_answer(node, effect, effect->da_height - 1);
+    }
+}
+
+static inline void persist(struct cluster_node *node, const struct effect *effect) {
+    if (effect->persist == PERSIST_JOURNAL) {
+        node->journal = bytes_keep(effect->bytes);
+        return;
+    }
+    struct bytes rest = effect->bytes, item;
+    CHECK(rlp_read_item(&rest, &item) == ERR_OK);
+    node->record = bytes_keep(item);
+    if (rest.size != 0) node->record_package = bytes_keep(rest);
+}
+
+static inline void on_event(struct cluster_node *node, const struct effect *effect) {
+    if (effect->event == EVENT_HALTED) node->halted += 1;
+    if (effect->event == EVENT_BLOCK_INVALID) node->invalid += 1;
+    if (effect->event == EVENT_SYNC_BEGIN) node->syncs += 1;
+    if (getenv("TEST_TRACE") != NULL) {
+        printf("%llu node %u event %d value %llu %s\n", (unsigned long long)node->cluster->now_ms,
+               node->index, (int)effect->event, (unsigned long long)effect->value,
+               effect->text == NULL ? "" : effect->text);
+    }
+}
+
+static inline void perform(struct cluster_node *node, const struct effect *effect) {
+    struct cluster *cluster = node->cluster;
+    switch (effect->kind) {
+    case EFFECT_PERSIST: persist(node, effect); break;
+    case EFFECT_SEND: {
+        struct cluster_node *to = node_of(cluster, &effect->peer);
+        if (to != NULL) transmit(node, to, effect->bytes);
+        break;
+    }
+    case EFFECT_BROADCAST:
+        for (uint32_t i = 0; i < cluster->count; i++) {
+            if (i != node->index) transmit(node, &cluster->nodes[i], effect->bytes);
+        }
+        break;
+    case EFFECT_EXECUTE:
+        executor_run(node->executor, effect->job, &node->outcomes[effect->job->slot]);
+        packet_push(cluster, PACKET_EXECUTED, node->index, node->index, 2)->slot =
+            effect->job->slot;
+        break;
+    case EFFECT_COMMIT: commit_keep(node, effect); break;
+    case EFFECT_SERVE: serve(node, effect); break;
+    case EFFECT_PUBLISH: publish(node, effect); break;
+    case EFFECT_VERIFY_DA: verify_da(node, effect); break;
+    case EFFECT_SETTLE:
+        node->settlements += 1;
+        node->last_settlement = *effect->settlement;
+        break;
+    case EFFECT_EVIDENCE: node->evidence += 1; break;
+    case EFFECT_REPLY:
+        node->last_verdict = effect->verdict;
+        node->last_request = effect->request;
+        if (effect->verdict == VERDICT_ACCEPTED) node->accepted += 1;
+        if (effect->verdict != VERDICT_ACCEPTED) node->refused += 1;
+        break;
+    case EFFECT_EVENT: on_event(node, effect); break;
+    case EFFECT_STOPPED: node->is_stopped = true; break;
+    case EFFECT_PUBLISH_CANCEL:
+    case EFFECT_ADMITTED: break;
+    }
+}
+
+static inline struct input input_of(const struct cluster *cluster, enum input_kind kind) {
+    return (struct input){
+        .kind = kind, .now_ms = cluster->now_ms, .unix_ms = 1700000001000 + cluster->now_ms};
+}
+
+static inline void step(struct cluster_node *node, const struct input *input) {
+    node->cluster->effects->count = 0;
+    sequencer_step(node->sequencer, input, node->cluster->effects);
+    sequencer_check_invariants(node->sequencer);
+    for (size_t i = 0; i < node->cluster->effects->count; i++) {
+        perform(node, &node->cluster->effects->list[i]);
+    }
+}
+
+/* --- items */
+
+static inline void submit(struct cluster_node *node, struct bytes encoded, uint64_t request,
+                          const struct hash32 *peer) {
+    static uint8_t memory[1u << 20];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct item item;
+    const enum verdict verdict =
+        workload_by_kind(WORKLOAD_KIND_EVM)
+            ->inspect(&node->cluster->config, FORK_PRAGUE, encoded, &arena, &item);
+    CHECK(verdict == VERDICT_ACCEPTED);
+    struct input input = input_of(node->cluster, INPUT_ITEM);
+    input.item.item = &item;
+    input.item.request = request;
+    if (peer != NULL) input.item.peer = *peer;
+    step(node, &input);
+}
+
+/* transfer sends `wei` from account `from` to `to` through `node`. */
+static inline void transfer(struct cluster_node *node, uint32_t from, uint64_t nonce,
+                            const struct address *to, uint64_t wei, uint64_t request) {
+    static uint8_t memory[1u << 16];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct transaction transaction = {.type = TRANSACTION_DYNAMIC_FEE,
+                                      .is_protected = true,
+                                      .chain_id = node->cluster->config.chain_id,
+                                      .nonce = nonce,
+                                      .max_priority_fee = u256_from_u64(1000000000),
+                                      .max_fee = u256_from_u64(10000000000),
+                                      .gas_limit = 21000,
+                                      .to = *to,
+                                      .value = u256_from_u64(wei)};
+    CHECK(transaction_sign(&transaction, &node->cluster->accounts[from], &arena) == ERR_OK);
+    submit(node, transaction.encoded, request, NULL);
+}
+
+/* --- running */
+
+static inline void deliver_message(struct cluster_node *node, const struct packet *packet) {
+    static struct message message;
+    const struct cluster *cluster = node->cluster;
+    const struct message_context context = {cluster->domain, cluster->batch_domain,
+                                            secp_recoverer()};
+    const struct hash32 *peer = &cluster->nodes[packet->from].peer_id;
+    CHECK(message_decode(&context, packet->bytes, &message) == VERDICT_ACCEPTED);
+    if (message.kind == MESSAGE_ITEMS) {
+        for (uint32_t i = 0; i < message.count; i++) {
+            submit(node, bytes_slice(message.items[i], 1, message.items[i].size), 0, peer);
+        }
+        return;
+    }
+    struct input input = input_of(cluster, INPUT_MESSAGE);
+    input.peer.peer = *peer;
+    input.peer.message = &message;
+    step(node, &input);
+}
+
+static inline void deliver(struct cluster *cluster, const struct packet *packet) {
+    struct cluster_node *node = &cluster->nodes[packet->to];
+    if (!node->is_up) return;
+    struct input input;
+    switch (packet->kind) {
+    case PACKET_MESSAGE: deliver_message(node, packet); break;
+    case PACKET_PEER:
+        input = input_of(cluster, INPUT_PEER);
+        input.peer.peer = cluster->nodes[packet->from].peer_id;
+        input.peer.is_connected = packet->is_connected;
+        step(node, &input);
+        break;
+    case PACKET_EXECUTED:
+        input = input_of(cluster, INPUT_EXECUTED);
+        input.outcome = &node->outcomes[packet->slot];
+        step(node, &input);
+        break;
+    case PACKET_COMMITTED:
+        input = input_of(cluster, INPUT_COMMITTED);
+        input.committed.view = view_give(node);
+        input.committed.err = packet->err;
+        step(node, &input);
+        break;
+    case PACKET_DA:
+        input = input_of(cluster, INPUT_DA_RECEIPT);
+        input.da.first = packet->first;
+        input.da.last = packet->last;
+        input.da.height = packet->height;
+        input.da.commitment = packet->commitment;
+        step(node, &input);
+        break;
+    }
+    free((void *)packet->bytes.data);
+}
+
+/* packets_deliver hands out what is due; effects may push more. */
+static inline void packets_deliver(struct cluster *cluster) {
+    size_t look = cluster->packets_count;
+    while (look-- > 0) {
+        const struct packet packet = cluster->packets[cluster->packets_begin % QUEUE_MAX];
+        cluster->packets_begin = (cluster->packets_begin + 1) % QUEUE_MAX;
+        cluster->packets_count -= 1;
+        if (packet.at_ms <= cluster->now_ms) {
+            deliver(cluster, &packet);
+            continue;
+        }
+        const size_t at = (cluster->packets_begin + cluster->packets_count++) % QUEUE_MAX;
+        cluster->packets[at] = packet;
+    }
+}
+
+static inline void cluster_run(struct cluster *cluster, uint64_t ms) {
+    const uint64_t end = cluster->now_ms + ms;
+    while (cluster->now_ms < end) {
+        cluster->now_ms += 1;
+        packets_deliver(cluster);
+        for (uint32_t i = 0; i < cluster->count; i++) {
+            struct cluster_node *node = &cluster->nodes[i];
+            if (!node->is_up || sequencer_deadline_ms(node->sequencer) > cluster->now_ms) continue;
+            const struct input tick = input_of(cluster, INPUT_TICK);
+            step(node, &tick);
+        }
+    }
+}
+
+static inline void connect_all(struct cluster *cluster, uint32_t index, bool is_connected) {
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        if (i == index || !cluster->nodes[i].is_up) continue;
+        packet_push(cluster, PACKET_PEER, index, i, 0)->is_connected = is_connected;
+        packet_push(cluster, PACKET_PEER, i, index, 0)->is_connected = is_connected;
+    }
+}
+
+static inline void node_kill(struct cluster_node *node) {
+    node->is_up = false;
+    /* What the process had in memory goes, what was on its way out arrives. */
+    for (size_t i = 0; i < node->cluster->packets_count; i++) {
+        struct packet *packet =
+            &node->cluster->packets[(node->cluster->packets_begin + i) % QUEUE_MAX];
+        if (packet->to == node->index) packet->at_ms = node->cluster->now_ms;
+    }
+    packets_deliver(node->cluster);
+    connect_all(node->cluster, node->index, false);
+    munmap(node->memory, node->memory_bytes);
+}
+
+static inline void node_restart(struct cluster_node *node) {
+    node_start(node);
+    connect_all(node->cluster, node->index, true);
+}
+
+struct cluster_options {
+    uint32_t nodes;
+    uint32_t validators; /* the first so many nodes */
+    uint64_t blocks_per_rotation, block_time_ms, idle_ms;
+    uint64_t batch_blocks; /* 0: no batches */
+    bool has_l1, is_on_demand;
+    enum fault_model model;
+};
+
+static inline struct cluster *cluster_create(const struct cluster_options *options) {
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    CHECK(cluster != NULL);
+    cluster->packets = calloc(QUEUE_MAX, sizeof *cluster->packets);
+    cluster->effects = calloc(1, sizeof *cluster->effects);
+    CHECK(cluster->packets != NULL);
+    CHECK(cluster->effects != NULL);
+    cluster->count = options->nodes;
+    cluster->now_ms = 1;
+    cluster->takeover_ms = 2000;
+    cluster->idle_ms = options->idle_ms;
+    cluster->is_on_demand = options->is_on_demand;
+    cluster->config = chain_config_for_fork(FORK_PRAGUE);
+    cluster->config.is_rollup = true;
+    cluster->config.chain_id = 31337;
+    struct rollup_config *rollup = &cluster->config.rollup;
+    rollup->fault_model = options->model;
+    rollup->blocks_per_rotation = options->blocks_per_rotation;
+    rollup->block_time_ms = options->block_time_ms;
+    rollup->batch_blocks = options->batch_blocks;
+    rollup->batch_bytes_max = 1u << 20;
+    rollup->da_namespace[28] = options->batch_blocks == 0 ? 0 : 1;
+    rollup->l1_chain_id = options->has_l1 ? 1 : 0;
+    rollup->l1_number = 100;
+    struct address contract = {{1}};
+    cluster->domain = signing_domain_make("AndeConsensus", 1, &contract);
+    cluster->batch_domain = signing_domain_make("AndeSequencerCoordinator", 1, &contract);
+    struct validator_set *set = &rollup->validators;
+    for (uint32_t i = 0; i < options->nodes; i++) {
+        struct cluster_node *node = &cluster->nodes[i];
+        node->key = test_key(1, i);
+        node->address = secp_key_address(&node->key);
+        node->peer_id = keccak256(address_bytes(&node->address));
+        if (i >= options->validators) continue;
+        uint32_t at = set->count++;
+        while (at > 0 && address_compare(&set->validators[at - 1].address, &node->address) > 0) {
+            set->validators[at] = set->validators[at - 1];
+            at--;
+        }
+        set->validators[at] = (struct validator){node->address, node->peer_id, 10, 0};
+    }
+    genesis_make(cluster);
+    for (uint32_t i = 0; i < options->nodes; i++)
+        node_create(cluster, i);
+    for (uint32_t i = 0; i < options->nodes; i++) {
+        for (uint32_t j = 0; j < options->nodes; j++) {
+            if (i == j) continue;
+            packet_push(cluster, PACKET_PEER, j, i, 0)->is_connected = true;
+        }
+    }
+    return cluster;
+}
+
+static inline struct u256 balance_of(struct cluster_node *node, const struct address *address) {
+    const struct kv_reader reader = node->view.state;
+    const struct hash32 key = keccak256(address_bytes(address));
+    struct bytes value;
+    struct account account;
+    if (reader.get(reader.context, KV_ACCOUNTS, hash_bytes(&key), &value) != ERR_OK) {
+        return U256_ZERO;
+    }
+    CHECK(account_decode(value, &account) == ERR_OK);
+    return account.balance;
+}
+
+/* agree CHECKs that all nodes that are up have the same blocks as far as they have them. */
+static inline void agree(struct cluster *cluster) {
+    for (uint32_t i = 1; i < cluster->count; i++) {
+        const struct cluster_node *a = &cluster->nodes[0], *b = &cluster->nodes[i];
+        for (uint64_t h = 1; h <= a->view.head.number && h <= b->view.head.number; h++) {
+            CHECK(hash_equal(&a->blocks[h].hash, &b->blocks[h].hash));
+        }
+    }
+}
