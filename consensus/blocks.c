@@ -80,3 +80,9 @@ bool consensus_block_is_wanted(struct consensus *core, const struct hash32 *bloc
     }
     return false;
 }
+
+void consensus_blocks_recheck(struct consensus *core) {
+    for (size_t i = 0; i < BLOCKS_MAX; i++) {
+        if (core->blocks[i].state == BLOCK_INVALID) core->blocks[i].state = BLOCK_PRESENT;
+    }
+}

@@ -146,3 +146,7 @@ enum block_state consensus_block_need(struct consensus *core, const struct hash3
                                       uint32_t round, struct consensus_effects *effects);
 /* consensus_block_is_wanted: somebody correct voted for it. */
 bool consensus_block_is_wanted(struct consensus *core, const struct hash32 *block);
+/* consensus_blocks_recheck ends the refusals of the last round: a block that was invalid when our
+ * view of L1 was behind may be locked by others, and must not be refused for ever (found by seed
+ * 1418). */
+void consensus_blocks_recheck(struct consensus *core);

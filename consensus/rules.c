@@ -36,6 +36,7 @@ void consensus_start_round(struct consensus *core, uint32_t round, bool is_timeo
     core->round = round;
     core->step = STEP_PROPOSE;
     core->is_build_asked = core->is_need_asked = core->is_skip_due = false;
+    consensus_blocks_recheck(core);
     core->propose_deadline_ms =
         begin_ms + grown(timeouts->propose_ms, timeouts->propose_delta_ms, round);
     core->prevote_deadline_ms = core->precommit_deadline_ms = NO_DEADLINE;

@@ -157,6 +157,21 @@ static void test_invalid_block(void) {
     CHECK(sent(VOTE_PREVOTE, 0, nil));
 }
 
+/* Refused in one round, proposed again in a later one: it is executed again, because what was wrong
+ * may have been our view of L1. */
+static void test_refusal_holds_for_one_round(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, false);
+    CHECK(sent(VOTE_PREVOTE, 0, nil));
+    vote(0, VOTE_PREVOTE, 2, nil);
+    vote(3, VOTE_PREVOTE, 2, nil);
+    propose(2, 2, A, -1);
+    CHECK(find(CONSENSUS_EFFECT_CHECK) != NULL);
+    checked(A, true);
+    CHECK(sent(VOTE_PREVOTE, 2, A));
+}
+
 static void test_wrong_proposer(void) {
     start();
     propose(2, 0, A, -1);
@@ -651,6 +666,7 @@ static void test_record_refusals(void) {
 int main(void) {
     test_commit();
     test_invalid_block();
+    test_refusal_holds_for_one_round();
     test_wrong_proposer();
     test_we_propose();
     test_proposer_waits_for_block_time();
