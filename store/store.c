@@ -18,14 +18,11 @@
 #define READERS_RESERVE 8
 
 static const char *const table_names[TABLE_COUNT] = {
-    [TABLE_ACCOUNTS] = "accounts", [TABLE_STORAGE] = "storage",
-    [TABLE_CODE] = "code",         [TABLE_TRIE] = "trie",
-    [TABLE_GRAVES] = "graves",     [TABLE_HISTORY] = "history",
-    [TABLE_HEADERS] = "headers",   [TABLE_NUMBERS] = "numbers",
-    [TABLE_PACKAGES] = "packages", [TABLE_RECEIPTS] = "receipts",
-    [TABLE_COMMITS] = "commits",   [TABLE_TRANSACTIONS] = "transactions",
-    [TABLE_LOGS] = "logs",         [TABLE_RECORDS] = "records",
-    [TABLE_IDENTITY] = "identity",
+    [TABLE_ACCOUNTS] = "accounts", [TABLE_STORAGE] = "storage", [TABLE_CODE] = "code",
+    [TABLE_TRIE] = "trie",         [TABLE_GRAVES] = "graves",   [TABLE_HISTORY] = "history",
+    [TABLE_HEADERS] = "headers",   [TABLE_NUMBERS] = "numbers", [TABLE_PACKAGES] = "packages",
+    [TABLE_RECEIPTS] = "receipts", [TABLE_COMMITS] = "commits", [TABLE_HASHES] = "hashes",
+    [TABLE_RUNS] = "runs",         [TABLE_RECORDS] = "records", [TABLE_IDENTITY] = "identity",
 };
 
 enum err err_of_lmdb(int code) {

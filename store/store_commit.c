@@ -63,19 +63,6 @@ static enum err put_receipts(struct store *store, MDB_txn *txn, const struct sto
                       scratch);
 }
 
-static enum err put_transactions(struct store *store, MDB_txn *txn,
-                                 const struct store_block *block) {
-    for (size_t i = 0; i < block->transactions_count; i++) {
-        uint8_t location[8];
-        CHECK(i < 1u << 24);
-        be_write(location, 5, block->header->number);
-        be_write(location + 5, 3, i);
-        TRY(table_put(store, txn, TABLE_TRANSACTIONS, hash_bytes(&block->transaction_hashes[i]),
-                      BYTES_OF(location), 0));
-    }
-    return ERR_OK;
-}
-
 /* put_block writes all of a block but its state. */
 static enum err put_block(struct store *store, MDB_txn *txn, const struct store_block *block,
                           struct arena *scratch) {
@@ -88,7 +75,8 @@ static enum err put_block(struct store *store, MDB_txn *txn, const struct store_
         TRY(table_put(store, txn, TABLE_COMMITS, key, block->commit, MDB_APPEND));
     }
     TRY(put_receipts(store, txn, block, key, scratch));
-    TRY(put_transactions(store, txn, block));
+    TRY(transactions_write(store, txn, block->header->number, block->transaction_hashes,
+                           block->transactions_count, scratch));
     return put_records(store, txn, block->records, block->records_count);
 }
 

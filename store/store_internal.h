@@ -10,10 +10,11 @@
  *   headers       number u64              -> hash || rlp(header)
  *   numbers       block hash              -> number u64
  *   packages, receipts, commits: number u64 -> bytes
- *   transactions  hash                    -> number u40 || index u24
- *   logs          value's hash u64 || number u40 -> one byte
+ *   hashes        number u64              -> hashes of the block's transactions
+ *   runs          sorted runs: transactions by hash, blocks by what their logs hold (store_runs.c)
  *   records       name                    -> value
  *   identity      "format", "genesis", "head", "history" -> see store.c */
+#include <assert.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,23 +22,24 @@
 #include "store/history.h"
 #include "store/store.h"
 
-enum store_table { /* the first four are enum kv_table's */
-                   TABLE_ACCOUNTS = KV_ACCOUNTS,
-                   TABLE_STORAGE = KV_STORAGE,
-                   TABLE_CODE = KV_CODE,
-                   TABLE_TRIE = KV_TRIE,
-                   TABLE_GRAVES,
-                   TABLE_HISTORY,
-                   TABLE_HEADERS,
-                   TABLE_NUMBERS,
-                   TABLE_PACKAGES,
-                   TABLE_RECEIPTS,
-                   TABLE_COMMITS,
-                   TABLE_TRANSACTIONS,
-                   TABLE_LOGS,
-                   TABLE_RECORDS,
-                   TABLE_IDENTITY,
-                   TABLE_COUNT
+/* The first four are enum kv_table's. */
+enum store_table {
+    TABLE_ACCOUNTS = KV_ACCOUNTS,
+    TABLE_STORAGE = KV_STORAGE,
+    TABLE_CODE = KV_CODE,
+    TABLE_TRIE = KV_TRIE,
+    TABLE_GRAVES,
+    TABLE_HISTORY,
+    TABLE_HEADERS,
+    TABLE_NUMBERS,
+    TABLE_PACKAGES,
+    TABLE_RECEIPTS,
+    TABLE_COMMITS,
+    TABLE_HASHES,
+    TABLE_RUNS,
+    TABLE_RECORDS,
+    TABLE_IDENTITY,
+    TABLE_COUNT
 };
 
 #define STATE_VALUE_BYTES_MAX 160 /* an encoded account at most, without its stamp */
@@ -112,6 +114,34 @@ MUST_USE enum err state_write_list(struct store *store, MDB_txn *txn, uint64_t b
                                    bool has_history, const struct kv_write *writes, size_t count);
 MUST_USE enum err history_prune(struct store *store, MDB_txn *txn, uint64_t head,
                                 uint64_t *history_first);
+/* --- runs: an index of 8-byte keys to 8-byte payloads that only appends (store_runs.c) */
+enum run_kind {
+    RUN_TRANSACTIONS = 1, /* start of the hash -> number << 24 | index */
+    RUN_LOGS = 2,         /* hash of an address or topic -> number */
+};
+struct run_entry {
+    uint64_t key;
+    uint64_t payload;
+};
+/* runs_sort sorts by key, stably; `spare` is as long. */
+void runs_sort(struct run_entry *entries, struct run_entry *spare, size_t count);
+/* runs_append adds a block's entries, sorted by (key, payload), blocks ascending. */
+MUST_USE enum err runs_append(struct store *store, MDB_txn *txn, enum run_kind kind, uint64_t block,
+                              const struct run_entry *entries, size_t count);
+/* runs_first finds the first entry with from->key and a payload of at least from->payload, in the
+ * order of runs, among runs that have blocks of [first_block, last_block]. */
+MUST_USE enum err runs_first(struct store_view *view, enum run_kind kind,
+                             const struct run_entry *from, uint64_t first_block,
+                             uint64_t last_block, uint64_t *payload);
+/* runs_each visits all payloads of a key, newest runs first, until `visit` returns something other
+ * than ERR_NOT_FOUND; ERR_NOT_FOUND when it never does. */
+MUST_USE enum err runs_each(struct store_view *view, enum run_kind kind, uint64_t wanted,
+                            void *context, enum err (*visit)(void *context, uint64_t payload));
+
+/* transactions_write indexes a block's transactions by hash. */
+MUST_USE enum err transactions_write(struct store *store, MDB_txn *txn, uint64_t number,
+                                     const struct hash32 *hashes, size_t count,
+                                     struct arena *scratch);
 /* logs_write indexes a block's logs: see store_logs.c. */
 MUST_USE enum err logs_write(struct store *store, MDB_txn *txn, uint64_t number,
                              const struct receipt *receipts, size_t count, struct arena *scratch);

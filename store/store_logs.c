@@ -7,7 +7,6 @@
 #define KIND_ADDRESS   0
 #define KIND_TOPIC     1 /* + position */
 #define KIND_ANY       8
-#define LOG_KEY_BYTES  13
 #define VALUES_PER_LOG (1 + LOG_TOPICS_MAX)
 
 static uint64_t mix(uint64_t a, uint64_t b) {
@@ -26,48 +25,23 @@ static uint64_t value_hash(uint64_t kind, struct bytes value) {
     return hash;
 }
 
-/* sort sorts by eight passes over one byte each; `spare` has room for `count` more. */
-static void sort(uint64_t *values, uint64_t *spare, size_t count) {
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        size_t starts[256] = {0};
-        for (size_t i = 0; i < count; i++)
-            starts[values[i] >> shift & 255]++;
-        size_t total = 0;
-        for (size_t i = 0; i < 256; i++) {
-            const size_t here = starts[i];
-            starts[i] = total;
-            total += here;
-        }
-        for (size_t i = 0; i < count; i++)
-            spare[starts[values[i] >> shift & 255]++] = values[i];
-        uint64_t *swap = values;
-        values = spare;
-        spare = swap;
-    }
-}
-
-static size_t collect(const struct receipt *receipts, size_t count, uint64_t *values) {
+static size_t collect(const struct receipt *receipts, size_t count, struct run_entry *entries) {
     size_t total = 0;
     uint64_t last_address = 0; /* logs of one contract often follow each other */
     for (size_t i = 0; i < count; i++) {
         for (size_t at = 0; at < receipts[i].logs_count; at++) {
             const struct log *log = &receipts[i].logs[at];
             const uint64_t address = value_hash(KIND_ADDRESS, address_bytes(&log->address));
-            if (total == 0 || address != last_address) values[total++] = address;
+            if (total == 0 || address != last_address) entries[total++].key = address;
             last_address = address;
             for (uint32_t topic = 0; topic < log->topics_count; topic++) {
-                values[total++] = value_hash(KIND_TOPIC + topic, hash_bytes(&log->topics[topic]));
+                entries[total++].key =
+                    value_hash(KIND_TOPIC + topic, hash_bytes(&log->topics[topic]));
             }
         }
     }
-    if (total != 0) values[total++] = value_hash(KIND_ANY, BYTES_EMPTY);
+    if (total != 0) entries[total++].key = value_hash(KIND_ANY, BYTES_EMPTY);
     return total;
-}
-
-static struct bytes log_key(uint64_t value, uint64_t number, uint8_t room[LOG_KEY_BYTES]) {
-    be_write(room, 8, value);
-    be_write(room + 8, 5, number);
-    return (struct bytes){room, LOG_KEY_BYTES};
 }
 
 enum err logs_write(struct store *store, MDB_txn *txn, uint64_t number,
@@ -78,20 +52,19 @@ enum err logs_write(struct store *store, MDB_txn *txn, uint64_t number,
     if (logs_count == 0) return ERR_OK;
     const size_t mark = arena_mark(scratch);
     const size_t values_max = logs_count * VALUES_PER_LOG + 1;
-    uint64_t *values = arena_array(scratch, values_max, sizeof *values);
-    uint64_t *spare = arena_array(scratch, values_max, sizeof *spare);
-    enum err err = values == NULL || spare == NULL ? ERR_LIMIT : ERR_OK;
+    struct run_entry *entries = arena_array(scratch, values_max, sizeof *entries);
+    struct run_entry *spare = arena_array(scratch, values_max, sizeof *spare);
+    enum err err = entries == NULL || spare == NULL ? ERR_LIMIT : ERR_OK;
     if (err == ERR_OK) {
-        const size_t total = collect(receipts, count, values);
+        const size_t total = collect(receipts, count, entries);
         CHECK(total <= values_max);
-        sort(values, spare, total);
-        const uint8_t mark_byte = 1;
-        for (size_t i = 0; i < total && err == ERR_OK; i++) {
-            if (i > 0 && values[i] == values[i - 1]) continue;
-            uint8_t room[LOG_KEY_BYTES];
-            err = table_put(store, txn, TABLE_LOGS, log_key(values[i], number, room),
-                            (struct bytes){&mark_byte, 1}, 0);
+        runs_sort(entries, spare, total);
+        size_t kept = 0;
+        for (size_t i = 0; i < total; i++) {
+            if (kept > 0 && entries[i].key == entries[kept - 1].key) continue;
+            entries[kept++] = (struct run_entry){entries[i].key, number};
         }
+        err = runs_append(store, txn, RUN_LOGS, number, entries, kept);
     }
     arena_release(scratch, mark);
     return err;
@@ -99,21 +72,21 @@ enum err logs_write(struct store *store, MDB_txn *txn, uint64_t number,
 
 /* --- queries */
 
-/* value_next finds the first block at or after `from` that has the value. */
-static enum err value_next(struct store_view *view, uint64_t value, uint64_t from, uint64_t *out) {
-    uint8_t room[LOG_KEY_BYTES];
-    struct bytes key, ignored;
-    TRY(view_seek(view, TABLE_LOGS, log_key(value, from, room), &key, &ignored));
-    if (key.size != LOG_KEY_BYTES) return ERR_CORRUPT;
-    if (memcmp(key.data, room, 8) != 0) return ERR_NOT_FOUND;
-    *out = be_read(key.data + 8, 5);
+/* value_next finds the first block in [from, to] that has the value. */
+static enum err value_next(struct store_view *view, uint64_t value, uint64_t from, uint64_t to,
+                           uint64_t *out) {
+    const struct run_entry wanted = {value, from};
+    uint64_t block;
+    TRY(runs_first(view, RUN_LOGS, &wanted, from, to, &block));
+    if (block > to) return ERR_NOT_FOUND;
+    *out = block;
     return ERR_OK;
 }
 
 /* criterion_next: the first block that has any of the criterion's values; index 0 is the addresses,
  * 1 + n topic n. */
 static enum err criterion_next(struct store_view *view, const struct store_log_filter *filter,
-                               unsigned index, uint64_t from, uint64_t *out) {
+                               unsigned index, uint64_t from, uint64_t to, uint64_t *out) {
     const size_t count = index == 0 ? filter->addresses_count : filter->topics[index - 1].count;
     uint64_t nearest = UINT64_MAX;
     for (size_t i = 0; i < count; i++) {
@@ -122,7 +95,7 @@ static enum err criterion_next(struct store_view *view, const struct store_log_f
                                    : value_hash(KIND_TOPIC + index - 1,
                                                 hash_bytes(&filter->topics[index - 1].values[i]));
         uint64_t block;
-        const enum err err = value_next(view, value, from, &block);
+        const enum err err = value_next(view, value, from, to, &block);
         if (err == ERR_NOT_FOUND) continue;
         if (err != ERR_OK) return err;
         if (block < nearest) nearest = block;
@@ -146,14 +119,12 @@ enum err store_logs_next(struct store_view *view, const struct store_log_filter 
         if (count == 0) continue;
         has_criterion = true;
         uint64_t next;
-        TRY(criterion_next(view, filter, index, block, &next));
-        if (next > to) return ERR_NOT_FOUND;
+        TRY(criterion_next(view, filter, index, block, to, &next));
         if (next != block) agreed = 1;
         block = next;
     }
     if (!has_criterion) {
-        TRY(value_next(view, value_hash(KIND_ANY, BYTES_EMPTY), from, &block));
-        if (block > to) return ERR_NOT_FOUND;
+        TRY(value_next(view, value_hash(KIND_ANY, BYTES_EMPTY), from, to, &block));
     }
     *out = block;
     return ERR_OK;

@@ -66,15 +66,6 @@ enum err store_receipts(struct store_view *view, uint64_t number, struct arena *
     return decoded == ERR_OK || decoded == ERR_LIMIT ? decoded : ERR_CORRUPT;
 }
 
-enum err store_transaction(struct store_view *view, const struct hash32 *hash,
-                           struct store_location *out) {
-    struct bytes value;
-    TRY(table_get(view->store, view->txn, TABLE_TRANSACTIONS, hash_bytes(hash), &value));
-    if (value.size != 8) return ERR_CORRUPT;
-    *out = (struct store_location){be_read(value.data, 5), (uint32_t)be_read(value.data + 5, 3)};
-    return ERR_OK;
-}
-
 enum err store_record(struct store_view *view, struct bytes name, struct arena *arena,
                       struct bytes *out) {
     struct bytes value;
