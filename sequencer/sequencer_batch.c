@@ -26,7 +26,7 @@ static struct batch_entry *entry_find(const struct batches *batches, uint64_t fi
     return NULL;
 }
 
-/* --- the journal: rlp([first, parent_hash, published, settled, da_height, [entry, ...]]) */
+/* --- the journal: rlp([first, parent_hash, published, settled, scan_floor, [entry, ...]]) */
 
 #define JOURNAL_ENTRY_BYTES 320u
 #define JOURNAL_BYTES_MAX   (256u + BATCHES_MAX * JOURNAL_ENTRY_BYTES)
@@ -57,7 +57,7 @@ static void journal_write(struct sequencer *sequencer) {
     rlp_write_hash(&out, &batches->parent_hash);
     rlp_write_u64(&out, batches->published);
     rlp_write_u64(&out, batches->settled);
-    rlp_write_u64(&out, batches->da_height);
+    rlp_write_u64(&out, batches->scan_floor);
     const size_t list = rlp_list_begin(&out);
     for (uint32_t i = 0; i < batches->count; i++)
         entry_write(entry_at(batches, i), &out);
@@ -98,7 +98,7 @@ static enum err journal_read(struct batches *batches, struct bytes in) {
     TRY(rlp_read_hash(&fields, &batches->parent_hash));
     TRY(rlp_read_u64(&fields, &batches->published));
     TRY(rlp_read_u64(&fields, &batches->settled));
-    TRY(rlp_read_u64(&fields, &batches->da_height));
+    TRY(rlp_read_u64(&fields, &batches->scan_floor));
     TRY(rlp_read_list(&fields, &list));
     while (list.size != 0) {
         if (batches->count == BATCHES_MAX) return ERR_LIMIT;
@@ -124,7 +124,7 @@ void batches_create(struct sequencer *sequencer, struct arena *arena,
     if (!is_read) { /* a new chain, or one whose journal is lost: all is found again on the DA layer
                      */
         batches->count = 0;
-        batches->published = batches->settled = batches->da_height = 0;
+        batches->published = batches->settled = batches->scan_floor = 0;
         batches->first = 1;
         batches->parent_hash = sequencer->config.genesis_hash;
     }
@@ -160,10 +160,28 @@ static void entries_release(struct batches *batches) {
     published_move(batches);
 }
 
+/* claim_take looks whether somebody said before that this batch is on the DA layer; verify_run
+ * asks. */
+static void claim_take(struct batches *batches, struct batch_entry *entry) {
+    for (uint32_t i = 0; i < BATCH_CLAIMS_KEPT; i++) {
+        const struct batch_receipt *claim = &batches->claims[i];
+        if (claim->first != entry->statement.first) continue;
+        if (claim->last != entry->statement.last) continue;
+        entry->is_verifying = true;
+        entry->claim_height = claim->da_height;
+        entry->claim_commitment = claim->da_commitment;
+    }
+}
+
 static void batch_close(struct sequencer *sequencer, const struct block_summary *last,
-                        bool is_restored) {
+                        bool is_live) {
     struct batches *batches = &sequencer->batches;
     CHECK(batches->count < BATCHES_MAX);
+    /* Receipts tell how high the DA layer is.  Who catches up has heard of receipts that are
+     * younger than the batch it closes: the last height that it knew in time is the safe one. */
+    if (is_live && batches->da_height > batches->scan_floor + BATCH_DA_MARGIN) {
+        batches->scan_floor = batches->da_height - BATCH_DA_MARGIN;
+    }
     struct batch_entry *entry = entry_at(batches, batches->count++);
     memset(entry, 0, sizeof *entry);
     entry->statement.first = batches->first;
@@ -173,8 +191,9 @@ static void batch_close(struct sequencer *sequencer, const struct block_summary 
     entry->statement.state_root = last->state_root;
     entry->publisher = last->proposer;
     entry->closed_ms = sequencer->now_ms;
-    entry->scan_from = batches->da_height == 0 ? 1 : batches->da_height;
-    entry->is_restored = is_restored;
+    entry->scan_from = batches->scan_floor == 0 ? 1 : batches->scan_floor;
+    entry->is_restored = !is_live;
+    claim_take(batches, entry);
     batches->first = batches->scanned + 1;
     batches->bytes = 0;
     batches->parent_hash = last->hash;
@@ -183,7 +202,7 @@ static void batch_close(struct sequencer *sequencer, const struct block_summary 
 
 /* block_count adds the block after `scanned` to the open batch. */
 static void block_count(struct sequencer *sequencer, const struct block_summary *summary,
-                        bool is_restored) {
+                        bool is_live) {
     struct batches *batches = &sequencer->batches;
     const struct rollup_config *rollup = &sequencer->config.chain->rollup;
     batches->scanned += 1;
@@ -195,7 +214,7 @@ static void block_count(struct sequencer *sequencer, const struct block_summary 
     const uint64_t bytes_max =
         rollup->batch_bytes_max == 0 ? BATCH_BLOB_BYTES_MAX / 4 : rollup->batch_bytes_max;
     if (count >= count_max || batches->bytes >= bytes_max) {
-        batch_close(sequencer, summary, is_restored);
+        batch_close(sequencer, summary, is_live);
     }
 }
 
@@ -211,7 +230,7 @@ static void scan(struct sequencer *sequencer) {
                                               batches->scanned + 1, &summary) != ERR_OK) {
             return; /* pruned or failing: what is missing here others publish */
         }
-        block_count(sequencer, &summary, true);
+        block_count(sequencer, &summary, false);
     }
 }
 
@@ -224,7 +243,8 @@ void batches_on_committed(struct sequencer *sequencer, const struct block_outcom
                                           .state_root = outcome->header.state_root,
                                           .proposer = outcome->frame.proposer,
                                           .package_bytes = outcome->package.size};
-    block_count(sequencer, &summary, false);
+    const bool is_live = outcome->frame.time_ms + BATCH_LIVE_MS > sequencer->unix_ms;
+    block_count(sequencer, &summary, is_live);
 }
 
 /* --- turns */
@@ -334,12 +354,17 @@ static void verify(struct sequencer *sequencer, struct batch_entry *entry) {
 void batches_on_receipt_message(struct sequencer *sequencer, const struct message *message) {
     struct batches *batches = &sequencer->batches;
     struct batch_entry *entry = entry_find(batches, message->batch_first, message->batch_last);
+    if (entry == NULL && message->batch_first >= batches->first) {
+        batches->claims[batches->claims_next++ % BATCH_CLAIMS_KEPT] = (struct batch_receipt){
+            message->batch_first, message->batch_last, message->da_height, message->da_commitment};
+    }
     if (entry == NULL || entry->state == BATCH_PUBLISHED) return;
     if (entry->is_verifying && sequencer->now_ms - entry->asked_ms < BATCH_ASK_MS) return;
     entry->is_verifying = true;
     entry->claim_height = message->da_height;
     entry->claim_commitment = message->da_commitment;
-    verify(sequencer, entry);
+    entry->asked_ms = 0; /* verify_run asks once we have the block behind the batch */
+    batches->check_at_ms = 0;
 }
 
 void batches_on_peer(struct sequencer *sequencer, const struct hash32 *peer) {
@@ -359,7 +384,9 @@ static void verify_run(struct sequencer *sequencer) {
     for (uint32_t i = 0; i < batches->count && asked < BATCH_MESSAGES_MAX; i++) {
         struct batch_entry *entry = entry_at(batches, i);
         if (!entry->is_verifying || entry->state == BATCH_PUBLISHED) continue;
-        if (sequencer->now_ms - entry->asked_ms < BATCH_ASK_MS) continue;
+        const bool is_asked = entry->asked_ms != 0;
+        if (is_asked && sequencer->now_ms - entry->asked_ms < BATCH_ASK_MS) continue;
+        if (entry->statement.last >= sequencer->head_height) continue;
         if (entry->state == BATCH_CLOSED &&
             sequencer->now_ms - entry->closed_ms > sequencer->config.batch_takeover_ms * 8) {
             entry->is_verifying = false;

@@ -113,6 +113,11 @@ static void on_commit(struct sequencer *sequencer, const struct consensus_effect
 
 static void on_round(struct sequencer *sequencer, const struct consensus_effect *effect) {
     if (!effect->is_timeout) return;
+    /* The baton was passed: a round without a proposal, but nobody waited for it. */
+    if (effect->round == 1 && sequencer->has_handover &&
+        sequencer->handover.height == effect->height) {
+        return;
+    }
     sequencer->counts.timeouts_total += 1;
     sequencer_event(sequencer, EVENT_ROUND_TIMEOUT, effect->round == 0 ? 0 : effect->round - 1,
                     NULL);

@@ -99,11 +99,14 @@ struct l1_known {
 
 #define BATCHES_MAX          128u
 #define BATCH_RECEIPTS_KEPT  32u
+#define BATCH_CLAIMS_KEPT    64u
 #define BATCH_CHECK_MS       500u    /* what waits for time is looked at so often */
 #define BATCH_SCAN_MAX       256u    /* blocks read again in one step, after a restart */
 #define BATCH_ASK_MS         10000u  /* VERIFY_DA and signatures are repeated after so long */
 #define BATCH_PUBLISH_MS     120000u /* PUBLISH is repeated after so long */
 #define BATCH_SETTLE_MS      300000u /* SETTLE is repeated after so long */
+#define BATCH_DA_MARGIN      32u     /* DA blocks that receipts may run ahead of our own blocks */
+#define BATCH_LIVE_MS        10000u  /* a block this young was not fetched late */
 #define BATCH_MESSAGES_MAX   16u     /* of one kind in one step */
 #define BATCH_SETTLE_AHEAD   8u      /* settlements under way at once */
 #define BATCH_PATIENCE_TIMES 4u      /* whoever is connected gets this often batch_takeover_ms */
@@ -149,11 +152,14 @@ struct batches {
     uint64_t published;        /* last block of the published prefix */
     uint64_t settled;          /* last block settled, by the newest L1 view */
     uint64_t da_height;        /* the highest seen */
+    uint64_t scan_floor;       /* a batch that is closed now cannot lie lower on the DA layer */
     uint64_t check_at_ms;      /* UINT64_MAX: nothing waits */
     uint32_t begin, count;     /* ring of entries, in order of blocks */
     struct batch_entry *entries;
     struct batch_receipt receipts[BATCH_RECEIPTS_KEPT];
     uint32_t receipts_next;
+    struct batch_receipt claims[BATCH_CLAIMS_KEPT]; /* of batches that we have not closed yet */
+    uint32_t claims_next;
 };
 
 /* --- acknowledgement of items */

@@ -63,6 +63,7 @@ struct cluster_node {
     uint64_t last_request;
     struct settlement last_settlement;
     bool fail_commit;
+    struct effect publishing; /* first 0: nothing */
 };
 
 enum packet_kind { PACKET_MESSAGE, PACKET_PEER, PACKET_EXECUTED, PACKET_COMMITTED, PACKET_DA };
@@ -378,20 +379,31 @@ static inline void da_answer(struct cluster_node *node, const struct effect *eff
     packet->commitment = keccak256(node->cluster->blobs[index]);
 }
 
-static inline void publish(struct cluster_node *node, const struct effect *effect) {
+/* publish_try is the publisher's thread: it looks before it posts again, and tries until it works.
+ */
+static inline void publish_try(struct cluster_node *node) {
     struct cluster *cluster = node->cluster;
-    if (cluster->is_da_down) return;
+    const struct effect *effect = &node->publishing;
+    if (effect->first == 0 || cluster->is_da_down) return;
     const struct bytes blob = blob_make(node, effect->first, effect->last);
-    for (size_t i = effect->scan_from == 0 ? BLOBS_MAX : effect->scan_from - 1;
-         i < cluster->blobs_count; i++) {
-        if (!bytes_equal(cluster->blobs[i], blob)) continue;
-        da_answer(node, effect, i);
-        return;
+    size_t at = effect->scan_from == 0 ? cluster->blobs_count : effect->scan_from - 1;
+    while (at < cluster->blobs_count && !bytes_equal(cluster->blobs[at], blob))
+        at++;
+    if (at == cluster->blobs_count) {
+        CHECK(cluster->blobs_count < BLOBS_MAX);
+        cluster->blobs[cluster->blobs_count++] = blob;
+        node->publishes += 1;
     }
-    CHECK(cluster->blobs_count < BLOBS_MAX);
-    cluster->blobs[cluster->blobs_count++] = blob;
-    node->publishes += 1;
-    da_answer(node, effect, cluster->blobs_count - 1);
+    da_answer(node, effect, at);
+    node->publishing.first = 0;
+}
+
+static inline void publish(struct cluster_node *node, const struct effect *effect) {
+    node->publishing = *effect;
+    publish_try(node);
+    if (node->publishing.first != 0 && node->publishing.scan_from == 0) {
+        node->publishing.scan_from = 1; /* from the second try on */
+    }
 }
 
 static inline void verify_da(struct cluster_node *node, const struct effect *effect) {
@@ -462,7 +474,7 @@ static inline void perform(struct cluster_node *node, const struct effect *effec
         break;
     case EFFECT_EVENT: on_event(node, effect); break;
     case EFFECT_STOPPED: node->is_stopped = true; break;
-    case EFFECT_PUBLISH_CANCEL:
+    case EFFECT_PUBLISH_CANCEL: node->publishing.first = 0; break;
     case EFFECT_ADMITTED: break;
     }
 }
@@ -596,6 +608,7 @@ static inline void cluster_run(struct cluster *cluster, uint64_t ms) {
         packets_deliver(cluster);
         for (uint32_t i = 0; i < cluster->count; i++) {
             struct cluster_node *node = &cluster->nodes[i];
+            if (node->is_up && cluster->now_ms % 100 == 0) publish_try(node);
             if (!node->is_up || sequencer_deadline_ms(node->sequencer) > cluster->now_ms) continue;
             const struct input tick = input_of(cluster, INPUT_TICK);
             step(node, &tick);
@@ -613,6 +626,7 @@ static inline void connect_all(struct cluster *cluster, uint32_t index, bool is_
 
 static inline void node_kill(struct cluster_node *node) {
     node->is_up = false;
+    node->publishing.first = 0;
     /* What the process had in memory goes, what was on its way out arrives. */
     for (size_t i = 0; i < node->cluster->packets_count; i++) {
         struct packet *packet =
