@@ -1,0 +1,173 @@
+/* How fast the interpreter runs programs: gas and time of each, as JSON lines.
+ *
+ *   bench_evm [--runs N] [--case TEXT] FILE...
+ *
+ * FILE is a state test (each of its transactions is one program) or runtime code as hex, whose call
+ * data may stand in FILE.input.  A program runs in a world in memory, without blocks and tries:
+ * what is timed is evm_transaction_run, the fastest of N runs (default: as many as fit in a
+ * second). A line holds name, code, input, gas (of execution), ns, status;
+ * tests/bench/evm-compare.mjs runs the same lines on another machine. */
+#include <jansson.h>
+#include <time.h>
+
+#include "base/hex.h"
+#include "evm/test_world.h"
+
+#define ARENA_BYTES ((size_t)256 << 20)
+#define GAS_LIMIT   ((uint64_t)1 << 40)
+
+struct bench {
+    struct world *world;
+    struct evm *evm;
+    struct arena arena, results;
+    int runs;
+    const char *only;
+};
+
+static const struct address sender = {{[19] = 0xaa}};
+static const struct address target = {{[18] = 0xc0, [19] = 0xde}};
+
+static double now_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return 1e9 * (double)time.tv_sec + (double)time.tv_nsec;
+}
+
+static struct bytes read_hex(struct bench *bench, const char *text) {
+    size_t size = strlen(text);
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == ' '))
+        size--;
+    uint8_t *at = arena_alloc(&bench->arena, size / 2 + 1);
+    CHECK(at != NULL);
+    struct buffer out = buffer_over(at, size / 2 + 1);
+    CHECK(hex_decode((struct bytes){(const uint8_t *)text, size}, true, &out) == ERR_OK);
+    return buffer_bytes(&out);
+}
+
+struct program {
+    const char *name;
+    struct bytes code, input;
+};
+
+/* run_once runs the program in a fresh world; returns its time. */
+static double run_once(struct bench *bench, const struct program *program,
+                       struct evm_result *result) {
+    memset(bench->world->accounts, 0, sizeof bench->world->accounts);
+    memset(bench->world->slots, 0, sizeof bench->world->slots);
+    bench->world->undo_used = bench->world->codes_used = 0;
+    arena_reset(&bench->results);
+    world_set_code(bench->world, &target, program->code);
+
+    const struct chain_config config = chain_config_for_fork(FORK_OSAKA);
+    const struct evm_block block = {.config = &config,
+                                    .fork = FORK_OSAKA,
+                                    .number = 1,
+                                    .timestamp = 1000,
+                                    .gas_limit = GAS_LIMIT,
+                                    .blob_base_fee = U256_ONE};
+    const struct evm_host host = world_host(bench->world);
+    const struct evm_options options = {.skip_gas_cap = true};
+    const struct transaction transaction = {.gas_limit = GAS_LIMIT,
+                                            .has_sender = true,
+                                            .sender = sender,
+                                            .to = target,
+                                            .data = program->input};
+    const double start = now_ns();
+    CHECK(evm_transaction_run(bench->evm, &host, &block, &transaction, &options, &bench->results,
+                              result) == ERR_OK);
+    return now_ns() - start;
+}
+
+static void run_program(struct bench *bench, const struct program *program) {
+    if (bench->only != NULL && strstr(program->name, bench->only) == NULL) return;
+    struct evm_result result;
+    double best = run_once(bench, program, &result);
+    double total = best;
+    for (int i = 1; bench->runs > 0 ? i < bench->runs : total < 1e9 && i < 2000; i++) {
+        const double time = run_once(bench, program, &result);
+        total += time;
+        if (time < best) best = time;
+    }
+    const struct transaction transaction = {.data = program->input};
+    const uint64_t gas =
+        result.gas_used + result.gas_refunded - evm_intrinsic_gas(FORK_OSAKA, &transaction);
+    char *code = arena_alloc(&bench->arena, 2 * program->code.size + 3);
+    char *input = arena_alloc(&bench->arena, 2 * program->input.size + 3);
+    CHECK(code != NULL && input != NULL);
+    printf("{\"name\":\"%s\",\"gas\":%llu,\"ns\":%.0f,\"mgas_per_second\":%.0f,\"status\":\"%s\","
+           "\"code\":\"%s\",\"input\":\"%s\"}\n",
+           program->name, (unsigned long long)gas, best, 1e3 * (double)gas / best,
+           evm_status_text(result.status), hex_string(program->code, code),
+           hex_string(program->input, input));
+    fflush(stdout);
+}
+
+static void run_state_test(struct bench *bench, const char *path) {
+    json_error_t error;
+    json_t *root = json_load_file(path, 0, &error);
+    CHECK(root != NULL);
+    const char *name;
+    json_t *test;
+    json_object_foreach(root, name, test) {
+        json_t *transaction = json_object_get(test, "transaction");
+        const char *to = json_string_value(json_object_get(transaction, "to"));
+        json_t *account = json_object_get(json_object_get(test, "pre"), to);
+        const struct bytes code =
+            read_hex(bench, json_string_value(json_object_get(account, "code")));
+        size_t i;
+        json_t *data;
+        json_array_foreach(json_object_get(transaction, "data"), i, data) {
+            char label[128];
+            snprintf(label, sizeof label, "%s/%zu", name, i);
+            run_program(bench,
+                        &(struct program){label, code, read_hex(bench, json_string_value(data))});
+        }
+    }
+    json_decref(root);
+}
+
+static char *read_text(struct bench *bench, const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return NULL;
+    char *text = arena_alloc_zero(&bench->arena, (size_t)4 << 20);
+    CHECK(text != NULL);
+    const size_t size = fread(text, 1, ((size_t)4 << 20) - 1, file);
+    CHECK(size > 0);
+    fclose(file);
+    return text;
+}
+
+static void run_hex(struct bench *bench, const char *path) {
+    char input_path[4096];
+    snprintf(input_path, sizeof input_path, "%s.input", path);
+    const char *slash = strrchr(path, '/');
+    const char *input = read_text(bench, input_path);
+    run_program(bench, &(struct program){slash != NULL ? slash + 1 : path,
+                                         read_hex(bench, read_text(bench, path)),
+                                         read_hex(bench, input != NULL ? input : "")});
+}
+
+int main(int argc, char **argv) {
+    static struct bench bench;
+    bench.world = world_new();
+    bench.evm = world_evm();
+    bench.arena = arena_over(world_map(ARENA_BYTES), ARENA_BYTES);
+    bench.results = arena_over(world_map(ARENA_BYTES), ARENA_BYTES);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
+            bench.runs = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "--case") == 0 && i + 1 < argc) {
+            bench.only = argv[++i];
+        } else {
+            const size_t size = strlen(argv[i]);
+            const bool is_json = size > 5 && strcmp(argv[i] + size - 5, ".json") == 0;
+            arena_reset(&bench.arena);
+            if (is_json) {
+                run_state_test(&bench, argv[i]);
+            } else {
+                run_hex(&bench, argv[i]);
+            }
+        }
+    }
+    return 0;
+}
