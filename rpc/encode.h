@@ -27,5 +27,5 @@ void encode_log(struct json_writer *json, const struct log *log, const struct he
 /* encode_receipt writes receipt `index` of a block; `logs_before` is the number of logs in the
  * receipts before it. */
 MUST_USE enum err encode_receipt(struct json_writer *json, const struct rpc_block *block,
-                                 const struct receipt *receipts, size_t index,
-                                 uint64_t logs_before, struct arena *arena);
+                                 const struct receipt *receipts, size_t index, uint64_t logs_before,
+                                 struct arena *arena);

@@ -86,8 +86,8 @@ static enum method_result create(struct call *call, struct filter *wanted) {
 enum method_result eth_new_filter(struct call *call) {
     struct log_query query;
     struct filter wanted = {.kind = FILTER_LOGS};
-    if (!logs_param_query(call, 0, &query)) return METHOD_FAILED;
-    wanted.logs = logs_filter_copy(&query.filter);
+    if (!rpc_logs_param_query(call, 0, &query)) return METHOD_FAILED;
+    wanted.logs = rpc_logs_filter_copy(&query.filter);
     if (wanted.logs == NULL) return call_failed(call, ERR_MEMORY);
     json_t *object = json_array_get(call->params, 0);
     wanted.from = query.from;
@@ -131,7 +131,7 @@ static bool advance(struct call *call, uint64_t latest, bool move, struct filter
     struct filter *filter = find(table, id);
     if (filter != NULL) {
         *out = *filter;
-        if (filter->logs != NULL) copy = logs_filter_copy(filter->logs);
+        if (filter->logs != NULL) copy = rpc_logs_filter_copy(filter->logs);
         filter->used_ms = rpc_now_ms();
         if (move && latest >= filter->next_block) filter->next_block = latest + 1;
     }
@@ -188,7 +188,7 @@ enum method_result eth_get_filter_changes(struct call *call) {
     } else {
         const uint64_t to = filter.to < tags.latest ? filter.to : tags.latest;
         const uint64_t from = filter.from > filter.next_block ? filter.from : filter.next_block;
-        if (from <= to) result = logs_write(call, filter.logs, from, to);
+        if (from <= to) result = rpc_logs_write(call, filter.logs, from, to);
     }
     free(filter.logs);
     if (result == METHOD_FAILED) return METHOD_FAILED;
@@ -206,7 +206,7 @@ enum method_result eth_get_filter_logs(struct call *call) {
     if (filter.kind != FILTER_LOGS) return call_error(call, RPC_SERVER_ERROR, "filter not found");
     json_array_begin(call->out);
     const uint64_t to = filter.to < tags.latest ? filter.to : tags.latest;
-    if (filter.from <= to) result = logs_write(call, filter.logs, filter.from, to);
+    if (filter.from <= to) result = rpc_logs_write(call, filter.logs, filter.from, to);
     free(filter.logs);
     if (result == METHOD_FAILED) return METHOD_FAILED;
     json_array_end(call->out);

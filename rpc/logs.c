@@ -53,7 +53,7 @@ static bool read_topic(struct call *call, json_t *value, size_t place, struct rp
     return true;
 }
 
-bool logs_param_filter(struct call *call, json_t *object, struct rpc_log_filter *out) {
+bool rpc_logs_param_filter(struct call *call, json_t *object, struct rpc_log_filter *out) {
     *out = (struct rpc_log_filter){.addresses = NULL};
     if (!json_is_object(object)) return refuse(call, "a filter object is wanted");
     if (!read_addresses(call, json_object_get(object, "address"), out)) return false;
@@ -126,9 +126,9 @@ static bool read_range(struct call *call, json_t *object, struct log_query *out)
     return true;
 }
 
-bool logs_param_query(struct call *call, size_t index, struct log_query *out) {
+bool rpc_logs_param_query(struct call *call, size_t index, struct log_query *out) {
     json_t *object = json_array_get(call->params, index);
-    if (!logs_param_filter(call, object, &out->filter)) return false;
+    if (!rpc_logs_param_filter(call, object, &out->filter)) return false;
     return read_range(call, object, out);
 }
 
@@ -141,7 +141,7 @@ static bool topic_matches(const struct rpc_log_filter *filter, size_t place,
     return count == 0;
 }
 
-bool logs_match(const struct rpc_log_filter *filter, const struct log *log) {
+bool rpc_logs_match(const struct rpc_log_filter *filter, const struct log *log) {
     bool found = filter->addresses_count == 0;
     for (size_t i = 0; i < filter->addresses_count && !found; i++) {
         found = address_equal(&filter->addresses[i], &log->address);
@@ -168,7 +168,7 @@ static enum err write_block(struct call *call, const struct rpc_log_filter *filt
         struct hash32 name = {{0}};
         bool is_named = false;
         for (size_t k = 0; k < receipts[i].logs_count; k++, log_index++) {
-            if (!logs_match(filter, &receipts[i].logs[k])) continue;
+            if (!rpc_logs_match(filter, &receipts[i].logs[k])) continue;
             if (!is_named) name = keccak256(block.block.transactions[i]);
             is_named = true;
             encode_log(call->out, &receipts[i].logs[k], &block.block.header, &block.block.hash,
@@ -179,8 +179,8 @@ static enum err write_block(struct call *call, const struct rpc_log_filter *filt
     return ERR_OK;
 }
 
-enum method_result logs_write(struct call *call, const struct rpc_log_filter *filter, uint64_t from,
-                              uint64_t to) {
+enum method_result rpc_logs_write(struct call *call, const struct rpc_log_filter *filter,
+                                  uint64_t from, uint64_t to) {
     size_t count = 0;
     uint64_t at = from;
     while (at <= to) {
@@ -202,16 +202,17 @@ enum method_result logs_write(struct call *call, const struct rpc_log_filter *fi
 
 enum method_result eth_get_logs(struct call *call) {
     struct log_query query;
-    if (!logs_param_query(call, 0, &query)) return METHOD_FAILED;
+    if (!rpc_logs_param_query(call, 0, &query)) return METHOD_FAILED;
     json_array_begin(call->out);
-    if (!query.is_empty && logs_write(call, &query.filter, query.from, query.to) == METHOD_FAILED) {
+    if (!query.is_empty &&
+        rpc_logs_write(call, &query.filter, query.from, query.to) == METHOD_FAILED) {
         return METHOD_FAILED;
     }
     json_array_end(call->out);
     return METHOD_DONE;
 }
 
-struct rpc_log_filter *logs_filter_copy(const struct rpc_log_filter *filter) {
+struct rpc_log_filter *rpc_logs_filter_copy(const struct rpc_log_filter *filter) {
     size_t bytes = sizeof *filter + filter->addresses_count * sizeof *filter->addresses;
     for (size_t i = 0; i < LOG_TOPICS_MAX; i++) {
         bytes += filter->topics[i].count * sizeof(struct hash32);

@@ -34,14 +34,14 @@ struct call {
     struct rpc *rpc;
     const struct rpc_backend *backend;
     const struct rpc_limits *limits;
-    struct task *task;      /* for METHOD_LATER */
-    size_t index;           /* of the call in its task */
-    json_t *params;         /* array; never NULL */
-    struct arena *arena;    /* request lifetime */
+    struct task *task;   /* for METHOD_LATER */
+    size_t index;        /* of the call in its task */
+    json_t *params;      /* array; never NULL */
+    struct arena *arena; /* request lifetime */
     struct json_writer *out;
-    struct rpc_view *view;  /* opened by call_view on first use */
+    struct rpc_view *view; /* opened by call_view on first use */
     bool is_websocket;
-    uint64_t session_id;    /* WebSocket session, for subscriptions */
+    uint64_t session_id; /* WebSocket session, for subscriptions */
     /* what call_error said */
     int error_code;
     const char *error_message; /* in the arena or static */
@@ -56,13 +56,15 @@ struct method {
     bool is_heavy;
 };
 
-/* method_find returns NULL for an unknown name; method_index is its place in the table (metrics). */
+/* method_find returns NULL for an unknown name; method_index is its place in the table (metrics).
+ */
 const struct method *method_find(const char *name, size_t name_bytes);
 size_t methods_count(void);
 const struct method *method_at(size_t index);
 size_t method_index(const struct method *method);
 
-/* call_error records a failure and returns METHOD_FAILED; the message is formatted into the arena. */
+/* call_error records a failure and returns METHOD_FAILED; the message is formatted into the arena.
+ */
 enum method_result call_error(struct call *call, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* call_failed turns an err of the backend into an answer. */

@@ -14,7 +14,8 @@ bool param_data(struct call *call, size_t index, struct bytes *out);
 /* A storage slot: DATA of up to 32 bytes, or a QUANTITY, left-padded. */
 bool param_slot_value(struct call *call, json_t *value, struct hash32 *out);
 
-/* Fields of objects; `name` goes into the message.  A missing field leaves *out and returns true. */
+/* Fields of objects; `name` goes into the message.  A missing field leaves *out and returns true.
+ */
 bool field_address(struct call *call, json_t *object, const char *name, struct address *out,
                    bool *is_given);
 bool field_quantity(struct call *call, json_t *object, const char *name, uint64_t *out,
@@ -30,10 +31,11 @@ struct block_choice {
     bool is_pending; /* the tag `pending`: number is the head's */
 };
 
-/* param_block reads a tag, a number, or EIP-1898's object; missing means latest.  A block that is not
- * here is answered with "header not found" (or, with `null_when_missing`, reported in *is_missing). */
-bool param_block(struct call *call, size_t index, bool null_when_missing,
-                 struct block_choice *out, bool *is_missing);
+/* param_block reads a tag, a number, or EIP-1898's object; missing means latest.  A block that is
+ * not here is answered with "header not found" (or, with `null_when_missing`, reported in
+ * *is_missing). */
+bool param_block(struct call *call, size_t index, bool null_when_missing, struct block_choice *out,
+                 bool *is_missing);
 
 /* param_call reads a call object into *out (sender set, gas capped) with overrides at
  * `overrides_index` (0: none).  Fees are filled as eth_call wants them: zero price when none. */

@@ -1,5 +1,6 @@
 #pragma once
-/* What the files of this room share: the server's threads, workers, waiting submissions, counters. */
+/* What the files of this room share: the server's threads, workers, waiting submissions, counters.
+ */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -9,7 +10,7 @@
 #define RPC_SERVICES_MAX 16
 #define RPC_WORKERS_MAX  64
 /* Submissions that wait for the sequencer's verdict. */
-#define RPC_SUBMITS_MAX      65536
+#define RPC_SUBMITS_MAX       65536
 #define RPC_SUBMIT_TIMEOUT_MS 10000
 /* Memory of one thread that runs calls; address space, pages cost when touched. */
 #define RPC_ARENA_BYTES ((size_t)256 << 20)
@@ -24,9 +25,9 @@ struct method_counters {
 /* A finished task or a push message for a service thread. */
 struct completion {
     struct completion *next;
-    struct task *task;      /* or */
-    uint64_t session_id;    /* a WebSocket message for this session */
-    uint8_t *text;          /* malloc'd with TASK_HEADROOM before it */
+    struct task *task;   /* or */
+    uint64_t session_id; /* a WebSocket message for this session */
+    uint8_t *text;       /* malloc'd with TASK_HEADROOM before it */
     size_t text_bytes;
 };
 
@@ -38,7 +39,7 @@ struct service {
     pthread_t thread;
     bool has_thread;
     struct arena arena;
-    uint8_t *scratch; /* response_bytes_max + slack */
+    uint8_t *scratch;     /* response_bytes_max + slack */
     pthread_mutex_t lock; /* guards completions */
     struct completion *completions, **completions_end;
     struct session *sessions; /* all open ones; this thread only */
@@ -72,7 +73,7 @@ struct rpc {
     pthread_mutex_t waiting_lock; /* guards waiting */
     struct waiting *waiting;
     unsigned waiting_count;
-    unsigned waiting_next; /* where the search for a free place begins */
+    unsigned waiting_next;            /* where the search for a free place begins */
     struct method_counters *counters; /* methods_count() + 1: the last is "unknown" */
     atomic_uint_fast64_t errors_total;
     struct subscriptions *subscriptions;

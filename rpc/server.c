@@ -1,13 +1,16 @@
 #include "rpc/server.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 
-#define SERVICE_SHIFT 56
+#define SERVICE_SHIFT   56
+#define LISTEN_BACKLOG  4096
+#define ACCEPTS_AT_ONCE 32
 
 uint64_t rpc_now_us(void) {
     struct timespec now;
@@ -94,9 +97,6 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     struct session *session = user;
     struct service *service = lws_context_user(lws_get_context(wsi));
     switch (reason) {
-    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
-        return atomic_load(&service->connections) * service->rpc->services_count >=
-               service->rpc->config.limits.connections_max;
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_BODY:
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
@@ -114,8 +114,32 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
 }
 
+/* on_listener accepts what waits on a listening socket.  The sockets are ours and not the
+ * library's, because it shares a port (SO_REUSEPORT) only between threads of one context. */
+static int on_listener(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                       size_t size) {
+    (void)user, (void)in, (void)size;
+    if (reason != LWS_CALLBACK_RAW_RX_FILE) return 0;
+    const struct service *service = lws_context_user(lws_get_context(wsi));
+    for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+        const int fd = accept4(lws_get_socket_fd(wsi), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) return 0;
+        const int one = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (atomic_load(&service->connections) * service->rpc->services_count >=
+            service->rpc->config.limits.connections_max) {
+            close(fd); /* a full house: the client sees a closed connection and tries again */
+            continue;
+        }
+        /* closes the socket itself when it fails */
+        (void)!lws_adopt_socket_vhost(lws_get_vhost(wsi), fd);
+    }
+    return 0;
+}
+
 static const struct lws_protocols PROTOCOLS[] = {
     {"baton", callback, sizeof(struct session), 65536, 0, NULL, 0},
+    {"listener", on_listener, 0, 0, 0, NULL, 0},
     {NULL, NULL, 0, 0, 0, NULL, 0},
 };
 
@@ -194,20 +218,44 @@ static void *service_main(void *context) {
     return NULL;
 }
 
+/* open_listener makes a listening socket that shares its port with our other threads. */
+static int open_listener(const char *host, uint16_t port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (host == NULL || inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+        address.sin_addr.s_addr = htonl(INADDR_ANY);
+    }
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int one = 1;
+    if (fd < 0) return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 &&
+        bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(fd, LISTEN_BACKLOG) == 0) {
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
 static enum err listen_on(struct service *service, const char *name, const char *host,
                           uint16_t port, char error[256]) {
     struct lws_context_creation_info info = {0};
     if (port == 0) return ERR_OK;
-    info.port = port;
-    info.iface = host != NULL && host[0] != '\0' && strcmp(host, "0.0.0.0") != 0 ? host : NULL;
+    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.protocols = PROTOCOLS;
     info.vhost_name = name;
-    info.options = LWS_SERVER_OPTION_ALLOW_LISTEN_SHARE | LWS_SERVER_OPTION_DISABLE_IPV6 |
-                   LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;
+    info.options = LWS_SERVER_OPTION_DISABLE_IPV6;
     info.keepalive_timeout = 75;
     info.timeout_secs = 30;
     info.retry_and_idle_policy = &IDLE_POLICY;
-    if (lws_create_vhost(service->context, &info) != NULL) return ERR_OK;
+    struct lws_vhost *vhost = lws_create_vhost(service->context, &info);
+    if (vhost == NULL) return ERR_SYSTEM;
+    const int fd = open_listener(host, port);
+    lws_sock_file_fd_type descriptor = {.filefd = fd};
+    if (fd >= 0 && lws_adopt_descriptor_vhost(vhost, LWS_ADOPT_RAW_FILE_DESC, descriptor,
+                                              "listener", NULL) != NULL) {
+        return ERR_OK;
+    }
     snprintf(error, 256, "%s_port: cannot listen on %s:%u: %s", name,
              host != NULL && host[0] != '\0' ? host : "0.0.0.0", port,
              err_text(ERR_ADDRESS_IN_USE));

@@ -1,6 +1,6 @@
 #pragma once
-/* submit_call hands a raw transaction to the backend; the call is answered when the verdict comes, or
- * with -32002 after RPC_SUBMIT_TIMEOUT_MS. */
+/* submit_call hands a raw transaction to the backend; the call is answered when the verdict comes,
+ * or with -32002 after RPC_SUBMIT_TIMEOUT_MS. */
 #include "rpc/method.h"
 
 enum method_result submit_call(struct call *call, struct bytes raw);

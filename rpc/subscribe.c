@@ -91,7 +91,7 @@ static void notify_logs(struct subscriptions *table, const struct subscription *
     uint64_t log_index = 0;
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < receipts[i].logs_count; k++, log_index++) {
-            if (!logs_match(to->filter, &receipts[i].logs[k])) continue;
+            if (!rpc_logs_match(to->filter, &receipts[i].logs[k])) continue;
             const struct hash32 name = keccak256(block->block.transactions[i]);
             struct buffer out = buffer_over(table->text, NOTICE_BYTES_MAX);
             struct json_writer json = json_over(&out);
@@ -304,8 +304,8 @@ static bool read_kind(struct call *call, struct subscription *out) {
         out->is_full = json_is_true(option);
     } else if (strcmp(name, "logs") == 0) {
         out->kind = SUBSCRIPTION_LOGS;
-        if (option != NULL && !logs_param_filter(call, option, &filter)) return false;
-        out->filter = logs_filter_copy(&filter);
+        if (option != NULL && !rpc_logs_param_filter(call, option, &filter)) return false;
+        out->filter = rpc_logs_filter_copy(&filter);
     } else {
         call_error(call, RPC_METHOD_NOT_FOUND, "no \"%.64s\" subscription in eth namespace", name);
         return false;

@@ -3,8 +3,8 @@
  *
  * Light tasks run on the service thread that received them.  A task with a heavy call goes to a
  * worker as a whole.  Calls that finish later (submit) leave the task waiting; whoever finishes the
- * last call hands the response to the task's service thread.  A task belongs to one thread at a time,
- * but for its pending count. */
+ * last call hands the response to the task's service thread.  A task belongs to one thread at a
+ * time, but for its pending count. */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -42,10 +42,11 @@ struct task {
  * NULL when it will come to the service's completions.  `body` is not kept. */
 struct task *task_begin(struct rpc *rpc, struct service *service, uint64_t session_id,
                         bool is_websocket, struct bytes body);
-/* task_run performs all calls with a thread's arena and scratch; true when the response is ready. */
+/* task_run performs all calls with a thread's arena and scratch; true when the response is ready.
+ */
 bool task_run(struct task *task, struct arena *arena, struct buffer *scratch);
-/* task_finish_call gives the answer of one METHOD_LATER call; any thread.  When it was the last, the
- * task goes to its service's completions. */
+/* task_finish_call gives the answer of one METHOD_LATER call; any thread.  When it was the last,
+ * the task goes to its service's completions. */
 void task_finish_call(struct task *task, size_t index, struct bytes response_object);
 void task_free(struct task *task);
 
