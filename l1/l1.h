@@ -2,9 +2,9 @@
 /* The Ethereum L1 client: what the contracts say at finalized blocks, and transactions to them.
  *
  * One thread polls; nothing on the block path waits for it.  Several endpoints, with failover: an
- * endpoint that fails, lags or is on another chain is left for the next, with backoff.  Every view is
- * read at one block hash (EIP-1898), so that all its parts belong together.  Answers are hostile bytes:
- * bounded in size, parsed strictly, counted when bad. */
+ * endpoint that fails, lags or is on another chain is left for the next, with backoff.  Every view
+ * is read at one block hash (EIP-1898), so that all its parts belong together.  Answers are hostile
+ * bytes: bounded in size, parsed strictly, counted when bad. */
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -23,8 +23,8 @@ struct l1_validator {
 
 struct l1_forced {
     uint64_t id;
-    uint64_t l1_number;   /* the block of the request */
-    struct bytes raw;     /* the transaction; dies with the view */
+    uint64_t l1_number; /* the block of the request */
+    struct bytes raw;   /* the transaction; dies with the view */
 };
 
 /* The contracts at one finalized L1 block. */
@@ -45,14 +45,14 @@ struct l1_view {
 struct l1_config {
     const char *endpoints[L1_ENDPOINTS_MAX]; /* http(s) URLs */
     size_t endpoints_count;
-    uint64_t chain_id;      /* expected; an endpoint on another chain is refused by name */
+    uint64_t chain_id; /* expected; an endpoint on another chain is refused by name */
     struct address consensus;
     struct address coordinator;
-    uint64_t poll_ms;       /* 1000 */
-    uint64_t timeout_ms;    /* per request; 5000 */
-    uint64_t confirmations; /* 0: the "finalized" tag; else head minus so many */
+    uint64_t poll_ms;           /* 1000 */
+    uint64_t timeout_ms;        /* per request; 5000 */
+    uint64_t confirmations;     /* 0: the "finalized" tag; else head minus so many */
     const struct secp_key *key; /* sends transactions; NULL: read only */
-    struct {                /* called on the l1 thread */
+    struct {                    /* called on the l1 thread */
         void *context;
         void (*view)(void *context, const struct l1_view *view);
     } events;
@@ -63,10 +63,10 @@ struct l1_status {
     uint64_t finalized_number;
     uint64_t finalized_timestamp; /* seconds */
     uint64_t head_number;
-    uint64_t last_success_ms;     /* monotonic */
+    uint64_t last_success_ms; /* monotonic */
     uint64_t requests, failures, bad_answers;
     uint64_t transactions_sent, transactions_confirmed, transactions_failed;
-    char last_error[200];         /* names the endpoint */
+    char last_error[200]; /* names the endpoint */
 };
 
 struct l1;
@@ -92,12 +92,13 @@ struct l1_signature {
     struct address signer;
     struct secp_signature signature;
 };
-/* l1_batch_digest is the EIP-712 digest that validators sign (domain "AndeSequencerCoordinator"). */
+/* l1_batch_digest is the EIP-712 digest that validators sign (domain "AndeSequencerCoordinator").
+ */
 struct hash32 l1_batch_digest(uint64_t chain_id, const struct address *coordinator,
                               const struct l1_batch *batch);
 
-/* l1_submit_batch queues a submitBatch transaction: own nonce, fee bumped until mined, given up when a
- * view shows it settled.  ERR_LIMIT: the queue is full; the caller tries again later. */
+/* l1_submit_batch queues a submitBatch transaction: own nonce, fee bumped until mined, given up
+ * when a view shows it settled.  ERR_LIMIT: the queue is full; the caller tries again later. */
 MUST_USE enum err l1_submit_batch(struct l1 *l1, const struct l1_batch *batch,
                                   const struct l1_signature *signatures, size_t count);
 /* l1_call_data queues any other contract call (slash, reportTimeout) as ABI-encoded data. */

@@ -1,0 +1,324 @@
+#include "l1/l1.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "l1/reader.h"
+#include "l1/sender.h"
+
+#define VIEWS_BACK_MAX 64 /* finalized blocks between two looks that still get their views */
+#define STATUS_BYTES   200
+
+struct l1 {
+    struct l1_config config;
+    struct secp_key key;
+    pthread_t thread;
+    struct l1_reader *reader;
+    struct l1_sender sender;
+    struct l1_view view;
+    /* the thread's */
+    uint64_t next_number; /* the first finalized block without a view; 0: none was read yet */
+    struct l1_block last_finalized;
+    /* under lock */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_stopping, is_woken;
+    struct l1_status status;
+};
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void lock(struct l1 *l1) {
+    CHECK(pthread_mutex_lock(&l1->lock) == 0);
+}
+static void unlock(struct l1 *l1) {
+    CHECK(pthread_mutex_unlock(&l1->lock) == 0);
+}
+
+static bool is_stopping(struct l1 *l1) {
+    lock(l1);
+    const bool stopping = l1->is_stopping;
+    unlock(l1);
+    return stopping;
+}
+
+/* --- reading --- */
+
+static void emit(struct l1 *l1) {
+    l1_sender_settled(&l1->sender, l1->view.settled_last_block);
+    if (l1->config.events.view != NULL)
+        l1->config.events.view(l1->config.events.context, &l1->view);
+}
+
+/* read_views reads the views up to the finalized block, the older ones only where they can be had:
+ * an endpoint need not keep the state of old blocks. */
+static enum err read_views(struct l1 *l1, int endpoint, const struct l1_block *finalized,
+                           char error[L1_ERROR_BYTES]) {
+    const uint64_t oldest =
+        finalized->number >= VIEWS_BACK_MAX ? finalized->number - (VIEWS_BACK_MAX - 1) : 0;
+    uint64_t number = l1->next_number > oldest ? l1->next_number : oldest;
+    for (; number < finalized->number; number++) {
+        if (is_stopping(l1)) return ERR_STOPPED;
+        struct l1_block block;
+        enum err err = l1_reader_block(l1->reader, endpoint, number, &block, error);
+        if (err == ERR_OK) err = l1_reader_view(l1->reader, endpoint, &block, &l1->view, error);
+        if (err == ERR_OK) emit(l1);
+        if (err == ERR_NETWORK || err == ERR_TIMEOUT) return err;
+        l1->next_number = number + 1;
+    }
+    if (number > finalized->number) return ERR_OK; /* seen before */
+    TRY(l1_reader_view(l1->reader, endpoint, finalized, &l1->view, error));
+    emit(l1);
+    l1->next_number = finalized->number + 1;
+    l1->last_finalized = *finalized;
+    return ERR_OK;
+}
+
+/* check_progress refuses an endpoint that is behind another one, or contradicts what was final. */
+static enum err check_progress(const struct l1 *l1, const struct l1_block *finalized,
+                               char error[L1_ERROR_BYTES]) {
+    const struct l1_block *last = &l1->last_finalized;
+    if (l1->next_number == 0) return ERR_OK;
+    if (finalized->number < last->number) {
+        (void)snprintf(error, L1_ERROR_BYTES, "lags: its finalized block is %llu, %llu was seen",
+                       (unsigned long long)finalized->number, (unsigned long long)last->number);
+        return ERR_MISMATCH;
+    }
+    if (finalized->number == last->number && !hash_equal(&finalized->hash, &last->hash)) {
+        (void)snprintf(error, L1_ERROR_BYTES, "contradicts the finalized block %llu",
+                       (unsigned long long)last->number);
+        return ERR_MISMATCH;
+    }
+    return ERR_OK;
+}
+
+static enum err poll_endpoint(struct l1 *l1, int endpoint, char error[L1_ERROR_BYTES]) {
+    struct l1_heads heads;
+    TRY(l1_reader_heads(l1->reader, endpoint, &heads, error));
+    TRY(check_progress(l1, &heads.finalized, error));
+    lock(l1);
+    l1->status.head_number = heads.latest.number;
+    unlock(l1);
+    TRY(read_views(l1, endpoint, &heads.finalized, error));
+    lock(l1);
+    l1->status.finalized_number = heads.finalized.number;
+    l1->status.finalized_timestamp = heads.finalized.timestamp;
+    unlock(l1);
+    return l1_sender_step(&l1->sender, l1->reader->endpoints, endpoint, &heads.latest, error);
+}
+
+/* note writes the outcome of a look into the status. */
+static void note(struct l1 *l1, int endpoint, enum err err, const char *error) {
+    lock(l1);
+    struct l1_status *status = &l1->status;
+    status->requests = l1_requests_count(l1->reader->endpoints);
+    status->bad_answers = l1->reader->bad_answers;
+    status->transactions_sent = l1->sender.transactions_sent;
+    status->transactions_confirmed = l1->sender.transactions_confirmed;
+    status->transactions_failed = l1->sender.transactions_failed;
+    status->is_reachable = err == ERR_OK;
+    if (err == ERR_OK) status->last_success_ms = now_ms();
+    if (err != ERR_OK) status->failures += 1;
+    if (err != ERR_OK || error[0] != 0) {
+        (void)snprintf(status->last_error, STATUS_BYTES, "%.80s: %.110s",
+                       l1_endpoints_name(l1->reader->endpoints, endpoint),
+                       error[0] != 0 ? error : err_text(err));
+    }
+    unlock(l1);
+}
+
+/* look asks one endpoint after the other until one answers. */
+static void look(struct l1 *l1) {
+    struct l1_endpoints *endpoints = l1->reader->endpoints;
+    for (size_t tries = 0; tries < l1->config.endpoints_count; tries++) {
+        const int endpoint = l1_endpoints_choose(endpoints, now_ms());
+        if (endpoint < 0 || is_stopping(l1)) return;
+        char error[L1_ERROR_BYTES] = "";
+        const enum err err = poll_endpoint(l1, endpoint, error);
+        if (err == ERR_STOPPED) return;
+        note(l1, endpoint, err, error);
+        if (err == ERR_OK) {
+            l1_endpoints_succeeded(endpoints, endpoint);
+            return;
+        }
+        l1_endpoints_failed(endpoints, endpoint, now_ms());
+    }
+}
+
+static void wait_next(struct l1 *l1) {
+    const uint64_t ms = l1->config.poll_ms;
+    struct timespec until;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec += 1;
+    }
+    lock(l1);
+    int failure = 0;
+    while (!l1->is_stopping && !l1->is_woken && failure == 0) {
+        failure = pthread_cond_timedwait(&l1->changed, &l1->lock, &until);
+    }
+    CHECK(failure == 0 || failure == ETIMEDOUT);
+    l1->is_woken = false;
+    unlock(l1);
+}
+
+static void *l1_main(void *argument) {
+    struct l1 *l1 = argument;
+    while (!is_stopping(l1)) {
+        look(l1);
+        wait_next(l1);
+    }
+    return NULL;
+}
+
+/* --- start and stop --- */
+
+static void destroy(struct l1 *l1) {
+    if (l1->reader != NULL) l1_reader_destroy(l1->reader);
+    l1_sender_destroy(&l1->sender);
+    CHECK(pthread_cond_destroy(&l1->changed) == 0);
+    CHECK(pthread_mutex_destroy(&l1->lock) == 0);
+    free(l1);
+}
+
+enum err l1_start(const struct l1_config *config, struct l1 **out) {
+    struct l1 *l1 = calloc(1, sizeof *l1);
+    if (l1 == NULL) return ERR_MEMORY;
+    l1->config = *config;
+    if (config->key != NULL) {
+        l1->key = *config->key;
+        l1->config.key = &l1->key;
+    }
+    if (l1->config.poll_ms == 0) l1->config.poll_ms = 1000;
+    l1_sender_init(&l1->sender, &l1->config);
+    pthread_condattr_t attributes;
+    CHECK(pthread_condattr_init(&attributes) == 0);
+    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&l1->changed, &attributes) == 0);
+    CHECK(pthread_condattr_destroy(&attributes) == 0);
+    CHECK(pthread_mutex_init(&l1->lock, NULL) == 0);
+    enum err err = l1_reader_create(&l1->config, &l1->reader);
+    if (err == ERR_OK && pthread_create(&l1->thread, NULL, l1_main, l1) != 0) err = ERR_SYSTEM;
+    if (err != ERR_OK) {
+        destroy(l1);
+        return err;
+    }
+    *out = l1;
+    return ERR_OK;
+}
+
+void l1_stop(struct l1 *l1) {
+    lock(l1);
+    l1->is_stopping = true;
+    CHECK(pthread_cond_broadcast(&l1->changed) == 0);
+    unlock(l1);
+    l1_endpoints_abort(l1->reader->endpoints);
+    CHECK(pthread_join(l1->thread, NULL) == 0);
+    destroy(l1);
+}
+
+struct l1_status l1_status(struct l1 *l1) {
+    lock(l1);
+    const struct l1_status status = l1->status;
+    unlock(l1);
+    return status;
+}
+
+static enum err push(struct l1 *l1, const struct l1_call *call) {
+    if (l1->config.key == NULL) return ERR_UNSUPPORTED;
+    TRY(l1_sender_push(&l1->sender, call));
+    lock(l1);
+    l1->is_woken = true;
+    CHECK(pthread_cond_broadcast(&l1->changed) == 0);
+    unlock(l1);
+    return ERR_OK;
+}
+
+enum err l1_submit_batch(struct l1 *l1, const struct l1_batch *batch,
+                         const struct l1_signature *signatures, size_t count) {
+    if (count > L1_SIGNATURES_MAX) return ERR_LIMIT;
+    struct l1_call call = {
+        .is_batch = true, .last_block = batch->last_block, .to = l1->config.coordinator};
+    struct buffer out = buffer_over(call.data, sizeof call.data);
+    static_assert(L1_BATCH_CALL_BYTES_MAX <= L1_CALL_BYTES_MAX, "a full batch fits a call");
+    l1_abi_submit_batch(&out, batch, signatures, count);
+    CHECK(!out.overflow);
+    call.size = out.size;
+    return push(l1, &call);
+}
+
+enum err l1_send(struct l1 *l1, const struct address *to, struct bytes call_data) {
+    if (call_data.size > L1_CALL_BYTES_MAX) return ERR_LIMIT;
+    struct l1_call call = {.to = *to, .size = call_data.size};
+    if (call_data.size > 0) memcpy(call.data, call_data.data, call_data.size);
+    return push(l1, &call);
+}
+
+/* --- once, blocking --- */
+
+/* with_name puts the endpoint before an error's text. */
+static void with_name(const struct l1_reader *reader, int endpoint, enum err err, const char *text,
+                      char error[256]) {
+    (void)snprintf(error, 256, "%.90s: %.150s", l1_endpoints_name(reader->endpoints, endpoint),
+                   text[0] != 0 ? text : err_text(err));
+}
+
+enum err l1_check(const struct l1_config *config, char error[256]) {
+    struct l1_reader *reader = NULL;
+    enum err err = l1_reader_create(config, &reader);
+    if (err != ERR_OK) {
+        (void)snprintf(error, 256, "%s", err_text(err));
+        return err;
+    }
+    bool has_one = false;
+    err = ERR_NETWORK;
+    for (int i = 0; i < (int)config->endpoints_count; i++) {
+        char text[L1_ERROR_BYTES] = "";
+        struct l1_heads heads;
+        enum err one = l1_reader_heads(reader, i, &heads, text);
+        if (one == ERR_OK) one = l1_reader_code(reader, i, text);
+        if (one == ERR_OK) {
+            has_one = true;
+            continue;
+        }
+        with_name(reader, i, one, text, error);
+        /* A wrong chain or contract is a wrong setting; an endpoint that is down may come back. */
+        err = one == ERR_MISMATCH || one == ERR_NOT_FOUND ? one : ERR_NETWORK;
+        if (err != ERR_NETWORK) break;
+    }
+    l1_reader_destroy(reader);
+    return has_one && err == ERR_NETWORK ? ERR_OK : err;
+}
+
+enum err l1_read(const struct l1_config *config, struct l1_view *out, char error[256]) {
+    struct l1_reader *reader = NULL;
+    enum err err = l1_reader_create(config, &reader);
+    if (err != ERR_OK) {
+        (void)snprintf(error, 256, "%s", err_text(err));
+        return err;
+    }
+    err = ERR_NETWORK;
+    for (int i = 0; i < (int)config->endpoints_count; i++) {
+        char text[L1_ERROR_BYTES] = "";
+        struct l1_heads heads;
+        err = l1_reader_heads(reader, i, &heads, text);
+        if (err == ERR_OK) err = l1_reader_view(reader, i, &heads.finalized, out, text);
+        if (err == ERR_OK) break;
+        with_name(reader, i, err, text, error);
+    }
+    /* The raw transactions die with the reader. */
+    if (err == ERR_OK) out->forced_count = 0;
+    l1_reader_destroy(reader);
+    return err;
+}
