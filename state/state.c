@@ -292,6 +292,10 @@ enum err state_sort(struct arena *arena, void **items, size_t count,
         for (size_t begin = 0; begin < count; begin += 2 * width) {
             const size_t middle = begin + width < count ? begin + width : count;
             const size_t end = begin + 2 * width < count ? begin + 2 * width : count;
+            if (middle == end || compare(from[middle - 1], from[middle]) <= 0) {
+                memcpy(to + begin, from + begin, (end - begin) * sizeof *to);
+                continue; /* sorted already */
+            }
             size_t left = begin;
             size_t right = middle;
             for (size_t at = begin; at < end; at++) {

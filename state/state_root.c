@@ -319,8 +319,12 @@ static enum err sort_writes(struct write_list *list) {
     void **order = arena_array(arena, list->count, sizeof *order);
     struct kv_write *sorted = arena_array(arena, list->count, sizeof *sorted);
     if (list->count != 0 && (order == NULL || sorted == NULL)) return ERR_LIMIT;
-    for (size_t i = 0; i < list->count; i++)
-        order[i] = &list->writes[i];
+    size_t at = 0; /* by table first: within one they come nearly sorted */
+    for (enum kv_table table = 0; table < KV_TABLE_COUNT; table++) {
+        for (size_t i = 0; i < list->count; i++) {
+            if (list->writes[i].table == table) order[at++] = &list->writes[i];
+        }
+    }
     TRY(state_sort(arena, order, list->count, compare_writes));
     size_t count = 0;
     for (size_t i = 0; i < list->count; i++) {

@@ -5,12 +5,6 @@
 #include "base/rlp.h"
 #include "state/trie_node.h"
 
-struct trie_deleted {
-    struct hash32 path;
-    uint8_t depth;
-    struct trie_deleted *next;
-};
-
 /* The branches from the root to where a change happens, and the slots that they hang in. */
 struct descent {
     struct trie_slot *slots[TRIE_DEPTH_MAX + 1];
@@ -34,12 +28,12 @@ void trie_wipe(struct trie *trie) {
     trie->deleted = NULL;
 }
 
-static const struct hash32 *owner_of(const struct trie *trie) {
+const struct hash32 *trie_owner(const struct trie *trie) {
     return trie->has_owner ? &trie->owner : NULL;
 }
 
-static unsigned common_nibbles(const struct hash32 *a, const struct hash32 *b, unsigned from,
-                               unsigned to) {
+unsigned trie_common_nibbles(const struct hash32 *a, const struct hash32 *b, unsigned from,
+                             unsigned to) {
     unsigned at = from;
     while (at < to && trie_nibble(a, at) == trie_nibble(b, at))
         at++;
@@ -78,7 +72,7 @@ static struct trie_leaf *leaf_new(struct trie *trie, const struct hash32 *key, s
 static enum err load_branch(struct trie *trie, const struct hash32 *path, unsigned depth,
                             struct trie_branch **out) {
     uint8_t key[TRIE_KEY_BYTES_MAX];
-    const size_t prefix_bytes = trie_key(owner_of(trie), path, depth, key);
+    const size_t prefix_bytes = trie_key(trie_owner(trie), path, depth, key);
     struct bytes found;
     struct bytes value;
     TRY(trie->reader->seek(trie->reader->context, KV_TRIE, (struct bytes){key, prefix_bytes},
@@ -131,7 +125,7 @@ static enum err load_leaf(struct trie *trie, const struct hash32 *path, unsigned
     if (memcmp(found.data, key, owner_bytes) != 0) return ERR_NOT_FOUND;
     struct hash32 found_key;
     memcpy(found_key.bytes, found.data + owner_bytes, sizeof found_key.bytes);
-    if (common_nibbles(&found_key, path, 0, depth) != depth) return ERR_NOT_FOUND;
+    if (trie_common_nibbles(&found_key, path, 0, depth) != depth) return ERR_NOT_FOUND;
 
     if (trie->has_owner) { /* the flat value is a bare number, the leaf's payload is its RLP */
         uint8_t *room = arena_alloc(trie->arena, 40);
@@ -147,9 +141,8 @@ static enum err load_leaf(struct trie *trie, const struct hash32 *path, unsigned
     return ERR_OK;
 }
 
-/* resolve loads a stored child; `depth` is its slot's, `path` leads to it. */
-static enum err resolve(struct trie *trie, struct trie_slot *slot, const struct hash32 *path,
-                        unsigned depth) {
+enum err trie_resolve(struct trie *trie, struct trie_slot *slot, const struct hash32 *path,
+                      unsigned depth) {
     if (slot->kind != TRIE_STORED_LEAF && slot->kind != TRIE_STORED_BRANCH) return ERR_OK;
     struct trie_ref ref = {.size = slot->ref_size};
     memcpy(ref.data, slot->at, slot->ref_size);
@@ -176,8 +169,7 @@ static enum err resolve(struct trie *trie, struct trie_slot *slot, const struct 
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
-/* open_root finds what hangs at the root: a branch if any is stored, else the only leaf. */
-static enum err open_root(struct trie *trie) {
+enum err trie_open_root(struct trie *trie) {
     if (trie->is_opened) return ERR_OK;
     const struct hash32 path = {{0}};
     if (!trie->is_stored_empty) {
@@ -204,14 +196,6 @@ static void mark_stale(struct descent *descent) {
         descent->branches[i]->is_stale = true;
         descent->branches[i]->is_changed = true;
     }
-}
-
-static struct trie_branch *branch_at(const struct trie_slot *slot) {
-    return (struct trie_branch *)(uintptr_t)slot->at;
-}
-
-static struct trie_leaf *leaf_at(const struct trie_slot *slot) {
-    return (struct trie_leaf *)(uintptr_t)slot->at;
 }
 
 /* split puts a new branch at `fork_depth` into `slot`, over what hangs there and a new leaf. */
@@ -243,7 +227,7 @@ static enum err collapse(struct trie *trie, struct descent *descent) {
     if (left > 1) return ERR_OK;
     struct hash32 path = branch->path;
     set_nibble(&path, branch->depth, last);
-    TRY(resolve(trie, &branch->children[last], &path, branch->depth + 1u));
+    TRY(trie_resolve(trie, &branch->children[last], &path, branch->depth + 1u));
     if (branch->is_stored) {
         struct trie_deleted *deleted = arena_alloc(trie->arena, sizeof *deleted);
         if (deleted == NULL) return ERR_LIMIT;
@@ -264,8 +248,8 @@ static enum err change(struct trie *trie, struct trie_slot *slot, unsigned depth
         if (leaf == NULL) return ERR_LIMIT;
         *slot = (struct trie_slot){leaf, TRIE_LEAF, 0};
     } else {
-        struct trie_leaf *leaf = leaf_at(slot);
-        const unsigned fork_depth = common_nibbles(&leaf->key, key, depth, TRIE_DEPTH_MAX);
+        struct trie_leaf *leaf = trie_leaf_at(slot);
+        const unsigned fork_depth = trie_common_nibbles(&leaf->key, key, depth, TRIE_DEPTH_MAX);
         if (fork_depth < TRIE_DEPTH_MAX) {
             if (value.size == 0) return ERR_OK;
             const unsigned old_nibble = trie_nibble(&leaf->key, fork_depth);
@@ -283,15 +267,15 @@ static enum err change(struct trie *trie, struct trie_slot *slot, unsigned depth
 }
 
 enum err trie_set(struct trie *trie, const struct hash32 *key, struct bytes value) {
-    TRY(open_root(trie));
+    TRY(trie_open_root(trie));
     struct descent descent = {.branches_count = 0};
     struct trie_slot *slot = &trie->root;
     unsigned depth = 0;
     for (;;) {
-        TRY(resolve(trie, slot, key, depth));
+        TRY(trie_resolve(trie, slot, key, depth));
         if (slot->kind != TRIE_BRANCH) return change(trie, slot, depth, key, value, &descent);
-        struct trie_branch *branch = branch_at(slot);
-        const unsigned fork_depth = common_nibbles(&branch->path, key, depth, branch->depth);
+        struct trie_branch *branch = trie_branch_at(slot);
+        const unsigned fork_depth = trie_common_nibbles(&branch->path, key, depth, branch->depth);
         if (fork_depth < branch->depth) { /* the key leaves inside the extension */
             if (value.size == 0) return ERR_OK;
             const unsigned old_nibble = trie_nibble(&branch->path, fork_depth);
@@ -304,224 +288,4 @@ enum err trie_set(struct trie *trie, const struct hash32 *key, struct bytes valu
         slot = &branch->children[trie_nibble(key, branch->depth)];
         depth = branch->depth + 1u;
     }
-}
-
-/* --- hashing */
-
-static enum err leaf_encoding(struct trie *trie, const struct trie_leaf *leaf, unsigned depth,
-                              struct bytes *out) {
-    const size_t room_bytes = leaf->value.size + 64;
-    uint8_t *room = arena_alloc(trie->arena, room_bytes);
-    if (room == NULL) return ERR_LIMIT;
-    struct buffer buffer = buffer_over(room, room_bytes);
-    *out = trie_encode_leaf(leaf, depth, &buffer);
-    return ERR_OK;
-}
-
-static enum err slot_ref(struct trie *trie, const struct trie_slot *slot, unsigned depth,
-                         struct trie_ref *out);
-
-static enum err child_refs(struct trie *trie, const struct trie_branch *branch,
-                           struct trie_ref refs[TRIE_CHILDREN]) {
-    for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
-        TRY(slot_ref(trie, &branch->children[nibble], branch->depth + 1u, &refs[nibble]));
-    }
-    return ERR_OK;
-}
-
-static enum err branch_ref(struct trie *trie, struct trie_branch *branch, unsigned depth) {
-    uint8_t room[TRIE_ENCODED_BYTES_MAX];
-    struct buffer buffer = buffer_over(room, sizeof room);
-    if (branch->is_stale || !branch->has_own) {
-        struct trie_ref refs[TRIE_CHILDREN];
-        TRY(child_refs(trie, branch, refs));
-        branch->own = trie_ref_of(trie_encode_branch(refs, &buffer));
-        branch->has_own = true;
-        branch->is_stale = false;
-        branch->ref_depth = TRIE_DEPTH_NONE;
-    }
-    if (branch->ref_depth == depth) return ERR_OK;
-    branch->ref = branch->own;
-    if (depth < branch->depth) {
-        buffer.size = 0;
-        branch->ref = trie_ref_of(trie_encode_extension(branch, depth, &buffer));
-    }
-    branch->ref_depth = (uint8_t)depth;
-    return ERR_OK;
-}
-
-/* slot_ref names what hangs in a slot; size 0: nothing. */
-static enum err slot_ref(struct trie *trie, const struct trie_slot *slot, unsigned depth,
-                         struct trie_ref *out) {
-    if (slot->kind == TRIE_EMPTY) {
-        out->size = 0;
-    } else if (slot->kind == TRIE_LEAF) {
-        struct trie_leaf *leaf = leaf_at(slot);
-        if (leaf->ref_depth != depth) {
-            const size_t mark = arena_mark(trie->arena);
-            struct bytes encoded;
-            TRY(leaf_encoding(trie, leaf, depth, &encoded));
-            leaf->ref = trie_ref_of(encoded);
-            leaf->ref_depth = (uint8_t)depth;
-            arena_release(trie->arena, mark);
-        }
-        *out = leaf->ref;
-    } else if (slot->kind == TRIE_BRANCH) {
-        struct trie_branch *branch = branch_at(slot);
-        if (branch->is_stale || branch->ref_depth != depth) TRY(branch_ref(trie, branch, depth));
-        *out = branch->ref;
-    } else {
-        memcpy(out->data, slot->at, slot->ref_size);
-        out->size = slot->ref_size;
-    }
-    return ERR_OK;
-}
-
-enum err trie_root(struct trie *trie, struct hash32 *out) {
-    TRY(open_root(trie));
-    struct trie_ref ref;
-    TRY(slot_ref(trie, &trie->root, 0, &ref));
-    if (ref.size == 0) {
-        *out = KECCAK_EMPTY_TRIE;
-    } else if (ref.size == sizeof out->bytes) {
-        memcpy(out->bytes, ref.data, sizeof out->bytes);
-    } else { /* the root is hashed however short it is */
-        *out = keccak256((struct bytes){ref.data, ref.size});
-    }
-    return ERR_OK;
-}
-
-/* --- writing */
-
-struct writing {
-    struct trie *trie;
-    void *context;
-    enum err (*visit)(void *context, const struct kv_write *write);
-};
-
-static enum err emit(const struct writing *writing, struct bytes key, struct bytes value) {
-    struct kv_write write = {.table = KV_TRIE};
-    if (!arena_copy(writing->trie->arena, key, &write.key)) return ERR_LIMIT;
-    if (!arena_copy(writing->trie->arena, value, &write.value)) return ERR_LIMIT;
-    return writing->visit(writing->context, &write);
-}
-
-static enum err write_branches(const struct writing *writing, const struct trie_slot *slot) {
-    if (slot->kind != TRIE_BRANCH) return ERR_OK;
-    const struct trie_branch *branch = branch_at(slot);
-    if (!branch->is_changed) return ERR_OK; /* nor is anything below it */
-    CHECK(!branch->is_stale);
-    struct trie_ref refs[TRIE_CHILDREN];
-    TRY(child_refs(writing->trie, branch, refs));
-    uint8_t key[TRIE_KEY_BYTES_MAX];
-    uint8_t record[TRIE_RECORD_BYTES_MAX];
-    struct buffer buffer = buffer_over(record, sizeof record);
-    const size_t key_bytes = trie_key(owner_of(writing->trie), &branch->path, branch->depth, key);
-    TRY(emit(writing, (struct bytes){key, key_bytes}, trie_record_encode(branch, refs, &buffer)));
-    for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
-        TRY(write_branches(writing, &branch->children[nibble]));
-    }
-    return ERR_OK;
-}
-
-/* delete_stored deletes every record that the reader has under the owner of a wiped trie. */
-static enum err delete_stored(const struct writing *writing) {
-    const struct trie *trie = writing->trie;
-    const struct hash32 path = {{0}};
-    uint8_t key[TRIE_KEY_BYTES_MAX + 1];
-    const size_t prefix_bytes = trie_key(owner_of(trie), &path, 0, key);
-    size_t key_bytes = prefix_bytes;
-    for (;;) {
-        struct bytes found;
-        struct bytes value;
-        const enum err err = trie->reader->seek(trie->reader->context, KV_TRIE,
-                                                (struct bytes){key, key_bytes}, &found, &value);
-        if (err == ERR_NOT_FOUND) return ERR_OK;
-        if (err != ERR_OK) return err;
-        if (found.size < prefix_bytes || found.size > TRIE_KEY_BYTES_MAX) return ERR_OK;
-        if (memcmp(found.data, key, prefix_bytes) != 0) return ERR_OK;
-        memcpy(key, found.data, found.size);
-        key_bytes = found.size;
-        TRY(emit(writing, (struct bytes){key, key_bytes}, BYTES_EMPTY));
-        key[key_bytes++] = 0; /* the least key after it */
-    }
-}
-
-enum err trie_writes(struct trie *trie, void *context,
-                     enum err (*visit)(void *context, const struct kv_write *write)) {
-    const struct writing writing = {trie, context, visit};
-    if (!trie->is_opened) return ERR_OK;
-    if (trie->is_wiped && !trie->is_stored_empty) TRY(delete_stored(&writing));
-    for (const struct trie_deleted *at = trie->deleted; at != NULL; at = at->next) {
-        uint8_t key[TRIE_KEY_BYTES_MAX];
-        const size_t key_bytes = trie_key(owner_of(trie), &at->path, at->depth, key);
-        TRY(emit(&writing, (struct bytes){key, key_bytes}, BYTES_EMPTY));
-    }
-    return write_branches(&writing, &trie->root);
-}
-
-/* --- proving */
-
-struct proving {
-    struct trie *trie;
-    struct bytes *nodes;
-    size_t count;
-};
-
-static enum err add_node(struct proving *proving, struct bytes encoded) {
-    if (encoded.size < 32 && proving->count != 0) return ERR_OK; /* inside its parent */
-    CHECK(proving->count < TRIE_PROOF_NODES_MAX);
-    struct bytes copy;
-    if (!arena_copy(proving->trie->arena, encoded, &copy)) return ERR_LIMIT;
-    proving->nodes[proving->count++] = copy;
-    return ERR_OK;
-}
-
-static enum err add_branch(struct proving *proving, struct trie_branch *branch, unsigned depth) {
-    uint8_t room[TRIE_ENCODED_BYTES_MAX];
-    struct buffer buffer = buffer_over(room, sizeof room);
-    struct trie_ref refs[TRIE_CHILDREN];
-    TRY(child_refs(proving->trie, branch, refs));
-    if (depth < branch->depth) {
-        if (branch->is_stale || !branch->has_own) TRY(branch_ref(proving->trie, branch, depth));
-        TRY(add_node(proving, trie_encode_extension(branch, depth, &buffer)));
-        buffer.size = 0;
-    }
-    return add_node(proving, trie_encode_branch(refs, &buffer));
-}
-
-enum err trie_prove(struct trie *trie, const struct hash32 *key, struct bytes *nodes,
-                    size_t *nodes_count, struct bytes *value) {
-    TRY(open_root(trie));
-    struct proving proving = {trie, nodes, 0};
-    struct bytes found = BYTES_EMPTY;
-    struct trie_slot *slot = &trie->root;
-    unsigned depth = 0;
-    for (;;) {
-        TRY(resolve(trie, slot, key, depth));
-        if (slot->kind == TRIE_EMPTY) break;
-        if (slot->kind == TRIE_LEAF) {
-            struct bytes encoded;
-            TRY(leaf_encoding(trie, leaf_at(slot), depth, &encoded));
-            TRY(add_node(&proving, encoded));
-            if (hash_equal(&leaf_at(slot)->key, key)) found = leaf_at(slot)->value;
-            break;
-        }
-        struct trie_branch *branch = branch_at(slot);
-        const bool is_inside =
-            common_nibbles(&branch->path, key, depth, branch->depth) == branch->depth;
-        if (!is_inside) {
-            uint8_t room[TRIE_ENCODED_BYTES_MAX];
-            struct buffer buffer = buffer_over(room, sizeof room);
-            if (branch->is_stale || !branch->has_own) TRY(branch_ref(trie, branch, depth));
-            TRY(add_node(&proving, trie_encode_extension(branch, depth, &buffer)));
-            break;
-        }
-        TRY(add_branch(&proving, branch, depth));
-        slot = &branch->children[trie_nibble(key, branch->depth)];
-        depth = branch->depth + 1u;
-    }
-    *nodes_count = proving.count;
-    *value = found;
-    return ERR_OK;
 }

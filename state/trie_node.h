@@ -14,13 +14,14 @@ struct trie_leaf {
 struct trie_branch {
     struct hash32 path; /* the first `depth` nibbles count */
     uint8_t depth;
-    bool is_stale;       /* a child changed since `own` was computed */
-    bool is_changed;     /* differs from what the reader has */
-    bool is_stored;      /* the reader has a record at this path */
-    bool has_own;        /* `own` is valid (unless is_stale) */
-    uint8_t ref_depth;   /* as for leaves */
-    struct trie_ref ref; /* of the extension above it, if its slot is shallower */
-    struct trie_ref own; /* of the branch node itself */
+    bool is_stale;            /* a child changed since `own` was computed */
+    bool is_changed;          /* differs from what the reader has */
+    bool is_stored;           /* the reader has a record at this path */
+    bool has_own;             /* `own` is valid (unless is_stale) */
+    uint8_t ref_depth;        /* as for leaves */
+    struct trie_ref ref;      /* of the extension above it, if its slot is shallower */
+    struct trie_ref own;      /* of the branch node itself */
+    struct trie_branch *next; /* of the same depth, while trie_root works */
     struct trie_slot children[TRIE_CHILDREN];
 };
 
@@ -35,3 +36,30 @@ struct trie_ref trie_ref_of(struct bytes encoded);
 /* trie_record_encode writes the KV_TRIE record of a branch whose children's names are `refs`. */
 struct bytes trie_record_encode(const struct trie_branch *branch,
                                 const struct trie_ref refs[TRIE_CHILDREN], struct buffer *out);
+
+struct trie_deleted {
+    struct hash32 path;
+    uint8_t depth;
+    struct trie_deleted *next;
+};
+
+static inline struct trie_branch *trie_branch_at(const struct trie_slot *slot) {
+    return (struct trie_branch *)(uintptr_t)slot->at;
+}
+
+static inline struct trie_leaf *trie_leaf_at(const struct trie_slot *slot) {
+    return (struct trie_leaf *)(uintptr_t)slot->at;
+}
+
+/* --- shared by trie.c (loading, changing) and trie_hash.c (hashing, writing, proving) */
+
+/* trie_owner is NULL for the account trie. */
+const struct hash32 *trie_owner(const struct trie *trie);
+/* trie_common_nibbles is the first index in [from, to) where a and b differ, or `to`. */
+unsigned trie_common_nibbles(const struct hash32 *a, const struct hash32 *b, unsigned from,
+                             unsigned to);
+/* trie_open_root finds what hangs at the root: a branch if any is stored, else the only leaf. */
+MUST_USE enum err trie_open_root(struct trie *trie);
+/* trie_resolve loads a stored child; `depth` is its slot's, `path` leads to it. */
+MUST_USE enum err trie_resolve(struct trie *trie, struct trie_slot *slot, const struct hash32 *path,
+                               unsigned depth);
