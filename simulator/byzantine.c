@@ -123,9 +123,11 @@ void byzantine_seen(struct world *world, struct core_node *node, struct bytes me
                     const struct vote *vote) {
     if ((node->habits & BYZANTINE_REPLAY) != 0) keep_and_replay(world, node, message);
     const bool is_tempting = !hash_is_zero(&vote->block) && vote->height > node->height;
-    if (is_tempting && has_habit(world, node, BYZANTINE_VOTE_ANY, 150)) {
-        vote_any(world, node, vote);
-    }
+    /* Not more often than a network lets it: a flood would use up the steps of recovery. */
+    if (world->now_ms < node->flood_after_ms || !is_tempting) return;
+    if (!has_habit(world, node, BYZANTINE_VOTE_ANY, 150)) return;
+    node->flood_after_ms = world->now_ms + 30;
+    vote_any(world, node, vote);
 }
 
 /* byzantine_serve makes up a block, with a commit signed by the one key it has, over and over. */

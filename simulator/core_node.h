@@ -72,6 +72,7 @@ struct core_node {
 
     /* Byzantine only */
     uint32_t habits;
+    uint64_t flood_after_ms;
     uint32_t replay_count;
     struct {
         uint8_t data[REPLAY_BYTES];

@@ -254,10 +254,13 @@ static void restart(struct world *world, uint32_t node) {
 
 static bool is_busy(struct world *world, const struct event *event) {
     if (event->kind == EVENT_RESTART || event->kind == EVENT_FAULT_END) return false;
-    const struct node *at = &world->nodes[event->node];
+    struct node *at = &world->nodes[event->node];
     if (!at->is_up || at->busy_until_ms <= world->now_ms) return false;
     struct event later = *event;
     later.at_ms = at->busy_until_ms;
+    if (event->kind == EVENT_TIMER && event->at_ms == at->timer_at_ms) {
+        at->timer_at_ms = later.at_ms;
+    }
     world_push(world, later);
     return true;
 }
@@ -279,7 +282,7 @@ static void dispatch(struct world *world, const struct event *event) {
         if (is_same) kind->local(world, event->node, at->state, message);
         break;
     case EVENT_TIMER:
-        if (!is_same) break;
+        if (!is_same || event->at_ms != at->timer_at_ms) break; /* an earlier one was set since */
         at->timer_at_ms = UINT64_MAX;
         kind->tick(world, event->node, at->state);
         break;
