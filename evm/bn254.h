@@ -18,12 +18,14 @@ struct bn254_pair {
     struct bn254_g2 q;
 };
 
+/* The group of the curve over Fp; all of its points have the right order. */
 bool bn254_g1_is_infinity(const struct bn254_g1 *p);
 bool bn254_g1_is_on_curve(const struct bn254_g1 *p); /* or infinity */
 struct bn254_g1 bn254_g1_add(const struct bn254_g1 *p, const struct bn254_g1 *q);
 /* bn254_g1_mul multiplies by any 256-bit number. */
 struct bn254_g1 bn254_g1_mul(const struct bn254_g1 *p, const struct u256 *k);
 
+/* The twist; its points may have another order. */
 bool bn254_g2_is_infinity(const struct bn254_g2 *q);
 bool bn254_g2_is_on_curve(const struct bn254_g2 *q); /* or infinity */
 /* bn254_g2_is_in_group: a point on the twist is of the right order. */

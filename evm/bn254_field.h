@@ -41,6 +41,7 @@ static inline struct fp fp_reduce(const struct fp *a, uint64_t carry) {
     return out;
 }
 
+/* Sum, difference, negative: reduced when the operands are. */
 static inline struct fp fp_add(const struct fp *a, const struct fp *b) {
     struct fp sum;
     uint64_t carry = 0;
@@ -52,6 +53,7 @@ static inline struct fp fp_add(const struct fp *a, const struct fp *b) {
     return fp_reduce(&sum, carry);
 }
 
+/* fp_sub adds p back when it borrowed. */
 static inline struct fp fp_sub(const struct fp *a, const struct fp *b) {
     const struct fp modulus = FP_MODULUS;
     struct fp out;
@@ -71,6 +73,7 @@ static inline struct fp fp_sub(const struct fp *a, const struct fp *b) {
     return out;
 }
 
+/* fp_neg is 0 - a. */
 static inline struct fp fp_neg(const struct fp *a) {
     return fp_sub(&FP_ZERO, a);
 }
@@ -98,6 +101,7 @@ static inline struct fp fp_mul(const struct fp *a, const struct fp *b) {
     return fp_reduce(&out, 0);
 }
 
+/* Squares, doubles, tests. */
 static inline struct fp fp_square(const struct fp *a) {
     return fp_mul(a, a);
 }
@@ -118,8 +122,7 @@ struct fp fp_invert(const struct fp *a);
 bool fp_read(const uint8_t in[32], struct fp *out);
 void fp_write(const struct fp *a, uint8_t out[32]);
 
-/* --- Fp2 */
-
+/* --- Fp2: a + b i with i^2 = -1 */
 static inline struct fp2 fp2_add(const struct fp2 *x, const struct fp2 *y) {
     return (struct fp2){fp_add(&x->a, &y->a), fp_add(&x->b, &y->b)};
 }

@@ -11,6 +11,7 @@ struct fp12 {
     struct fp6 a, b; /* a + b w */
 };
 
+/* The field's operations; fp12_invert gives zero for zero. */
 struct fp12 fp12_one(void);
 bool fp12_is_one(const struct fp12 *x);
 struct fp12 fp12_mul(const struct fp12 *x, const struct fp12 *y);

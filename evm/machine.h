@@ -85,6 +85,7 @@ struct evm {
     size_t blob_hashes_count;
 };
 
+/* rule is a number of the fork that runs. */
 static inline int64_t rule(const struct evm *evm, enum rule which) {
     return evm->rules.value[which];
 }
@@ -139,6 +140,7 @@ void evm_use_fork(struct evm *evm, enum fork fork);
 
 /* --- helpers */
 
+/* gas_use pays; false: there was not enough, and the counter is negative. */
 static inline bool gas_use(struct frame *f, int64_t gas) {
     f->gas -= gas;
     return f->gas >= 0;
@@ -178,6 +180,7 @@ static inline int64_t words_gas(uint64_t size, int64_t gas_per_word) {
     return (int64_t)((size + 31) / 32) * gas_per_word;
 }
 
+/* An address is the low 20 bytes of a word. */
 static inline struct address word_to_address(const struct u256 *word) {
     uint8_t bytes[32];
     struct address address;

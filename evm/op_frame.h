@@ -31,6 +31,7 @@ enum evm_status op_tstore(struct frame *f, struct u256 *top);
 enum evm_status op_log(struct frame *f, struct u256 *top, uint32_t topics_count);
 enum evm_status op_selfdestruct(struct frame *f, struct u256 *top);
 
+/* op_logN: op_log with N topics. */
 static inline enum evm_status op_log0(struct frame *f, struct u256 *top) {
     return op_log(f, top, 0);
 }
@@ -47,8 +48,7 @@ static inline enum evm_status op_log4(struct frame *f, struct u256 *top) {
     return op_log(f, top, 4);
 }
 
-/* --- memory */
-
+/* --- memory: words are big-endian there */
 static inline uint64_t load_be64(const uint8_t *at) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
@@ -67,6 +67,7 @@ static inline void store_word(uint8_t *at, const struct u256 *word) {
         store_be64(at + 8 * i, word->limb[3 - i]);
 }
 
+/* Loads, stores and the two counters; growth is paid in memory_need. */
 static inline enum evm_status op_mload(struct frame *f, struct u256 *top) {
     if (!memory_need(f, top, 32)) return EVM_OUT_OF_GAS;
     *top = load_word(f->memory + top->limb[0]);
@@ -91,8 +92,7 @@ static inline enum evm_status op_gas(struct frame *f, struct u256 *top) {
     return EVM_SUCCESS;
 }
 
-/* --- the call */
-
+/* --- what the call brought along */
 static inline enum evm_status op_address(struct frame *f, struct u256 *top) {
     top[1] = address_to_word(&f->address);
     return EVM_SUCCESS;
@@ -130,8 +130,7 @@ static inline enum evm_status op_returndatasize(struct frame *f, struct u256 *to
     return EVM_SUCCESS;
 }
 
-/* --- the transaction and the block */
-
+/* --- what the transaction and the block say */
 static inline enum evm_status op_origin(struct frame *f, struct u256 *top) {
     top[1] = address_to_word(&f->evm->origin);
     return EVM_SUCCESS;

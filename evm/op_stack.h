@@ -4,6 +4,8 @@
  * opcodes.h. */
 #include "base/u256.h"
 
+/* Arithmetic, comparison and bits as the Yellow Paper's appendix H has them: the first operand is
+ * on top. */
 static inline void op_add(struct u256 *top) {
     top[-1] = u256_add(&top[0], &top[-1]);
 }
