@@ -5,7 +5,7 @@
 #include "base/rlp.h"
 #include "chain/trie_root.h"
 
-#define BLOCK_OMMERS_MAX      16 /* the protocol allows two; what is more is decoded to be refused */
+#define BLOCK_OMMERS_MAX      16 /* the protocol allows two; more are decoded to be refused */
 #define BLOCK_WITHDRAWALS_MAX 65536
 #define WITHDRAWAL_BYTES_MAX  64   /* 1 + 9 + 9 + 21 + 9 */
 #define TYPED_TAG_MAX         0x7f /* EIP-2718: above is a legacy list, or nothing */

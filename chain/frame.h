@@ -27,6 +27,8 @@ struct frame {
         workload_roots[FRAME_WORKLOADS_MAX]; /* by workload kind; the EVM's is state_root */
 };
 
+/* frame_encode writes rlp(frame), whose keccak256 is frame_hash and the header's
+ * parentBeaconBlockRoot. */
 void frame_encode(const struct frame *frame, struct buffer *out);
 /* frame_decode: ERR_ENCODING for anything but exactly one canonical frame of version 1. */
 MUST_USE enum err frame_decode(struct bytes in, struct frame *out);

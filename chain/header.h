@@ -48,6 +48,8 @@ struct header {
 /* header_tail_fields says how many tail fields a header must have at `fork`. */
 unsigned header_tail_fields(enum fork fork);
 
+/* header_encode writes rlp(header) with the tail fields that it says it has; header_hash is its
+ * keccak256, the block's hash. */
 void header_encode(const struct header *header, struct buffer *out);
 /* header_decode reads rlp(header).  ERR_ENCODING, ERR_TRUNCATED as rlp; ERR_LIMIT: extra too long.
  */
@@ -65,6 +67,8 @@ uint64_t header_next_excess_blob_gas(const struct chain_config *config, enum for
 struct u256 blob_base_fee(const struct chain_config *config, enum fork fork,
                           uint64_t excess_blob_gas);
 
+/* bloom_add sets the three bits of an address or topic (Yellow Paper, 4.3.1); bloom_merge joins
+ * two. */
 void bloom_add(struct bloom *bloom, struct bytes entry);
 void bloom_merge(struct bloom *into, const struct bloom *from);
 /* bloom_may_contain is false only when no log in the block has the entry. */

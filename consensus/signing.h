@@ -37,6 +37,7 @@ struct signing_domain {
     struct hash32 separator;
 };
 
+/* signing_domain_make hashes the EIP-712 domain (name, version "1", chain id, contract). */
 struct signing_domain signing_domain_make(const char *name, uint64_t chain_id,
                                           const struct address *contract);
 
@@ -51,6 +52,8 @@ struct vote {
     struct secp_signature signature;
 };
 
+/* vote_digest is what a voter signs: the EIP-712 hash of the statement in its domain, as the
+ * contract computes it. */
 struct hash32 vote_digest(const struct signing_domain *domain, const struct vote *vote);
 
 /* secp_signer and secp_recoverer are the real ones; `key` must outlive the signer. */

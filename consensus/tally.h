@@ -17,6 +17,7 @@ struct voter_bits {
     uint64_t words[VALIDATORS_MAX / 64];
 };
 
+/* The set of voters, by index below VALIDATORS_MAX. */
 static inline bool voter_bits_has(const struct voter_bits *bits, uint32_t voter) {
     return (bits->words[voter / 64] >> (voter % 64) & 1) != 0;
 }

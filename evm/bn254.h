@@ -19,6 +19,8 @@ struct bn254_pair {
 };
 
 /* The group of the curve over Fp; all of its points have the right order. */
+/* Infinity is (0, 0), as in EIP-196; bn254_g1_add takes any two points of the curve, equal or
+ * opposite ones included. */
 bool bn254_g1_is_infinity(const struct bn254_g1 *p);
 bool bn254_g1_is_on_curve(const struct bn254_g1 *p); /* or infinity */
 struct bn254_g1 bn254_g1_add(const struct bn254_g1 *p, const struct bn254_g1 *q);
@@ -26,6 +28,7 @@ struct bn254_g1 bn254_g1_add(const struct bn254_g1 *p, const struct bn254_g1 *q)
 struct bn254_g1 bn254_g1_mul(const struct bn254_g1 *p, const struct u256 *k);
 
 /* The twist; its points may have another order. */
+/* Points of the twist over Fp2; infinity is (0, 0), as in EIP-197. */
 bool bn254_g2_is_infinity(const struct bn254_g2 *q);
 bool bn254_g2_is_on_curve(const struct bn254_g2 *q); /* or infinity */
 /* bn254_g2_is_in_group: a point on the twist is of the right order. */

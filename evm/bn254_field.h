@@ -42,6 +42,7 @@ static inline struct fp fp_reduce(const struct fp *a, uint64_t carry) {
 }
 
 /* Sum, difference, negative: reduced when the operands are. */
+/* Arithmetic modulo p on reduced elements in Montgomery form; results are reduced. */
 static inline struct fp fp_add(const struct fp *a, const struct fp *b) {
     struct fp sum;
     uint64_t carry = 0;
@@ -54,6 +55,7 @@ static inline struct fp fp_add(const struct fp *a, const struct fp *b) {
 }
 
 /* fp_sub adds p back when it borrowed. */
+/* fp_sub is a - b modulo p. */
 static inline struct fp fp_sub(const struct fp *a, const struct fp *b) {
     const struct fp modulus = FP_MODULUS;
     struct fp out;
@@ -74,6 +76,7 @@ static inline struct fp fp_sub(const struct fp *a, const struct fp *b) {
 }
 
 /* fp_neg is 0 - a. */
+/* fp_neg is -a modulo p. */
 static inline struct fp fp_neg(const struct fp *a) {
     return fp_sub(&FP_ZERO, a);
 }
@@ -102,6 +105,7 @@ static inline struct fp fp_mul(const struct fp *a, const struct fp *b) {
 }
 
 /* Squares, doubles, tests. */
+/* What follows from the above by one call; equality needs no reduction, elements are reduced. */
 static inline struct fp fp_square(const struct fp *a) {
     return fp_mul(a, a);
 }
@@ -123,6 +127,8 @@ bool fp_read(const uint8_t in[32], struct fp *out);
 void fp_write(const struct fp *a, uint8_t out[32]);
 
 /* --- Fp2: a + b i with i^2 = -1 */
+/* Arithmetic in Fp2 = Fp[i] / (i^2 + 1), component by component where it can be; fp2_conjugate
+ * negates i, fp2_scale multiplies by an element of Fp, fp2_invert gives zero for zero. */
 static inline struct fp2 fp2_add(const struct fp2 *x, const struct fp2 *y) {
     return (struct fp2){fp_add(&x->a, &y->a), fp_add(&x->b, &y->b)};
 }

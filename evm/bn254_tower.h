@@ -12,6 +12,8 @@ struct fp12 {
 };
 
 /* The field's operations; fp12_invert gives zero for zero. */
+/* Arithmetic in Fp12; fp12_conjugate negates w (the inverse, for what the easy part of the final
+ * exponentiation left), fp12_invert gives zero for zero. */
 struct fp12 fp12_one(void);
 bool fp12_is_one(const struct fp12 *x);
 struct fp12 fp12_mul(const struct fp12 *x, const struct fp12 *y);

@@ -86,6 +86,7 @@ struct evm {
 };
 
 /* rule is a number of the fork that runs. */
+/* rule reads one number of the fork in force. */
 static inline int64_t rule(const struct evm *evm, enum rule which) {
     return evm->rules.value[which];
 }
@@ -141,6 +142,7 @@ void evm_use_fork(struct evm *evm, enum fork fork);
 /* --- helpers */
 
 /* gas_use pays; false: there was not enough, and the counter is negative. */
+/* gas_use pays; false: there was not enough, and the frame ends. */
 static inline bool gas_use(struct frame *f, int64_t gas) {
     f->gas -= gas;
     return f->gas >= 0;
@@ -181,6 +183,7 @@ static inline int64_t words_gas(uint64_t size, int64_t gas_per_word) {
 }
 
 /* An address is the low 20 bytes of a word. */
+/* A word as an address: its low 20 bytes, the others ignored. */
 static inline struct address word_to_address(const struct u256 *word) {
     uint8_t bytes[32];
     struct address address;

@@ -81,6 +81,7 @@ void p2p_send(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane, st
 void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
                    const struct hash32 *except);
 
+/* p2p_counters copies the counters, all of one moment.  Any thread. */
 struct p2p_counters p2p_counters(struct p2p *p2p);
 /* p2p_connected lists up to `max` connected peers; returns how many.  Any thread. */
 size_t p2p_connected(struct p2p *p2p, struct hash32 *out, size_t max);

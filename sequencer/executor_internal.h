@@ -18,6 +18,8 @@ struct executor {
 /* EIP-4788's contract, which keeps frames' hashes by timestamp. */
 extern const struct address EXECUTOR_BEACON_ROOTS;
 
+/* executor_build and executor_check do one job each, as executor.h says; the outcome's block lives
+ * in `arena`. */
 void executor_build(struct executor *executor, const struct block_job *job, struct arena *arena,
                     struct block_outcome *out);
 void executor_check(struct executor *executor, const struct block_job *job, struct arena *arena,

@@ -72,6 +72,7 @@ void pool_set_ticket(struct pool *pool, const struct hash32 *hash, uint32_t tick
 uint64_t pool_next_sequence(const struct pool *pool, const struct address *lane,
                             uint64_t committed_next);
 
+/* pool_counts says how much the pool holds now. */
 struct pool_counts pool_counts(const struct pool *pool);
 
 /* pool_visit walks lanes by age and items by sequence until `visit` returns false. */

@@ -82,6 +82,7 @@ void pool_lane_pass(struct pool *pool, const struct address *lane, uint64_t sequ
 /* pool_fee_compare orders by how dear an entry is to the pool: the least is evicted first. */
 int pool_fee_compare(const void *pool, uint32_t a, uint32_t b);
 
+/* pool_is_pending: the sequence is reached from the committed one without a gap. */
 static inline bool pool_is_pending(const struct pool_lane *lane, uint64_t sequence) {
     return sequence >= lane->sequence_next && sequence - lane->sequence_next < lane->pending_count;
 }

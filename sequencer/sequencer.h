@@ -251,4 +251,6 @@ const struct item *sequencer_pool_find(const struct sequencer *sequencer,
 void sequencer_pool_visit(const struct sequencer *sequencer, void *context,
                           bool (*visit)(void *context, const struct item *item, bool is_pending));
 
+/* sequencer_check_invariants CHECKs what must hold between any two steps; for tests and the
+ * simulator. */
 void sequencer_check_invariants(const struct sequencer *sequencer);

@@ -43,10 +43,12 @@ struct trie_deleted {
     struct trie_deleted *next;
 };
 
+/* trie_branch_at reads a slot whose kind says TRIE_BRANCH. */
 static inline struct trie_branch *trie_branch_at(const struct trie_slot *slot) {
     return (struct trie_branch *)(uintptr_t)slot->at;
 }
 
+/* trie_leaf_at reads a slot whose kind says TRIE_LEAF. */
 static inline struct trie_leaf *trie_leaf_at(const struct trie_slot *slot) {
     return (struct trie_leaf *)(uintptr_t)slot->at;
 }
