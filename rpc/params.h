@@ -4,10 +4,15 @@
 #include "chain/transaction.h"
 #include "rpc/method.h"
 
+/* param_is_given: the parameter is there and not null. */
 bool param_is_given(const struct call *call, size_t index);
+/* An address: DATA of 20 bytes. */
 bool param_address(struct call *call, size_t index, struct address *out);
+/* A hash: DATA of 32 bytes. */
 bool param_hash(struct call *call, size_t index, struct hash32 *out);
+/* A QUANTITY of at most 64 bits; a JSON number that is not negative is taken too. */
 bool param_quantity(struct call *call, size_t index, uint64_t *out);
+/* true or false; `fallback` when it is missing or null. */
 bool param_bool(struct call *call, size_t index, bool fallback, bool *out);
 /* DATA of any length, in the request's arena. */
 bool param_data(struct call *call, size_t index, struct bytes *out);

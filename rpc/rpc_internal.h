@@ -114,5 +114,7 @@ void subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct bytes
 enum err filters_create(struct rpc *rpc);
 void filters_destroy(struct rpc *rpc);
 
+/* The monotonic clock.  Any thread. */
 uint64_t rpc_now_ms(void);
+/* The same in microseconds. */
 uint64_t rpc_now_us(void);

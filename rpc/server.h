@@ -36,9 +36,12 @@ struct session {
     bool close_after;
 };
 
+/* session_find returns the open session of that id, or NULL.  Service thread, like all below. */
 struct session *session_find(struct service *service, uint64_t id);
+/* session_open enters a connection into the service's list; nothing when it is there already. */
 void session_open(struct service *service, struct session *session, struct lws *wsi,
                   bool is_websocket);
+/* session_close frees what the session holds and forgets its subscriptions. */
 void session_close(struct service *service, struct session *session);
 /* session_append grows the body up to `max`; false beyond. */
 bool session_append(struct session *session, const void *data, size_t size, size_t max);
@@ -47,10 +50,14 @@ void session_queue(struct session *session, uint8_t *memory, size_t bytes);
 /* session_pop frees the first outgoing message. */
 void session_pop(struct session *session);
 
+/* http_callback and websocket_callback take what libwebsockets says of a session; the result is
+ * libwebsockets': not 0 closes the connection. */
 int http_callback(struct service *service, struct session *session, struct lws *wsi,
                   enum lws_callback_reasons reason, void *in, size_t size);
+/* See http_callback. */
 int websocket_callback(struct service *service, struct session *session, struct lws *wsi,
                        enum lws_callback_reasons reason, void *in, size_t size);
-/* http_answer puts the HTTP header before a task's response and queues both as one message; NULL
- * response (notifications): 204... an empty 200. */
+/* http_answer queues a task's response, for HTTP with its header as one message; without a response
+ * (notifications only) HTTP gets an empty body and a WebSocket nothing.  The task stays the
+ * caller's. */
 void http_answer(struct service *service, struct session *session, struct task *task);
