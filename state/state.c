@@ -8,10 +8,11 @@
 
 /* --- tables */
 
-/* mix hashes the table's key, with a seed that whoever chooses addresses and slots does not know:
- * it comes from where the arena happens to lie, and changes where entries are found, nothing else.
+/* state_mix hashes the table's key, with a seed that whoever chooses addresses and slots does not
+ * know: it comes from where the arena happens to lie, and changes where entries are found, nothing
+ * else.
  */
-static uint64_t mix(uint64_t seed, uint64_t word) {
+uint64_t state_mix(uint64_t seed, uint64_t word) {
     const unsigned __int128 product =
         (unsigned __int128)(seed ^ word) * (0x9e3779b97f4a7c15u ^ (seed << 1));
     return (uint64_t)product ^ (uint64_t)(product >> 64);
@@ -20,16 +21,16 @@ static uint64_t mix(uint64_t seed, uint64_t word) {
 static uint64_t hash_of_address(const struct state *state, const struct address *address) {
     uint64_t words[3] = {0};
     memcpy(words, address->bytes, sizeof address->bytes);
-    return mix(mix(mix(state->seed, words[0]), words[1]), words[2]);
+    return state_mix(state_mix(state_mix(state->seed, words[0]), words[1]), words[2]);
 }
 
 static uint64_t hash_of_slot(const struct state *state, const struct state_account *account,
                              const struct hash32 *key) {
     uint64_t words[4];
     memcpy(words, key->bytes, sizeof key->bytes);
-    uint64_t hash = mix(state->seed, (uint64_t)(uintptr_t)account);
+    uint64_t hash = state_mix(state->seed, (uint64_t)(uintptr_t)account);
     for (int i = 0; i < 4; i++)
-        hash = mix(hash ^ state->seed, words[i]);
+        hash = state_mix(hash ^ state->seed, words[i]);
     return hash;
 }
 
@@ -218,7 +219,7 @@ static void undo_account(struct state_account *account, const struct account_sna
     account->exists = before->exists;
 }
 
-static void undo(const struct journal_record *record) {
+static void undo(struct state *state, const struct journal_record *record) {
     struct state_account *account = record->account;
     struct state_slot *slot = record->slot;
     switch (record->kind) {
@@ -235,8 +236,7 @@ static void undo(const struct journal_record *record) {
         slot->epoch = record->before.slot.epoch;
         break;
     case JOURNAL_TRANSIENT:
-        slot->transient = record->before.transient.value;
-        slot->transient_transaction = record->before.transient.transaction;
+        transient_at(state, record->before.transient.index)->value = record->before.transient.value;
         break;
     case JOURNAL_WARM_SLOT: slot->warm_transaction = record->before.transaction; break;
     }
@@ -249,7 +249,7 @@ size_t state_checkpoint(struct state *state) {
 void state_rollback(struct state *state, size_t checkpoint) {
     CHECK(checkpoint <= state->journal.count);
     while (state->journal.count > checkpoint)
-        undo(journal_at(state, --state->journal.count));
+        undo(state, journal_at(state, --state->journal.count));
 }
 
 /* --- lifetime */
@@ -261,7 +261,7 @@ enum err state_begin(struct arena *arena, const struct kv_reader *reader, struct
     state->arena = arena;
     state->reader = *reader;
     state->transaction = 1;
-    state->seed = mix(0x452821e638d01377u, (uint64_t)(uintptr_t)state);
+    state->seed = state_mix(0x452821e638d01377u, (uint64_t)(uintptr_t)state);
     state->journal.chunks_capacity = 8;
     state->journal.chunks = arena_array(arena, 8, sizeof *state->journal.chunks);
     const bool is_complete = state->journal.chunks != NULL &&

@@ -197,5 +197,6 @@ void state_end_transaction(struct state *state, bool delete_empty) {
     }
     state->is_ripemd_touched = false;
     state->journal.count = 0;
+    transient_clear(state);
     state->transaction++;
 }

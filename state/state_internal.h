@@ -20,9 +20,7 @@ struct state_slot {
     struct u256 original; /* at the start of original_transaction */
     struct u256 base;     /* in the reader, once is_base_loaded */
     struct u256 rooted;   /* in the account's trie as of the last root, in rooted_epoch */
-    struct u256 transient;
     uint64_t original_transaction;
-    uint64_t transient_transaction;
     uint64_t warm_transaction;
     uint32_t epoch;
     uint32_t rooted_epoch;
@@ -83,7 +81,7 @@ enum journal_kind {
 struct journal_record {
     enum journal_kind kind;
     struct state_account *account; /* of the kinds up to WARM_ACCOUNT */
-    struct state_slot *slot;       /* of the others */
+    struct state_slot *slot;       /* of SLOT and WARM_SLOT */
     union {
         const struct account_snapshot *snapshot;
         struct u256 balance;
@@ -97,7 +95,7 @@ struct journal_record {
         } slot;
         struct {
             struct u256 value;
-            uint64_t transaction;
+            uint32_t index; /* of the entry */
         } transient;
     } before;
 };
@@ -109,6 +107,26 @@ struct journal {
     size_t chunks_count;
     size_t chunks_capacity;
     size_t count; /* records */
+};
+
+/* Transient storage (EIP-1153), which costs a contract little: small entries whose room every
+ * transaction uses anew, and nothing for reads of what was never set. */
+struct transient_entry {
+    const struct state_account *account;
+    struct hash32 key;
+    struct u256 value;
+    uint32_t bucket; /* that names this entry */
+};
+
+#define TRANSIENT_CHUNK_ENTRIES 256
+
+struct transient_table {
+    uint32_t *buckets; /* 1 + index of an entry, 0: free; at most half are used */
+    size_t buckets_count;
+    struct transient_entry **chunks;
+    size_t chunks_count;
+    size_t chunks_capacity;
+    size_t count; /* entries of this transaction */
 };
 
 /* A table of pointers to entries; capacity is a power of two, at most half is used. */
@@ -128,6 +146,7 @@ struct state {
     bool is_ripemd_touched;
     struct state_table accounts;
     struct state_table slots;
+    struct transient_table transient;
     struct journal journal;
     struct state_account *changed;
     struct state_account *last_account; /* the one looked up last */
@@ -153,6 +172,11 @@ const struct hash32 *slot_hash(struct state_slot *slot);
 /* journal_add returns a record to fill in. */
 struct journal_record *journal_add(struct state *state, enum journal_kind kind);
 struct journal_record *journal_at(struct state *state, size_t index);
+/* state_mix is the tables' hash of a word. */
+uint64_t state_mix(uint64_t seed, uint64_t word);
+struct transient_entry *transient_at(struct state *state, size_t index);
+/* transient_clear forgets the transaction's entries. */
+void transient_clear(struct state *state);
 void account_mark_changed(struct state *state, struct state_account *account);
 /* state_sort sorts pointers stably, without recursion; ERR_LIMIT: no room in the arena. */
 MUST_USE enum err state_sort(struct arena *arena, void **items, size_t count,

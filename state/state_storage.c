@@ -86,23 +86,6 @@ void state_set_storage(struct state *state, const struct address *address, const
     account->slots_changed = slot;
 }
 
-void state_transient(struct state *state, const struct address *address, const struct hash32 *key,
-                     struct u256 *out) {
-    const struct state_slot *slot = slot_of(state, account_of(state, address), key);
-    *out = slot->transient_transaction == state->transaction ? slot->transient : U256_ZERO;
-}
-
-void state_set_transient(struct state *state, const struct address *address,
-                         const struct hash32 *key, const struct u256 *value) {
-    struct state_slot *slot = slot_of(state, account_of(state, address), key);
-    struct journal_record *record = journal_add(state, JOURNAL_TRANSIENT);
-    record->slot = slot;
-    record->before.transient.value = slot->transient;
-    record->before.transient.transaction = slot->transient_transaction;
-    slot->transient = *value;
-    slot->transient_transaction = state->transaction;
-}
-
 bool state_warm_slot(struct state *state, const struct address *address, const struct hash32 *key) {
     struct state_slot *slot = slot_of(state, account_of(state, address), key);
     if (slot->warm_transaction == state->transaction) return true;

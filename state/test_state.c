@@ -419,6 +419,46 @@ static void test_ripemd(void) {
     CHECK(state_exists(state, &addresses[1]));
 }
 
+/* Much transient storage: values and rollbacks are right, and the next transaction uses its room.
+ */
+static void test_transient(void) {
+    struct kv_memory *kv = kv_memory_create(kv_room, sizeof kv_room);
+    const struct kv_reader reader = kv_memory_reader(kv);
+    struct arena arena = arena_over(arena_room, sizeof arena_room);
+    struct state *state;
+    CHECK(state_begin(&arena, &reader, &state) == ERR_OK);
+    const struct address address = address_at(0), other = address_at(1);
+    size_t used = 0;
+    for (int transaction = 0; transaction < 4; transaction++) {
+        size_t checkpoint = 0;
+        for (uint64_t i = 0; i < 6000; i++) {
+            if (i == 3000) checkpoint = state_checkpoint(state);
+            const struct hash32 key = {{[0] = (uint8_t)i, [31] = (uint8_t)(i / 256)}};
+            const struct u256 value = u256_from_u64(i + 1);
+            struct u256 found;
+            state_transient(state, &address, &key, &found);
+            CHECK(u256_is_zero(&found));
+            state_set_transient(state, &address, &key, &value);
+            state_transient(state, &address, &key, &found);
+            CHECK(u256_equal(&found, &value));
+            state_transient(state, &other, &key, &found);
+            CHECK(u256_is_zero(&found));
+        }
+        state_rollback(state, checkpoint);
+        for (uint64_t i = 0; i < 6000; i++) {
+            const struct hash32 key = {{[0] = (uint8_t)i, [31] = (uint8_t)(i / 256)}};
+            const struct u256 value = u256_from_u64(i < 3000 ? i + 1 : 0);
+            struct u256 found;
+            state_transient(state, &address, &key, &found);
+            CHECK(u256_equal(&found, &value));
+        }
+        state_end_transaction(state, true);
+        CHECK(transaction == 0 || arena.used == used);
+        used = arena.used;
+    }
+    CHECK(state_error(state) == ERR_OK);
+}
+
 static void test_account_errors(void) {
     struct account account = {.nonce = 7, .balance = {{1, 2, 3, 4}}}, read;
     uint8_t room[128];
@@ -437,6 +477,7 @@ int main(void) {
     test_account_errors();
     test_reader_fails();
     test_ripemd();
+    test_transient();
     test_small_arenas();
     for (uint64_t seed = 1; seed <= 400; seed++)
         test_random(seed);

@@ -44,11 +44,13 @@ struct trie_deleted {
 };
 
 /* trie_branch_at reads a slot whose kind says TRIE_BRANCH. */
+/* trie_branch_at is the branch in a TRIE_BRANCH slot. */
 static inline struct trie_branch *trie_branch_at(const struct trie_slot *slot) {
     return (struct trie_branch *)(uintptr_t)slot->at;
 }
 
 /* trie_leaf_at reads a slot whose kind says TRIE_LEAF. */
+/* trie_leaf_at is the leaf in a TRIE_LEAF slot. */
 static inline struct trie_leaf *trie_leaf_at(const struct trie_slot *slot) {
     return (struct trie_leaf *)(uintptr_t)slot->at;
 }

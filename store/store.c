@@ -37,6 +37,7 @@ enum err err_of_lmdb(int code) {
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH: return ERR_CORRUPT;
+    case MDB_TXN_FULL:
     case MDB_READERS_FULL: return ERR_LIMIT;
     case ENOMEM: return ERR_MEMORY;
     case EACCES:
