@@ -20,8 +20,10 @@ extern const struct address EXECUTOR_BEACON_ROOTS;
 
 /* executor_build and executor_check do one job each, as executor.h says; the outcome's block lives
  * in `arena`. */
+/* executor_build and executor_check do one job each; *out is zero but for its names. */
 void executor_build(struct executor *executor, const struct block_job *job, struct arena *arena,
                     struct block_outcome *out);
+/* executor_check: see executor_build. */
 void executor_check(struct executor *executor, const struct block_job *job, struct arena *arena,
                     struct block_outcome *out);
 

@@ -73,6 +73,7 @@ uint64_t pool_next_sequence(const struct pool *pool, const struct address *lane,
                             uint64_t committed_next);
 
 /* pool_counts says how much the pool holds now. */
+/* pool_counts says how many items run without a gap, how many wait behind one, and their bytes. */
 struct pool_counts pool_counts(const struct pool *pool);
 
 /* pool_visit walks lanes by age and items by sequence until `visit` returns false. */

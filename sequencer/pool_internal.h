@@ -83,6 +83,7 @@ void pool_lane_pass(struct pool *pool, const struct address *lane, uint64_t sequ
 int pool_fee_compare(const void *pool, uint32_t a, uint32_t b);
 
 /* pool_is_pending: the sequence is reached from the committed one without a gap. */
+/* pool_is_pending: no sequence is missing between the committed state and this one. */
 static inline bool pool_is_pending(const struct pool_lane *lane, uint64_t sequence) {
     return sequence >= lane->sequence_next && sequence - lane->sequence_next < lane->pending_count;
 }

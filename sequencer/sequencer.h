@@ -253,4 +253,6 @@ void sequencer_pool_visit(const struct sequencer *sequencer, void *context,
 
 /* sequencer_check_invariants CHECKs what must hold between any two steps; for tests and the
  * simulator. */
+/* sequencer_check_invariants CHECKs what must hold between steps; slow, for tests and the
+ * simulator. */
 void sequencer_check_invariants(const struct sequencer *sequencer);

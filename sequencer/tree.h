@@ -31,6 +31,7 @@ uint32_t tree_first(const struct tree *tree, uint32_t root);
 uint32_t tree_last(const struct tree *tree, uint32_t root);
 
 /* tree_link finds the link that lies in a thing. */
+/* tree_link is the link of a thing. */
 static inline struct tree_link *tree_link(const struct tree *tree, uint32_t thing) {
     return (struct tree_link *)(void *)(tree->links + (uint64_t)thing * tree->stride_bytes);
 }

@@ -1,0 +1,190 @@
+/* Every kind of message there and back; what must be refused is. */
+#include "sequencer/message.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/keccak.h"
+#include "sequencer/batch.h"
+
+static uint8_t memory[1u << 20];
+static struct message in, out;
+
+static struct message_context context_make(void) {
+    const struct address contract = {{7}};
+    return (struct message_context){signing_domain_make("AndeConsensus", 1, &contract),
+                                    signing_domain_make("AndeSequencerCoordinator", 1, &contract),
+                                    secp_recoverer()};
+}
+
+static struct secp_key key_of(uint8_t index) {
+    return (struct secp_key){{1, 2, 3, index}};
+}
+
+static struct vote vote_of(const struct message_context *context, enum vote_kind kind,
+                           uint8_t block, uint8_t signer) {
+    struct vote vote = {
+        .kind = kind, .height = 9, .round = 2, .valid_round = VALID_ROUND_NONE, .block = {{block}}};
+    const struct secp_key key = key_of(signer);
+    const struct hash32 digest = vote_digest(&context->domain, &vote);
+    secp_sign(&key, &digest, &vote.signature);
+    vote.voter = secp_key_address(&key);
+    return vote;
+}
+
+static struct bytes encode(void) {
+    struct buffer buffer = buffer_over(memory, sizeof memory);
+    message_encode(&in, &buffer);
+    CHECK(!buffer.overflow);
+    return buffer_bytes(&buffer);
+}
+
+/* round_trip encodes `in`, decodes it to `out`, and sees that every shorter piece is refused. */
+static void round_trip(const struct message_context *context) {
+    const struct bytes bytes = encode();
+    for (size_t size = 0; size < bytes.size; size += 1 + bytes.size / 300) {
+        CHECK(message_decode(context, bytes_slice(bytes, 0, size), &out) != VERDICT_ACCEPTED);
+    }
+    CHECK(message_decode(context, bytes, &out) == VERDICT_ACCEPTED);
+    CHECK(out.kind == in.kind);
+    static uint8_t again[1u << 20];
+    struct buffer buffer = buffer_over(again, sizeof again);
+    message_encode(&out, &buffer);
+    CHECK(bytes_equal(buffer_bytes(&buffer), bytes));
+}
+
+static void begin(enum message_kind kind) {
+    memset(&in, 0, sizeof in);
+    in.kind = kind;
+}
+
+static void test_votes(const struct message_context *context) {
+    begin(MESSAGE_PROPOSAL);
+    in.vote = vote_of(context, VOTE_PROPOSAL, 3, 1);
+    in.package = BYTES_STRING("a package");
+    round_trip(context);
+    CHECK(address_equal(&out.vote.voter, &in.vote.voter));
+    CHECK(bytes_equal(out.package, in.package));
+    begin(MESSAGE_VOTE);
+    in.vote = vote_of(context, VOTE_PRECOMMIT, 3, 1);
+    round_trip(context);
+    CHECK(address_equal(&out.vote.voter, &in.vote.voter));
+    in.vote = vote_of(context, VOTE_PROPOSAL, 3, 1); /* a proposal is no vote */
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    begin(MESSAGE_EVIDENCE);
+    in.vote = vote_of(context, VOTE_PREVOTE, 3, 1);
+    in.conflicting = vote_of(context, VOTE_PREVOTE, 4, 1);
+    round_trip(context);
+    in.conflicting = vote_of(context, VOTE_PREVOTE, 4, 2); /* two voters are no evidence */
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    in.conflicting = in.vote;
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+}
+
+static void test_handover(const struct message_context *context) {
+    const struct secp_key key = key_of(5);
+    const struct hash32 digest = handover_digest(&context->domain, 77);
+    begin(MESSAGE_HANDOVER);
+    in.height = 77;
+    secp_sign(&key, &digest, &in.vote.signature);
+    round_trip(context);
+    const struct address signer = secp_key_address(&key);
+    CHECK(out.vote.height == 77);
+    CHECK(address_equal(&out.vote.voter, &signer));
+    in.height = 78; /* another height is signed by nobody we know */
+    if (message_decode(context, encode(), &out) == VERDICT_ACCEPTED) {
+        CHECK(!address_equal(&out.vote.voter, &signer));
+    }
+}
+
+static void test_blocks_and_items(const struct message_context *context) {
+    begin(MESSAGE_STATUS);
+    in.height = 12;
+    in.hash = keccak256(BYTES_EMPTY);
+    round_trip(context);
+    CHECK(hash_equal(&out.hash, &in.hash));
+    begin(MESSAGE_GET_BLOCKS);
+    in.height = 5;
+    in.count = MESSAGE_BLOCKS_MAX;
+    round_trip(context);
+    in.count += 1;
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    begin(MESSAGE_GET_PROPOSAL);
+    in.height = 5;
+    in.round = 3;
+    round_trip(context);
+    begin(MESSAGE_BLOCKS);
+    in.count = 2;
+    in.blocks[0].package = BYTES_STRING("one");
+    in.blocks[0].commit = BYTES_STRING("its commit");
+    in.blocks[1].package = BYTES_STRING("two");
+    in.blocks[1].commit = BYTES_STRING("");
+    round_trip(context);
+    CHECK(out.count == 2);
+    begin(MESSAGE_ITEMS);
+    in.count = MESSAGE_ITEMS_MAX;
+    for (uint32_t i = 0; i < in.count; i++)
+        in.items[i] = BYTES_STRING("\x00item");
+    round_trip(context);
+    CHECK(out.count == MESSAGE_ITEMS_MAX);
+    in.items[3] = BYTES_STRING("x"); /* a kind without an item */
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    begin(MESSAGE_ITEMS_HELD);
+    static struct hash32 hashes[MESSAGE_HELD_MAX + 1];
+    in.count = MESSAGE_HELD_MAX;
+    in.hashes = (struct bytes){hashes[0].bytes, MESSAGE_HELD_MAX * sizeof hashes[0]};
+    round_trip(context);
+    CHECK(out.count == MESSAGE_HELD_MAX);
+    in.hashes.size += sizeof hashes[0];
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+}
+
+static void test_batches(const struct message_context *context) {
+    begin(MESSAGE_BATCH_RECEIPT);
+    in.batch_first = 10;
+    in.batch_last = 19;
+    in.da_height = 4;
+    in.da_commitment = keccak256(BYTES_STRING("blob"));
+    round_trip(context);
+    in.batch_last = 9;
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    in.batch_last = 19;
+    in.kind = MESSAGE_BATCH_SIGN;
+    in.batch_state_root = keccak256(BYTES_STRING("state"));
+    const struct batch_statement statement = {.first = 10,
+                                              .last = 19,
+                                              .state_root = in.batch_state_root,
+                                              .da_height = 4,
+                                              .da_commitment = in.da_commitment};
+    const struct secp_key key = key_of(8);
+    const struct hash32 digest = batch_digest(&context->batch_domain, &statement);
+    secp_sign(&key, &digest, &in.batch_signature);
+    round_trip(context);
+    const struct address signer = secp_key_address(&key);
+    CHECK(address_equal(&out.batch_signer, &signer));
+}
+
+static void test_nonsense(const struct message_context *context) {
+    static const uint8_t nonsense[][4] = {
+        {0, 0xc0, 0, 0}, {99, 0xc0, 0, 0}, {1, 0xc0, 0, 0}, {3, 0xff, 0xff, 0xff}};
+    for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++) {
+        CHECK(message_decode(context, BYTES_OF(nonsense[i]), &out) == VERDICT_MALFORMED);
+        CHECK(message_decode(context, (struct bytes){nonsense[i], 2}, &out) == VERDICT_MALFORMED);
+    }
+    begin(MESSAGE_VOTE);
+    in.vote = vote_of(context, VOTE_PREVOTE, 1, 1);
+    memset(in.vote.signature.r, 0xff, 32); /* beyond the curve's order: nobody's */
+    const enum verdict verdict = message_decode(context, encode(), &out);
+    CHECK(verdict == VERDICT_SIGNATURE || verdict == VERDICT_MALFORMED);
+}
+
+int main(void) {
+    const struct message_context context = context_make();
+    test_votes(&context);
+    test_handover(&context);
+    test_blocks_and_items(&context);
+    test_batches(&context);
+    test_nonsense(&context);
+    printf("ok\n");
+    return 0;
+}
