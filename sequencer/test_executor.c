@@ -1,0 +1,273 @@
+/* Blocks that one executor builds are valid for another, and anything changed in them is not. */
+#include "sequencer/test_cluster.h"
+
+static struct cluster *cluster;
+static struct cluster_node *node;
+static uint8_t item_memory[4u << 20];
+static struct arena item_arena;
+static struct item items[256];
+static size_t items_count;
+
+static void item_add(uint32_t from, uint64_t nonce, const struct address *to, struct bytes data,
+                     uint64_t gas, uint64_t max_fee) {
+    struct transaction transaction = {.type = TRANSACTION_DYNAMIC_FEE,
+                                      .is_protected = true,
+                                      .chain_id = 31337,
+                                      .nonce = nonce,
+                                      .max_priority_fee = u256_from_u64(1000),
+                                      .max_fee = u256_from_u64(max_fee),
+                                      .gas_limit = gas,
+                                      .to = *to,
+                                      .data = data,
+                                      .value = u256_from_u64(1)};
+    if (data.size != 0) transaction.value = U256_ZERO;
+    CHECK(transaction_sign(&transaction, &cluster->accounts[from], &item_arena) == ERR_OK);
+    const struct workload *workload = workload_by_kind(WORKLOAD_KIND_EVM);
+    CHECK(workload->inspect(&cluster->config, FORK_PRAGUE, transaction.encoded, &item_arena,
+                            &items[items_count++]) == VERDICT_ACCEPTED);
+}
+
+static void begin(void) {
+    const struct cluster_options options = {
+        .nodes = 1, .validators = 1, .blocks_per_rotation = 10, .block_time_ms = 100000};
+    cluster = cluster_create(&options);
+    node = &cluster->nodes[0];
+    item_arena = arena_over(item_memory, sizeof item_memory);
+    items_count = 0;
+}
+
+static uint8_t next_set[VALIDATOR_SET_BYTES_MAX];
+
+static struct block_job build_job(uint32_t slot) {
+    struct block_job job = {.kind = JOB_BUILD,
+                            .slot = slot,
+                            .height = 1,
+                            .view = &node->view,
+                            .validators = cluster->config.rollup.validators,
+                            .candidates = items,
+                            .candidates_count = items_count};
+    struct validator_set advanced = job.validators, next;
+    (void)rotation_advance(&advanced);
+    rotation_merge(&advanced, &job.validators, &next);
+    struct buffer out = buffer_over(next_set, sizeof next_set);
+    validator_set_encode(&next, &out);
+    job.next_validators = buffer_bytes(&out);
+    job.frame = (struct frame){.version = FRAME_VERSION,
+                               .height = 1,
+                               .proposer = node->address,
+                               .time_ms = 1700000005123,
+                               .l1_number = 100,
+                               .validators_hash = validator_set_hash(&job.validators),
+                               .next_validators_hash = keccak256(job.next_validators)};
+    return job;
+}
+
+static struct block_outcome build(void) {
+    static struct block_outcome outcome;
+    const struct block_job job = build_job(0);
+    executor_run(node->executor, &job, &outcome);
+    CHECK(outcome.err == ERR_OK);
+    return outcome;
+}
+
+static struct block_outcome check(struct bytes package) {
+    static struct block_outcome outcome;
+    const struct block_job job = {.kind = JOB_CHECK,
+                                  .slot = 1,
+                                  .height = 1,
+                                  .view = &node->view,
+                                  .validators = cluster->config.rollup.validators,
+                                  .package = package};
+    executor_run(node->executor, &job, &outcome);
+    CHECK(outcome.err == ERR_OK);
+    return outcome;
+}
+
+static void same_outcome(const struct block_outcome *a, const struct block_outcome *b) {
+    CHECK(b->verdict == VERDICT_ACCEPTED);
+    CHECK(hash_equal(&a->hash, &b->hash));
+    CHECK(bytes_equal(a->receipts, b->receipts));
+    CHECK(a->items_count == b->items_count);
+    CHECK(a->writes_count == b->writes_count);
+    for (size_t i = 0; i < a->writes_count; i++) {
+        CHECK(a->writes[i].table == b->writes[i].table);
+        CHECK(bytes_equal(a->writes[i].key, b->writes[i].key));
+        CHECK(bytes_equal(a->writes[i].value, b->writes[i].value));
+    }
+}
+
+static void test_build_and_check(void) {
+    begin();
+    const struct address to = {{0x77}};
+    for (uint64_t i = 0; i < 20; i++) {
+        item_add((uint32_t)i % 4, i / 4, &to, BYTES_EMPTY, 21000, 10000000000u);
+    }
+    item_add(5, 1, &to, BYTES_EMPTY, 21000, 10000000000u); /* a gap: stays in the pool */
+    item_add(6, 0, &to, BYTES_EMPTY, 21000, 1000);         /* below the base fee: stays */
+    item_add(0, 2, &to, BYTES_EMPTY, 21000, 20000000000u); /* its nonce is used: goes */
+    const struct block_outcome built = build();
+    CHECK(built.items_count == 20);
+    CHECK(built.rejected_count == 1);
+    CHECK(built.rejected_verdicts[0] == VERDICT_NONCE_TOO_LOW);
+    CHECK(hash_equal(&built.rejected[0], &items[22].hash));
+    CHECK(built.header.gas_used == 20 * 21000);
+    const struct hash32 root = frame_hash(&built.frame);
+    CHECK(hash_equal(&built.header.parent_beacon_root, &root));
+    CHECK(built.next_validators.count == 1);
+    const struct block_outcome checked = check(built.package);
+    same_outcome(&built, &checked);
+}
+
+/* A transaction that reads this very frame's hash from EIP-4788's contract makes the builder
+ * execute again with the true one. */
+static void test_frame_hash_is_readable(void) {
+    begin();
+    const struct address beacon = system_beacon_roots.address;
+    static uint8_t timestamp[32];
+    be_write(timestamp + 24, 8, 1700000005);
+    const struct address to = {{0x77}};
+    item_add(0, 0, &beacon, BYTES_OF(timestamp), 100000, 10000000000u);
+    item_add(1, 0, &to, BYTES_EMPTY, 21000, 10000000000u);
+    const struct block_outcome built = build();
+    CHECK(built.items_count == 2);
+    const struct receipt *receipts;
+    size_t count;
+    static uint8_t memory[1u << 16];
+    struct arena arena = arena_over(memory, sizeof memory);
+    CHECK(receipts_store_decode(built.receipts, &arena, &receipts, &count) == ERR_OK);
+    CHECK(receipts[0].succeeded);
+    const struct block_outcome checked = check(built.package);
+    same_outcome(&built, &checked);
+}
+
+static struct bytes repack(const struct block_outcome *built, const struct frame *frame,
+                           const struct header *header) {
+    static uint8_t block_memory[1u << 16], frame_memory[FRAME_BYTES_MAX];
+    static uint8_t package_memory[1u << 17], arena_memory[1u << 16];
+    struct arena arena = arena_over(arena_memory, sizeof arena_memory);
+    struct block_package package;
+    struct block block;
+    CHECK(block_package_decode(built->package, &package) == ERR_OK);
+    CHECK(block_decode(package.ethereum_block, &arena, &block) == ERR_OK);
+    struct buffer out = buffer_over(frame_memory, sizeof frame_memory);
+    frame_encode(frame, &out);
+    package.frame_encoded = buffer_bytes(&out);
+    block.header = *header;
+    out = buffer_over(block_memory, sizeof block_memory);
+    block_encode(&block, &out);
+    CHECK(!out.overflow);
+    package.ethereum_block = buffer_bytes(&out);
+    out = buffer_over(package_memory, sizeof package_memory);
+    block_package_encode(&package, &out);
+    CHECK(!out.overflow);
+    return buffer_bytes(&out);
+}
+
+static void refused(const struct block_outcome *built, const struct frame *frame,
+                    const struct header *header, const char *reason) {
+    const struct block_outcome checked = check(repack(built, frame, header));
+    CHECK(checked.verdict == VERDICT_BLOCK_INVALID);
+    if (strcmp(checked.reason, reason) != 0) {
+        printf("expected '%s', found '%s'\n", reason, checked.reason);
+        CHECK(false);
+    }
+}
+
+/* frame_changed refuses the block with a changed frame whose hash the header follows. */
+static void frame_changed(const struct block_outcome *built, const struct frame *frame,
+                          const char *reason) {
+    struct header header = built->header;
+    header.parent_beacon_root = frame_hash(frame);
+    refused(built, frame, &header, reason);
+}
+
+static void test_changed_blocks_are_refused(void) {
+    begin();
+    const struct address to = {{0x77}};
+    item_add(0, 0, &to, BYTES_EMPTY, 21000, 10000000000u);
+    const struct block_outcome built = build();
+    CHECK(check(repack(&built, &built.frame, &built.header)).verdict == VERDICT_ACCEPTED);
+
+    struct frame frame = built.frame;
+    frame.height = 2;
+    frame_changed(&built, &frame, "frame is of another height");
+    frame = built.frame;
+    frame.l1_hash.bytes[0] ^= 1;
+    frame_changed(&built, &frame, "randao differs");
+    frame = built.frame;
+    frame.validators_hash.bytes[0] ^= 1;
+    frame_changed(&built, &frame, "validator set differs");
+    frame = built.frame;
+    frame.next_validators_hash.bytes[0] ^= 1;
+    frame_changed(&built, &frame, "next validator set differs");
+    frame = built.frame;
+    frame.items_root.bytes[0] ^= 1;
+    frame_changed(&built, &frame, "items root differs");
+    frame = built.frame;
+    frame.workload_roots[0].bytes[0] ^= 1;
+    frame_changed(&built, &frame, "workload roots differ");
+    frame = built.frame;
+    frame.proposer.bytes[0] ^= 1;
+    frame_changed(&built, &frame, "proposer is not a validator");
+    frame = built.frame;
+    frame.time_ms += 1000;
+    frame_changed(&built, &frame, "timestamp is not the frame's");
+    frame = built.frame;
+    frame.last_commit_hash.bytes[0] = 1;
+    frame_changed(&built, &frame, "block 1 has a last commit");
+    frame = built.frame;
+    frame.round += 1;
+    refused(&built, &frame, &built.header, "parent beacon root is not the frame's hash");
+
+    struct header header = built.header;
+    header.coinbase.bytes[0] ^= 1;
+    refused(&built, &built.frame, &header, "coinbase is not the proposer");
+    header = built.header;
+    header.gas_limit += 1;
+    refused(&built, &built.frame, &header, "gas limit differs");
+    header = built.header;
+    header.parent_hash.bytes[0] ^= 1;
+    refused(&built, &built.frame, &header, "parent differs");
+    header = built.header;
+    header.extra_bytes = 1;
+    refused(&built, &built.frame, &header, "extra data is not empty");
+    header = built.header;
+    header.state_root.bytes[0] ^= 1;
+    CHECK(check(repack(&built, &built.frame, &header)).verdict == VERDICT_BLOCK_INVALID);
+    header = built.header;
+    header.gas_used += 1;
+    CHECK(check(repack(&built, &built.frame, &header)).verdict == VERDICT_BLOCK_INVALID);
+    header = built.header;
+    header.base_fee.limb[0] += 1;
+    CHECK(check(repack(&built, &built.frame, &header)).verdict == VERDICT_BLOCK_INVALID);
+}
+
+/* Any byte of a package changed or missing: invalid, never a crash. */
+static void test_torn_packages(void) {
+    begin();
+    const struct address to = {{0x77}};
+    item_add(0, 0, &to, BYTES_EMPTY, 21000, 10000000000u);
+    const struct block_outcome built = build();
+    static uint8_t copy[1u << 16];
+    const size_t size = built.package.size;
+    memcpy(copy, built.package.data, size);
+    for (size_t i = 0; i < size; i += 3) {
+        CHECK(check((struct bytes){copy, i}).verdict == VERDICT_BLOCK_INVALID);
+    }
+    for (size_t i = 0; i < size; i += 3) {
+        copy[i] ^= 0x41;
+        const struct block_outcome outcome = check((struct bytes){copy, size});
+        CHECK(outcome.verdict == VERDICT_BLOCK_INVALID || !hash_equal(&outcome.hash, &built.hash));
+        copy[i] ^= 0x41;
+    }
+    CHECK(check((struct bytes){copy, size}).verdict == VERDICT_ACCEPTED);
+}
+
+int main(void) {
+    test_build_and_check();
+    test_frame_hash_is_readable();
+    test_changed_blocks_are_refused();
+    test_torn_packages();
+    printf("ok\n");
+    return 0;
+}
