@@ -32,6 +32,7 @@ enum err err_of_lmdb(int code) {
     case MDB_KEYEXIST: return ERR_EXISTS;
     case MDB_MAP_FULL:
     case ENOSPC:
+    case EFBIG:
     case EDQUOT: return ERR_DISK_FULL;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -466,6 +467,33 @@ static void test_refusals(void) {
     store_close(chain.store);
 }
 
+/* The file may not grow any more, as on a full disk: commits fail, and go on when there is room. */
+static void test_disk_full(void) {
+    static struct chain chain;
+    memset(&chain, 0, sizeof chain);
+    remove_files();
+    chain.random = 9;
+    chain.store = open_store(0);
+    for (int i = 0; i < 5; i++)
+        append_block(&chain);
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    struct rlimit before;
+    CHECK(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const struct rlimit little = {store_stats(chain.store).file_bytes, before.rlim_max};
+    CHECK(setrlimit(RLIMIT_FSIZE, &little) == 0);
+    static uint8_t big[3 << 20] = {1};
+    const struct store_record record = {BYTES_STRING("big"), BYTES_OF(big)};
+    CHECK(store_put_records(chain.store, &record, 1) == ERR_DISK_FULL);
+    CHECK(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    compare_states(&chain, 0);
+    CHECK(store_put_records(chain.store, &record, 1) == ERR_OK);
+    append_block(&chain);
+    store_close(chain.store);
+    chain.store = open_store(0);
+    compare_states(&chain, 0);
+    store_close(chain.store);
+}
+
 static void test_corrupt(void) {
     static struct chain chain;
     memset(&chain, 0, sizeof chain);
@@ -607,6 +635,7 @@ int main(void) {
     CHECK(mkdtemp(directory) != NULL);
     test_genesis_and_limits();
     test_refusals();
+    test_disk_full();
     test_corrupt();
     test_load();
     test_kill();

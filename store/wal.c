@@ -58,6 +58,7 @@ static off_t file_bytes(void) {
 static enum err err_of_errno(int code) {
     switch (code) {
     case ENOSPC:
+    case EFBIG:
     case EDQUOT: return ERR_DISK_FULL;
     case EACCES:
     case EPERM:

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/keccak.h"
 #include "chain/block.h"
 #include "state/state.h"
 #include "store/store.h"
@@ -88,7 +89,30 @@ static void stop_on(enum err err, const char *what) {
 
 /* --- the genesis, in pieces */
 
-static struct hash32 load_piece(struct bench *bench, uint64_t from, uint64_t to) {
+struct hashed {
+    uint64_t start; /* of the address's hash */
+    uint64_t index;
+};
+
+static int compare_hashed(const void *a, const void *b) {
+    const struct hashed *left = a, *right = b;
+    return left->start < right->start ? -1 : left->start > right->start;
+}
+
+/* hashed_accounts lists all accounts in the order of their hashes, so that loading appends. */
+static struct hashed *hashed_accounts(uint64_t count) {
+    struct hashed *accounts = reserve(count * sizeof *accounts);
+    for (uint64_t i = 0; i < count; i++) {
+        const struct address address = address_at(i);
+        const struct hash32 hash = keccak256(address_bytes(&address));
+        accounts[i] = (struct hashed){be_read(hash.bytes, 8), i};
+    }
+    qsort(accounts, count, sizeof *accounts, compare_hashed);
+    return accounts;
+}
+
+static struct hash32 load_piece(struct bench *bench, const struct hashed *accounts,
+                                uint64_t count) {
     struct store_view *view;
     struct store_state latest;
     struct state *state;
@@ -97,8 +121,8 @@ static struct hash32 load_piece(struct bench *bench, uint64_t from, uint64_t to)
     store_state_latest(view, &latest);
     stop_on(state_begin(&bench->arena, &latest.reader, &state), "state");
     const struct u256 rich = {{0, 1u << 30, 0, 0}};
-    for (uint64_t i = from; i < to; i++) {
-        const struct address address = address_at(i);
+    for (uint64_t i = 0; i < count; i++) {
+        const struct address address = address_at(accounts[i].index);
         state_set_balance(state, &address, &rich);
         if (i % 1000 == 0) state_end_transaction(state, true);
     }
@@ -116,11 +140,13 @@ static void load_genesis(struct bench *bench) {
     if (store_head(bench->store).has_block) return;
     struct header header = {.number = 0};
     stop_on(store_set_durable(bench->store, false), "durability");
+    struct hashed *accounts = hashed_accounts(bench->options.accounts);
     for (uint64_t from = 0; from < bench->options.accounts; from += LOAD_ACCOUNTS) {
         const uint64_t rest = bench->options.accounts - from;
         header.state_root =
-            load_piece(bench, from, from + (rest < LOAD_ACCOUNTS ? rest : LOAD_ACCOUNTS));
+            load_piece(bench, accounts + from, rest < LOAD_ACCOUNTS ? rest : LOAD_ACCOUNTS);
     }
+    CHECK(munmap(accounts, bench->options.accounts * sizeof *accounts) == 0);
     const struct store_block block = {
         .header = &header, .hash = header_hash(&header), .package = BYTES_STRING("genesis")};
     stop_on(store_commit_block(bench->store, &block, &bench->scratch), "genesis");
