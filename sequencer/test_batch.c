@@ -93,7 +93,67 @@ static void test_digest(void) {
     }
 }
 
+/* text_of finds "key":"value" in a line of the vectors; they are written one case a line. */
+static struct bytes text_of(const char *line, const char *key) {
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "\"%s\":\"", key);
+    const char *at = strstr(line, quoted);
+    CHECK(at != NULL);
+    at += strlen(quoted);
+    const char *end = strchr(at, '"');
+    CHECK(end != NULL);
+    return (struct bytes){(const uint8_t *)at, (size_t)(end - at)};
+}
+
+static struct hash32 hash_of(const char *line, const char *key) {
+    struct hash32 hash;
+    CHECK(hex_to_hash(text_of(line, key), &hash) == ERR_OK);
+    return hash;
+}
+
+static uint64_t number_of(const char *line, const char *key) {
+    return strtoull((const char *)text_of(line, key).data, NULL, 10);
+}
+
+/* The vectors that the contract's own tests read: same digest, same signature. */
+static void test_vectors(void) {
+    FILE *file = fopen("contracts/test/vectors/batches.json", "r");
+    CHECK(file != NULL);
+    static char line[8192];
+    uint32_t count = 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strstr(line, "\"firstBlock\"") == NULL) continue;
+        struct address contract, signer, recovered;
+        CHECK(hex_to_address(text_of(line, "contract"), &contract) == ERR_OK);
+        CHECK(hex_to_address(text_of(line, "signer"), &signer) == ERR_OK);
+        const struct signing_domain domain =
+            signing_domain_make("AndeSequencerCoordinator", number_of(line, "chainId"), &contract);
+        const struct batch_statement statement = {
+            .first = number_of(line, "firstBlock"),
+            .last = number_of(line, "lastBlock"),
+            .parent_hash = hash_of(line, "parentHash"),
+            .last_hash = hash_of(line, "lastBlockHash"),
+            .state_root = hash_of(line, "stateRoot"),
+            .da_height = number_of(line, "daHeight"),
+            .da_commitment = hash_of(line, "daCommitment"),
+        };
+        const struct hash32 digest = batch_digest(&domain, &statement);
+        const struct hash32 expected = hash_of(line, "digest");
+        CHECK(hash_equal(&digest, &expected));
+        uint8_t wire[SECP_SIGNATURE_BYTES];
+        struct secp_signature signature;
+        CHECK(hex_decode_fixed(text_of(line, "signature"), wire, sizeof wire) == ERR_OK);
+        CHECK(secp_signature_read(BYTES_OF(wire), &signature) == ERR_OK);
+        CHECK(secp_recover(&digest, &signature, &recovered) == ERR_OK);
+        CHECK(address_equal(&signer, &recovered));
+        count += 1;
+    }
+    fclose(file);
+    CHECK(count == 12);
+}
+
 int main(void) {
+    test_vectors();
     test_round_trip();
     test_refused();
     test_digest();
