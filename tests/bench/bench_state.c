@@ -112,7 +112,7 @@ static struct hashed *hashed_accounts(uint64_t count) {
 }
 
 static struct hash32 load_piece(struct bench *bench, const struct hashed *accounts,
-                                uint64_t count) {
+                                uint64_t accounts_count) {
     struct store_view *view;
     struct store_state latest;
     struct state *state;
@@ -121,7 +121,7 @@ static struct hash32 load_piece(struct bench *bench, const struct hashed *accoun
     store_state_latest(view, &latest);
     stop_on(state_begin(&bench->arena, &latest.reader, &state), "state");
     const struct u256 rich = {{0, 1u << 30, 0, 0}};
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < accounts_count; i++) {
         const struct address address = address_at(accounts[i].index);
         state_set_balance(state, &address, &rich);
         if (i % 1000 == 0) state_end_transaction(state, true);
