@@ -26,6 +26,8 @@ struct da_client_config {
 };
 
 struct da_client;
+/* da_client_create copies what it needs of `config`.  ERR_CONFIG: the URL is too long; ERR_MEMORY;
+ * or what reading the token file gives.  da_client_destroy ends it; no call may be under way. */
 MUST_USE enum err da_client_create(const struct da_client_config *config, struct da_client **out);
 void da_client_destroy(struct da_client *client);
 

@@ -53,6 +53,8 @@ enum da_outcome {
 
 struct da_service;
 
+/* da_service_create opens the log in config->dir.  ERR_MEMORY, and what da_log_open gives.
+ * da_service_destroy closes it. */
 MUST_USE enum err da_service_create(const struct da_service_config *config, uint64_t now_ms,
                                     struct da_service **out);
 void da_service_destroy(struct da_service *service);
@@ -70,6 +72,7 @@ enum da_fault da_service_fault(struct da_service *service, const struct json_t *
 /* da_service_tick makes the next block of what was submitted and answers who waits for it. */
 void da_service_tick(struct da_service *service, uint64_t now_ms);
 
+/* da_service_head is the last height there is. */
 uint64_t da_service_head(const struct da_service *service);
 /* da_service_blobs_event is what blob.Subscribe tells of a height: Blobs, Height, Header. */
 struct json_t *da_service_blobs_event(struct da_service *service, uint64_t height,

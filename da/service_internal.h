@@ -74,11 +74,13 @@ struct json_t *da_method_tail(struct da_call *call);
 struct json_t *da_method_by_height(struct da_call *call);
 struct json_t *da_method_wait_for_height(struct da_call *call);
 
+/* da_call_fail notes code and message of a call that failed; returns NULL, as its method does. */
 struct json_t *da_call_fail(struct da_call *call, int code, const char *message);
 /* da_call_height reads parameter `index` as a height that exists.  False: the call has failed. */
 bool da_call_height(struct da_call *call, size_t index, uint64_t *height);
 bool da_call_bytes(struct da_call *call, size_t index, uint8_t *out, size_t size);
 
+/* New JSON values: bytes as base64 text, and the header of a height as the API shows it. */
 struct json_t *da_base64_json(struct da_service *service, struct bytes in);
 struct json_t *da_header_json(struct da_service *service, uint64_t height);
 /* da_service_square is the square of a height; NULL when its blobs cannot be read. */

@@ -21,6 +21,7 @@ extern const struct da_namespace DA_NAMESPACE_PRIMARY_PADDING; /* 00...00ff */
 extern const struct da_namespace DA_NAMESPACE_TAIL_PADDING;    /* ff...fffe */
 extern const struct da_namespace DA_NAMESPACE_PARITY;          /* ff...ffff */
 
+/* da_namespace_compare orders by bytes: <0, 0, >0. */
 int da_namespace_compare(const struct da_namespace *a, const struct da_namespace *b);
 /* da_namespace_is_for_blobs: version 0, 18 zero bytes, and above the reserved ones. */
 bool da_namespace_is_for_blobs(const struct da_namespace *ns);
@@ -35,6 +36,8 @@ void da_share_write(const struct da_namespace *ns, struct bytes data, size_t ind
  * alignment of its first share in the square. */
 size_t da_subtree_width(size_t shares_count);
 
+/* One node of the namespaced Merkle tree (leaf domain byte 0, inner 1), with the range that it
+ * spans. */
 struct da_node da_node_leaf(const struct da_namespace *ns, const uint8_t share[DA_SHARE_BYTES]);
 struct da_node da_node_inner(const struct da_node *left, const struct da_node *right);
 

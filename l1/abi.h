@@ -43,6 +43,7 @@ MUST_USE enum err l1_abi_pending(struct bytes in, struct l1_pending *out, size_t
  */
 MUST_USE enum err l1_abi_forced(struct bytes in, struct bytes *raw, struct hash32 *tx_hash);
 
+/* Call data of the two calls, selector included. */
 void l1_abi_get_pending(struct buffer *out, uint64_t offset, uint64_t limit);
 void l1_abi_submit_batch(struct buffer *out, const struct l1_batch *batch,
                          const struct l1_signature *signatures, size_t count);

@@ -17,6 +17,8 @@
 
 struct l1_endpoints;
 
+/* l1_endpoints_create prepares one curl handle for the URLs of `config`.  ERR_CONFIG: no URL, or
+ * one that is too long; ERR_MEMORY. */
 MUST_USE enum err l1_endpoints_create(const struct l1_config *config, struct l1_endpoints **out);
 void l1_endpoints_destroy(struct l1_endpoints *endpoints);
 /* l1_endpoints_abort ends the request under way, and all later ones.  Any thread. */

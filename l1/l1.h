@@ -77,6 +77,8 @@ MUST_USE enum err l1_check(const struct l1_config *config, char error[256]);
 /* l1_read reads one view now, blocking: for `baton init` and tools. */
 MUST_USE enum err l1_read(const struct l1_config *config, struct l1_view *out, char error[256]);
 
+/* l1_start copies `config` and starts the thread that reads and settles; ERR_MEMORY, ERR_SYSTEM.
+ * l1_stop ends the thread and waits for it.  l1_status copies what is known now.  Any thread. */
 MUST_USE enum err l1_start(const struct l1_config *config, struct l1 **out);
 void l1_stop(struct l1 *l1);
 struct l1_status l1_status(struct l1 *l1);

@@ -43,6 +43,8 @@ struct l1_sender {
     uint8_t memory[128u << 10];
 };
 
+/* l1_sender_init clears the queue; `config` must outlive the sender.  l1_sender_destroy lets go of
+ * the lock. */
 void l1_sender_init(struct l1_sender *sender, const struct l1_config *config);
 void l1_sender_destroy(struct l1_sender *sender);
 

@@ -32,6 +32,8 @@ void sim_block_encode(const struct sim_block *block, uint8_t out[SIM_BLOCK_BYTES
 bool sim_block_decode(struct bytes in, struct sim_block *out);
 struct hash32 sim_block_hash(const struct sim_block *block);
 
+/* checker_create gives the world a checker and the registry that it keeps; checker_destroy ends
+ * both. */
 void checker_create(struct world *world);
 void checker_destroy(struct world *world);
 struct registry *checker_registry(struct world *world);

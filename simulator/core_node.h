@@ -89,6 +89,7 @@ struct candidate *core_candidate_find(struct core_node *node, const struct hash3
 /* core_encode_vote writes a vote message, or a proposal with its block (NULL: without). */
 void core_encode_vote(const struct vote *vote, const struct sim_block *block, struct buffer *out);
 
+/* byzantine_init picks how the node will misbehave, from the world's seed. */
 void byzantine_init(struct world *world, struct core_node *node);
 /* byzantine_send sends what an honest node would have sent to one peer, or something else. */
 void byzantine_send(struct world *world, struct core_node *node, uint32_t to,

@@ -21,6 +21,8 @@ struct registry {
     struct signing_domain domain;
 };
 
+/* registry_init draws the chain's settings and the nodes' powers from `random`; addresses follow
+ * from `seed`. */
 void registry_init(struct registry *registry, struct random *random, uint32_t nodes_count,
                    enum fault_model fault_model, uint64_t seed);
 /* registry_listed gives what the contract lists while `rotation` runs: sorted, priorities zero. */
