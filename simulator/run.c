@@ -114,6 +114,7 @@ static void *work(void *argument) {
     for (;;) {
         const uint64_t seed = atomic_fetch_add(&crew->next_seed, 1);
         if (seed > crew->options->seed_last) return NULL;
+        if (crew->options->stops_at_first && atomic_load(&crew->failures) != 0) return NULL;
         struct run_result one;
         run_one(crew->options, seed, &one);
         add_result(crew, &one);
@@ -130,9 +131,11 @@ static void *work(void *argument) {
 static void *show_progress(void *argument) {
     struct crew *crew = argument;
     const uint64_t total = crew->options->seed_last - crew->options->seed_first + 1;
+    const bool stops_at_first = crew->options->stops_at_first;
     for (unsigned quarter = 0;; quarter++) {
         const uint64_t done = atomic_load(&crew->done);
         if (done >= total) return NULL;
+        if (stops_at_first && atomic_load(&crew->failures) != 0) return NULL;
         if (quarter % 20 == 19) {
             fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64 " failed ", done, total,
                     (uint64_t)atomic_load(&crew->failures));

@@ -11,7 +11,7 @@ struct run_options {
     enum fault_model fault_model;
     uint64_t steps;
     uint32_t jobs;
-    bool is_traced;
+    bool is_traced, stops_at_first;
     uint64_t without[WORLD_FAULTS_MAX / 64];
     const char *report; /* NULL: standard output */
 };

@@ -14,7 +14,7 @@
 static const char usage[] =
     "usage: baton simulate (--seed S | --seeds A..B | --shrink S) [--nodes N]\n"
     "           [--model crash|byzantine] [--steps K] [--without I,J,...] [--jobs N]\n"
-    "           [--trace] [--report FILE]\n";
+    "           [--trace] [--first] [--report FILE]\n";
 
 static bool read_number(const char **text, uint64_t *out) {
     char *end;
@@ -92,6 +92,10 @@ static bool read_options(int argc, char **argv, struct run_options *options, boo
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0) {
             options->is_traced = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--first") == 0) {
+            options->stops_at_first = true;
             continue;
         }
         if (i + 1 == argc || !read_option(argv[i], argv[i + 1], options, is_shrink)) {

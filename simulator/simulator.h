@@ -9,6 +9,7 @@
  *   --steps K           events until the faults stop (default 2500)
  *   --without I,J,...   leaves faults out, by number
  *   --trace             prints every event of the run
+ *   --first             stops at the first seed that fails
  *   --shrink S          finds a shorter run that breaks the same rule
  *   --report FILE       the JSON report goes there instead of standard output
  *
