@@ -70,7 +70,11 @@ bool fork_from_name(struct bytes name, enum fork *out) {
 }
 
 struct chain_config chain_config_for_fork(enum fork fork) {
-    struct chain_config config = {.chain_id = 1, .dao_fork_block = FORK_NEVER};
+    struct chain_config config = {.chain_id = 1,
+                                  .dao_fork_block = FORK_NEVER,
+                                  .muir_glacier_block = FORK_NEVER,
+                                  .arrow_glacier_block = FORK_NEVER,
+                                  .gray_glacier_block = FORK_NEVER};
     for (unsigned i = 0; i < FORK_COUNT; i++) {
         const bool by_block = i < FORK_SHANGHAI;
         config.fork_block[i] = by_block && i <= (unsigned)fork ? 0 : FORK_NEVER;

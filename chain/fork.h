@@ -69,7 +69,11 @@ struct chain_config {
     uint64_t fork_block[FORK_COUNT]; /* FORK_NEVER when not by block; used up to FORK_PARIS */
     uint64_t fork_time[FORK_COUNT];  /* FORK_NEVER when not by time; used from FORK_SHANGHAI */
     bool is_dao_fork_supported;
-    uint64_t dao_fork_block;         /* FORK_NEVER: none */
+    uint64_t dao_fork_block; /* FORK_NEVER: none */
+    /* Mainnet forks that did nothing but delay the difficulty bomb; FORK_NEVER: none. */
+    uint64_t muir_glacier_block;
+    uint64_t arrow_glacier_block;
+    uint64_t gray_glacier_block;
     struct u256 terminal_difficulty; /* total difficulty at which Paris begins when not by block */
     bool has_terminal_difficulty;
     struct blob_schedule

@@ -74,9 +74,9 @@ MUST_USE enum err ethereum_block_end(struct ethereum_block *block, const struct 
                                      size_t withdrawals_count, struct header *header,
                                      struct block_fault *fault);
 
-/* ethereum_header_check holds a header against its parent by the fork's rules (number, timestamp,
- * gas limit bounds, base fee, extra size, tail fields, blob gas, difficulty and ommers when Paris
- * is past).  Seals of proof of work are not checked. */
+/* ethereum_header_check holds a header against its parent by the fork's rules: number, timestamp,
+ * gas limit, base fee, tail fields, blob gas; difficulty before Paris, its absence after.  Seals of
+ * proof of work are not checked. */
 void ethereum_header_check(const struct chain_config *config, const struct header *parent,
                            const struct header *header, struct block_fault *fault);
 

@@ -83,14 +83,23 @@ static const char *check_chain(const struct chain_config *config, const struct h
     return NULL;
 }
 
+static const char *check_work(const struct chain_config *config, enum fork fork,
+                              const struct header *parent, const struct header *header) {
+    const struct u256 difficulty = ethereum_difficulty(config, fork, parent, header);
+    return u256_equal(&difficulty, &header->difficulty) ? NULL : "difficulty differs";
+}
+
 static const char *check_header(const struct chain_config *config, const struct header *parent,
                                 const struct header *header) {
     const enum fork fork = ethereum_fork(config, header);
+    const enum fork parent_fork = ethereum_fork(config, parent);
     const char *reason = check_chain(config, parent, header);
-    if (reason == NULL) {
-        reason = check_gas_limit(fork, ethereum_fork(config, parent), parent, header);
+    if (reason == NULL) reason = check_gas_limit(fork, parent_fork, parent, header);
+    if (reason == NULL && (fork >= FORK_PARIS || parent_fork >= FORK_PARIS)) {
+        reason = check_paris(header);
+    } else if (reason == NULL) {
+        reason = check_work(config, fork, parent, header);
     }
-    if (reason == NULL && fork >= FORK_PARIS) reason = check_paris(header);
     if (reason == NULL) reason = check_tail(config, fork, parent, header);
     if (reason == NULL) reason = check_dao_extra(config, header);
     return reason;
@@ -115,22 +124,49 @@ static struct hash32 ommers_hash(const struct block *block) {
     return keccak256(buffer_bytes(&out));
 }
 
-static const char *check_ommers(const struct block *block) {
+/* check_ommer holds an ommer against the block's own ancestors: it must be a sibling of one of the
+ * last six, not one itself (Yellow Paper, section 11.1).  Whether an earlier block has rewarded it
+ * already is not known here. */
+static const char *check_ommer(const struct block *block,
+                               const struct ethereum_ancestors *ancestors,
+                               const struct header *ommer) {
+    if (ommer->number == 0 || ommer->number >= block->header.number) {
+        return "ommer is not older than the block";
+    }
+    if (block->header.number - ommer->number > OMMER_DEPTH_MAX) return "ommer is too old";
+    if (ancestors->hash == NULL) return NULL;
+    struct hash32 ancestor, parent;
+    memset(&ancestor, 0, sizeof ancestor);
+    memset(&parent, 0, sizeof parent);
+    ancestors->hash(ancestors->context, ommer->number, &ancestor);
+    ancestors->hash(ancestors->context, ommer->number - 1, &parent);
+    const struct hash32 hash = header_hash(ommer);
+    if (hash_equal(&hash, &ancestor)) return "ommer is an ancestor";
+    return hash_equal(&ommer->parent_hash, &parent) ? NULL : "ommer's parent is not an ancestor";
+}
+
+static const char *check_ommers(const struct block *block,
+                                const struct ethereum_ancestors *ancestors) {
     if (block->ommers_count > OMMERS_MAX) return "too many ommers";
+    struct hash32 hashes[OMMERS_MAX];
     for (size_t i = 0; i < block->ommers_count; i++) {
-        const uint64_t number = block->ommers[i].number;
-        if (number >= block->header.number) return "ommer is not older than the block";
-        if (block->header.number - number > OMMER_DEPTH_MAX) return "ommer is too old";
+        const char *reason = check_ommer(block, ancestors, &block->ommers[i]);
+        if (reason != NULL) return reason;
+        hashes[i] = header_hash(&block->ommers[i]);
+    }
+    if (block->ommers_count == OMMERS_MAX && hash_equal(&hashes[0], &hashes[1])) {
+        return "ommer is there twice";
     }
     const struct hash32 hash = ommers_hash(block);
     return hash_equal(&hash, &block->header.ommers_hash) ? NULL : "ommers hash differs";
 }
 
 /* check_body holds the lists against the roots that the header gives for them. */
-static enum err check_body(const struct block *block, enum fork fork, struct arena *arena,
+static enum err check_body(const struct block *block, enum fork fork,
+                           const struct ethereum_ancestors *ancestors, struct arena *arena,
                            struct block_fault *fault) {
     struct hash32 root;
-    const char *reason = check_ommers(block);
+    const char *reason = check_ommers(block, ancestors);
     if (reason == NULL && block->has_withdrawals != (fork >= FORK_SHANGHAI)) {
         reason = "withdrawals are not the fork's";
     }
@@ -202,7 +238,7 @@ enum err ethereum_block_check(struct ethereum_block *scratch, struct evm *evm, s
                               const struct address *senders, struct block_fault *fault) {
     ethereum_header_check(config, parent, &block->header, fault);
     if (fault->verdict != VERDICT_ACCEPTED) return ERR_OK;
-    TRY(check_body(block, ethereum_fork(config, &block->header), arena, fault));
+    TRY(check_body(block, ethereum_fork(config, &block->header), ancestors, arena, fault));
     if (fault->verdict != VERDICT_ACCEPTED) return ERR_OK;
     TRY(ethereum_block_begin(scratch, evm, state, arena, config, ancestors, &block->header,
                              block->transactions_count));
