@@ -174,11 +174,11 @@ static enum err try_once(struct da_publisher *publisher, struct job *job, bool *
     const enum err err =
         da_submit(publisher->client, &publisher->config.ns, job->blob, &height, error);
     if (err != ERR_OK) {
-        if (err != ERR_REFUSED) {
-            job->needs_scan = true;
-            job->is_unclear = true;
-            job->certain_height = 0;
-        }
+        /* No error of Submit is trusted, not even a plain refusal: nodes answer "timed out" or
+         * "incorrect account sequence" for blobs that land a moment later. */
+        job->needs_scan = true;
+        job->is_unclear = true;
+        job->certain_height = 0;
         return err;
     }
     deliver(publisher, job, height, false);
