@@ -27,7 +27,8 @@ static enum err error_kind(const char *message) {
 /* open_answer parses a body and finds its result.  On ERR_OK the caller releases *root. */
 static enum err open_answer(struct bytes body, uint64_t id, json_t **root, json_t **result,
                             char *error) {
-    json_t *parsed = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
+    json_t *parsed = json_loadb((const char *)body.data, body.size,
+                                JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     enum err err = ERR_ENCODING;
     const json_t *answer_id = json_object_get(parsed, "id");
     if (!json_is_integer(answer_id) || (uint64_t)json_integer_value(answer_id) != id) goto done;

@@ -6,7 +6,9 @@
 #include "base/hex.h"
 
 enum err l1_answers_open(struct bytes body, json_t **root) {
-    json_t *parsed = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
+    /* anvil puts a revert's raw bytes, zeros included, into its message. */
+    json_t *parsed = json_loadb((const char *)body.data, body.size,
+                                JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (parsed == NULL) return ERR_ENCODING;
     *root = parsed;
     return ERR_OK;

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #define BACKOFF_MS_MIN 1000
-#define BACKOFF_MS_MAX 60000
+#define BACKOFF_MS_MAX 10000
 #define KEEP_BYTES     (256u << 10)
 
 struct endpoint {

@@ -2,7 +2,7 @@
 /* The L1 endpoints: batches of JSON-RPC calls over HTTP, with failover.
  *
  * The order of the settings is the order of preference.  An endpoint that fails is left alone for a
- * while (1 s, doubling to 60 s), then tried again.  Requests and answers live in memory that was
+ * while (1 s, doubling to 10 s), then tried again.  Requests and answers live in memory that was
  * reserved at start; an answer that is longer than L1_ANSWER_BYTES_MAX is an error.  One thread,
  * but for l1_endpoints_abort. */
 #include "base/bytes.h"

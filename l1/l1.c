@@ -75,7 +75,9 @@ static enum err read_views(struct l1 *l1, int endpoint, const struct l1_block *f
         l1->next_number = number + 1;
     }
     if (number > finalized->number) return ERR_OK; /* seen before */
-    TRY(l1_reader_view(l1->reader, endpoint, finalized, &l1->view, error));
+    const enum err err = l1_reader_view(l1->reader, endpoint, finalized, &l1->view, error);
+    if (err == ERR_NOT_FOUND) return ERR_OK; /* deployed, but not finalized: no fault of L1's */
+    TRY(err);
     emit(l1);
     l1->next_number = finalized->number + 1;
     l1->last_finalized = *finalized;

@@ -161,14 +161,18 @@ static size_t call_contract(struct l1_endpoints *endpoints, const struct address
     return l1_call_end(endpoints);
 }
 
-/* result_data decodes the result of a call into reader->data. */
+/* result_data decodes the result of a call into reader->data.  ERR_NOT_FOUND: there was no contract
+ * at that block yet. */
 static enum err result_data(struct l1_reader *reader, size_t index, const char *what,
                             char error[L1_ERROR_BYTES]) {
     const struct json_t *result;
     TRY(l1_batch_result(reader->endpoints, index, &result, error));
     reader->data.size = 0;
     reader->data.overflow = false;
-    return unreadable(reader, l1_answer_data(result, &reader->data), what, error);
+    TRY(unreadable(reader, l1_answer_data(result, &reader->data), what, error));
+    if (reader->data.size > 0) return ERR_OK;
+    (void)snprintf(error, L1_ERROR_BYTES, "%s: no contract at that block", what);
+    return ERR_NOT_FOUND;
 }
 
 static int compare_pending(const void *left, const void *right) {

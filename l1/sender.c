@@ -183,6 +183,7 @@ static enum err post(struct l1_sender *sender, struct l1_endpoints *endpoints, i
     /* From here on it may be in the pool, whatever the answer says. */
     sender->sent[sender->sent_count++ % L1_SENT_MAX] = transaction.hash;
     sender->sent_at_block = latest->number;
+    sender->is_displaced = false;
     sender->transactions_sent += 1;
     const struct json_t *result;
     const enum err err = l1_batch_result(endpoints, index, &result, error);
@@ -229,10 +230,12 @@ static enum err look(struct l1_sender *sender, struct l1_endpoints *endpoints, i
         }
         return ERR_OK;
     }
-    if (nonce > sender->nonce) {
-        sender->sent_count = 0;
-        *is_over = true;
-    }
+    if (nonce <= sender->nonce) return ERR_OK;
+    /* The nonce is used.  Endpoints answer the calls of a batch at different moments, so only the
+     * next look, which begins after that, can tell that the receipts are not there. */
+    if (sender->is_displaced) sender->sent_count = 0;
+    sender->is_displaced = true;
+    *is_over = true;
     return ERR_OK;
 }
 

@@ -37,6 +37,7 @@ struct l1_sender {
     uint64_t nonce, gas_limit;
     struct u256 max_fee, tip;
     uint64_t sent_at_block;
+    bool is_displaced; /* the last look found the nonce used and no receipt of ours */
     size_t sent_count; /* versions of this nonce; the newest L1_SENT_MAX are remembered */
     struct hash32 sent[L1_SENT_MAX];
     uint64_t transactions_sent, transactions_confirmed, transactions_failed;
