@@ -90,8 +90,7 @@ static inline __attribute__((always_inline)) void keccak_round(const uint64_t *a
     CHI_ROW(e, 20, b0, b1, b2, b3, b4);
 }
 
-/* permute_general uses the general registers, with BMI's and-not. */
-static void permute_general(uint64_t state[25]) {
+void keccak_permute_general(uint64_t state[25]) {
     uint64_t a[25];
     uint64_t e[25];
     memcpy(a, state, sizeof a);
@@ -106,7 +105,7 @@ static inline void permute(uint64_t state[25]) {
     if (keccak_has_avx512()) {
         keccak_permute_avx512(state);
     } else {
-        permute_general(state);
+        keccak_permute_general(state);
     }
 }
 

@@ -12,12 +12,15 @@
 /* Keccak's iota constants (FIPS 202, section 3.2.5). */
 extern const uint64_t keccak_round_constants[24];
 
+/* keccak_permute_general permutes one state in the general registers, on any processor. */
+void keccak_permute_general(uint64_t state[KECCAK_LANES]);
+
 /* keccak_has_avx512 says whether the two functions below may be called here. */
 static inline bool keccak_has_avx512(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
 }
 
-/* keccak_permute_avx512 permutes one state. */
+/* keccak_permute_avx512 permutes one state in vector registers. */
 void keccak_permute_avx512(uint64_t state[KECCAK_LANES]);
 
 /* keccak_absorb_eight mixes blocks[k] into state k and permutes, for eight states that lie lane by

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hex.h"
+#include "base/keccak_internal.h"
 
 static void expect(struct bytes in, const char *digits) {
     char text[67];
@@ -103,6 +104,26 @@ static void test_many(void) {
     }
 }
 
+/* Whichever permutation this machine picks, the other one is right as well. */
+static void test_permutations(void) {
+    uint64_t naive[5][5];
+    uint64_t general[KECCAK_LANES];
+    uint64_t vector[KECCAK_LANES];
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        for (size_t i = 0; i < KECCAK_LANES; i++) {
+            general[i] = (seed + 1) * 0x9e3779b97f4a7c15u ^ (i << 56) * seed;
+        }
+        memcpy(naive, general, sizeof naive);
+        memcpy(vector, general, sizeof vector);
+        naive_permute(naive);
+        keccak_permute_general(general);
+        CHECK(memcmp(general, naive, sizeof general) == 0);
+        if (!keccak_has_avx512()) continue;
+        keccak_permute_avx512(vector);
+        CHECK(memcmp(vector, naive, sizeof vector) == 0);
+    }
+}
+
 int main(void) {
     expect(BYTES_EMPTY, "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
     expect(BYTES_STRING("abc"), "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45");
@@ -119,5 +140,6 @@ int main(void) {
     CHECK(hash_equal(&empty_trie, &KECCAK_EMPTY_TRIE));
     test_every_size_and_split();
     test_many();
+    test_permutations();
     return 0;
 }
