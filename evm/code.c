@@ -26,12 +26,17 @@ struct analysis {
     struct instruction *next;
     uint32_t *targets;
     struct open_block block;
+    /* The handlers of the last two records of the block, HANDLER_NONE where there is none. */
+    unsigned last, last_but_one;
+    uint32_t jumps; /* the last record that jumps to a constant; each names the one before */
 };
 
 static inline void emit(struct analysis *a, unsigned handler, uint64_t value) {
     a->next->handler = a->cache->handlers[handler];
     a->next->value = value;
     a->next++;
+    a->last_but_one = a->last;
+    a->last = handler;
 }
 
 static inline void block_close(struct open_block *block) {
@@ -46,6 +51,7 @@ static inline void block_close(struct open_block *block) {
 static inline void block_open(struct analysis *a) {
     a->block = (struct open_block){.record = a->next, .is_empty = true};
     emit(a, HANDLER_BLOCK, 0);
+    a->last = a->last_but_one = HANDLER_NONE;
 }
 
 static inline void block_count(struct open_block *block, const struct opcode_rule *rule) {
@@ -100,6 +106,63 @@ static void emit_push(struct analysis *a, size_t pc, size_t size) {
     a->next += 2;
 }
 
+/* The kinds that FUSED_PAIRS name beside opcodes. */
+#define OP_PUSH_SMALL HANDLER_PUSH_SMALL
+
+/* fused is what an instruction becomes behind another one; 0: it stays itself. */
+static unsigned fused(unsigned first, uint8_t second) {
+    switch (first << 8 | second) {
+#define X(name, handler, first_name, second_name, change)                                          \
+    case OP_##first_name << 8 | OP_##second_name: return HANDLER_##name;
+        FUSED_PAIRS(X)
+#undef X
+    case HANDLER_PUSH_SMALL << 8 | OP_MLOAD: return HANDLER_PUSH_MLOAD;
+    case HANDLER_PUSH_SMALL << 8 | OP_MSTORE: return HANDLER_PUSH_MSTORE;
+    case HANDLER_PUSH_SMALL << 8 | OP_JUMP: return HANDLER_PUSH_JUMP;
+    case HANDLER_PUSH_SMALL << 8 | OP_JUMPI: return HANDLER_PUSH_JUMPI;
+    default: return 0;
+    }
+}
+
+/* emit_opcode emits an instruction, joined to the one before where a handler does both. */
+static void emit_opcode(struct analysis *a, uint8_t opcode) {
+    unsigned handler = a->is_traced ? 0 : fused(a->last, opcode);
+    if (handler == 0) {
+        emit(a, opcode, 0);
+        return;
+    }
+    const uint64_t value = a->next[-1].value;
+    a->next--;
+    a->last = a->last_but_one;
+    if (handler == HANDLER_PUSH_JUMPI && a->last == OP_ISZERO) {
+        handler = HANDLER_ISZERO_PUSH_JUMPI;
+        a->next--;
+    }
+    emit(a, handler, value);
+    a->last = HANDLER_NONE; /* triples are not worth their handlers */
+    if (handler != HANDLER_PUSH_JUMP && handler != HANDLER_PUSH_JUMPI &&
+        handler != HANDLER_ISZERO_PUSH_JUMPI) {
+        return;
+    }
+    /* The target may not have been read yet: chain the record, resolve when all is read. */
+    struct instruction *jump = a->next - 1;
+    if (value >= a->bytes.size) {
+        jump->value = 0;
+        return;
+    }
+    jump->value = (uint64_t)a->jumps << 32 | value;
+    a->jumps = (uint32_t)(jump - a->first);
+}
+
+static void resolve_jumps(struct analysis *a) {
+    while (a->jumps != 0) {
+        struct instruction *jump = a->first + a->jumps;
+        const uint32_t target = a->targets[(uint32_t)jump->value];
+        a->jumps = (uint32_t)(jump->value >> 32);
+        jump->value = target == 0 ? 0 : (uint64_t)(uintptr_t)(a->first + target);
+    }
+}
+
 /* analyse_one reads the instruction at `pc` and returns where the next one is. */
 static size_t analyse_one(struct analysis *a, size_t pc, uint8_t opcode) {
     const struct opcode_rule *rule = &a->cache->rules->opcodes[opcode];
@@ -125,7 +188,7 @@ static size_t analyse_one(struct analysis *a, size_t pc, uint8_t opcode) {
     } else if (opcode == OP_PC) {
         emit(a, HANDLER_PUSH_SMALL, pc);
     } else if (opcode != OP_JUMPDEST) {
-        emit(a, opcode, 0);
+        emit_opcode(a, opcode);
     }
     if (!rule->is_defined || ends_block(opcode)) {
         block_close(&a->block);
@@ -161,6 +224,7 @@ static bool analyse(struct code_cache *cache, struct bytes bytes, bool is_traced
         pc = analyse_one(&a, pc, bytes.data[pc]);
     (void)analyse_one(&a, bytes.size, OP_STOP);
     block_close(&a.block);
+    resolve_jumps(&a);
     CHECK((size_t)(a.next - first) <= count_max);
     arena_release(arena, (size_t)((uint8_t *)a.next - arena->data));
     *out = (struct code){.instructions = first, .targets = targets, .size = bytes.size};

@@ -5,7 +5,9 @@
  * a BLOCK record that holds the constant gas of the whole block and what the block needs of the
  * stack, so that both are checked once per block.  Blocks end where control may leave and after
  * every instruction that can see the gas counter (GAS, SSTORE, calls, creations): what such an
- * instruction sees is therefore exact.
+ * instruction sees is therefore exact.  Frequent pairs of instructions become one record, and jumps
+ * to constants find their target when the code is analysed.  With an observer every instruction is
+ * a block of its own and nothing is joined.
  *
  * Analyses are cached by code hash in a fixed stretch of memory.  When it is full, all of it is
  * forgotten; frames that still run notice by the cache's generation and have their code analysed
@@ -34,6 +36,27 @@ struct instruction {
     };
 };
 
+/* Pairs of instructions that become one: `second` right behind `first` in the same block.
+ *    name       handler    first       second  top's change */
+#define FUSED_PAIRS(X)                                                                             \
+    X(PUSH_ADD, push_add, PUSH_SMALL, ADD, 0)                                                      \
+    X(PUSH_SUB, push_sub, PUSH_SMALL, SUB, 0)                                                      \
+    X(PUSH_AND, push_and, PUSH_SMALL, AND, 0)                                                      \
+    X(PUSH_EQ, push_eq, PUSH_SMALL, EQ, 0)                                                         \
+    X(PUSH_LT, push_lt, PUSH_SMALL, LT, 0)                                                         \
+    X(PUSH_GT, push_gt, PUSH_SMALL, GT, 0)                                                         \
+    X(PUSH_SHL, push_shl, PUSH_SMALL, SHL, 0)                                                      \
+    X(PUSH_SHR, push_shr, PUSH_SMALL, SHR, 0)                                                      \
+    X(SWAP1_POP, swap1_pop, SWAP1, POP, -1)                                                        \
+    X(SWAP2_POP, swap2_pop, SWAP2, POP, -1)                                                        \
+    X(SWAP1_SUB, swap1_sub, SWAP1, SUB, -1)                                                        \
+    X(POP_POP, pop_pop, POP, POP, -2)                                                              \
+    X(DUP1_ADD, dup1_add, DUP1, ADD, 0)                                                            \
+    X(DUP2_ADD, dup2_add, DUP2, ADD, 0)                                                            \
+    X(DUP3_ADD, dup3_add, DUP3, ADD, 0)                                                            \
+    X(DUP2_XOR, dup2_xor, DUP2, XOR, 0)                                                            \
+    X(ISZERO_ISZERO, iszero_iszero, ISZERO, ISZERO, 0)
+
 /* Handlers that no opcode byte names. */
 enum special_handler {
     HANDLER_BLOCK = 256,
@@ -41,8 +64,17 @@ enum special_handler {
     HANDLER_PUSH_SMALL, /* value */
     HANDLER_PUSH_WIDE,  /* the four limbs are in the two records that follow */
     HANDLER_UNDEFINED,
-    HANDLER_SPECIAL_FIRST_FUSED,
-    HANDLER_COUNT = 384
+    /* Jumps to a constant: value is the address of the target's block, 0: no JUMPDEST there. */
+    HANDLER_PUSH_JUMP,
+    HANDLER_PUSH_JUMPI,
+    HANDLER_ISZERO_PUSH_JUMPI,
+    HANDLER_PUSH_MLOAD, /* memory at a constant, value */
+    HANDLER_PUSH_MSTORE,
+#define X(name, handler, first, second, change) HANDLER_##name,
+    FUSED_PAIRS(X)
+#undef X
+        HANDLER_COUNT,
+    HANDLER_NONE /* no instruction yet in this block */
 };
 
 struct code {

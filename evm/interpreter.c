@@ -4,6 +4,7 @@
  * processor predicts every instruction's successor apart ("threaded code").  The labels' bodies are
  * generated from OPCODES by the kind of each instruction. */
 #include "evm/op_frame.h"
+#include "evm/op_fused.h"
 #include "evm/op_stack.h"
 #include "evm/opcodes.h"
 
@@ -51,6 +52,13 @@
         at = f->code.instructions + index;                                                         \
     } while (0)
 
+/* CONSTANT_JUMP goes to the block whose address `at` carries. */
+#define CONSTANT_JUMP()                                                                            \
+    do {                                                                                           \
+        at = (const struct instruction *)(uintptr_t)at->value;                                     \
+        if (__builtin_expect(at == NULL, 0)) goto bad_jump;                                        \
+    } while (0)
+
 /* dispatch runs `evm`; with NULL it only tells the labels' addresses, which no other function can
  * name. */
 static enum evm_status dispatch(struct evm *evm, const void *const **handlers) {
@@ -63,6 +71,14 @@ static enum evm_status dispatch(struct evm *evm, const void *const **handlers) {
         [HANDLER_PUSH_SMALL] = &&label_push_small,
         [HANDLER_PUSH_WIDE] = &&label_push_wide,
         [HANDLER_UNDEFINED] = &&label_undefined,
+        [HANDLER_PUSH_JUMP] = &&label_push_jump,
+        [HANDLER_PUSH_JUMPI] = &&label_push_jumpi,
+        [HANDLER_ISZERO_PUSH_JUMPI] = &&label_iszero_push_jumpi,
+        [HANDLER_PUSH_MLOAD] = &&label_push_mload,
+        [HANDLER_PUSH_MSTORE] = &&label_push_mstore,
+#define X(name, handler, first, second, change) [HANDLER_##name] = &&label_##name,
+        FUSED_PAIRS(X)
+#undef X
     };
     if (evm == NULL) {
         *handlers = labels;
@@ -74,7 +90,9 @@ static enum evm_status dispatch(struct evm *evm, const void *const **handlers) {
     struct u256 *top;
     enum evm_status status;
     struct bytes output;
+    struct u256 offset;
     bool runs;
+    bool is_taken;
 
 enter: /* the frame on top begins or goes on behind `at` */
     if (evm->error != ERR_OK) return EVM_OUT_OF_GAS;
@@ -100,6 +118,38 @@ label_push_wide:
     OPCODES(X)
 #undef X
 
+#define X(name, handler, first, second, change)                                                    \
+    label_##name : op_##handler(top, at->value);                                                   \
+    top += change;                                                                                 \
+    NEXT();
+    FUSED_PAIRS(X)
+#undef X
+label_push_mload:
+    *++top = u256_from_u64(at->value);
+    if (!memory_need(f, top, 32)) goto out_of_gas;
+    *top = load_word(f->memory + at->value);
+    NEXT();
+label_push_mstore:
+    offset = u256_from_u64(at->value);
+    if (!memory_need(f, &offset, 32)) goto out_of_gas;
+    store_word(f->memory + at->value, top--);
+    NEXT();
+
+label_push_jump:
+    CONSTANT_JUMP();
+    BLOCK_ENTER();
+label_push_jumpi:
+    is_taken = !u256_is_zero(top--);
+    goto constant_jumpi;
+label_iszero_push_jumpi:
+    is_taken = u256_is_zero(top--);
+constant_jumpi:
+    if (is_taken) {
+        CONSTANT_JUMP();
+    } else {
+        at++;
+    }
+    BLOCK_ENTER();
 label_JUMP:
     JUMP_TO(top);
     top -= 1;
@@ -159,6 +209,9 @@ label_INVALID:
     goto fail;
 label_undefined:
     status = EVM_UNDEFINED_INSTRUCTION;
+    goto fail;
+out_of_gas:
+    status = EVM_OUT_OF_GAS;
     goto fail;
 bad_jump:
     status = EVM_BAD_JUMP_DESTINATION;

@@ -2,7 +2,7 @@
 /* Handlers that read and write the stack only.  `top` is the uppermost word; the result replaces
  * the deepest operand, and dispatch moves the top.  Internal to evm/; prices and depths are in
  * opcodes.h. */
-#include "base/u256.h"
+#include "evm/word.h"
 
 /* Arithmetic, comparison and bits as the Yellow Paper's appendix H has them: the first operand is
  * on top. */
@@ -10,7 +10,7 @@ static inline void op_add(struct u256 *top) {
     top[-1] = u256_add(&top[0], &top[-1]);
 }
 static inline void op_mul(struct u256 *top) {
-    top[-1] = u256_mul(&top[0], &top[-1]);
+    word_mul(&top[0], &top[-1]);
 }
 static inline void op_sub(struct u256 *top) {
     top[-1] = u256_sub(&top[0], &top[-1]);
@@ -34,7 +34,7 @@ static inline void op_mulmod(struct u256 *top) {
     top[-2] = u256_mulmod(&top[0], &top[-1], &top[-2]);
 }
 static inline void op_signextend(struct u256 *top) {
-    top[-1] = u256_sign_extend(&top[0], &top[-1]);
+    word_sign_extend(&top[-1], &top[0]);
 }
 static inline void op_lt(struct u256 *top) {
     top[-1] = u256_from_u64(u256_less(&top[0], &top[-1]));
@@ -79,13 +79,13 @@ static inline void op_byte(struct u256 *top) {
     top[-1] = u256_from_u64(byte);
 }
 static inline void op_shl(struct u256 *top) {
-    top[-1] = u256_shl(&top[-1], u256_to_u64_saturated(&top[0]));
+    word_shl(&top[-1], u256_to_u64_saturated(&top[0]));
 }
 static inline void op_shr(struct u256 *top) {
-    top[-1] = u256_shr(&top[-1], u256_to_u64_saturated(&top[0]));
+    word_shr(&top[-1], u256_to_u64_saturated(&top[0]));
 }
 static inline void op_sar(struct u256 *top) {
-    top[-1] = u256_sar(&top[-1], u256_to_u64_saturated(&top[0]));
+    word_sar(&top[-1], u256_to_u64_saturated(&top[0]));
 }
 static inline void op_clz(struct u256 *top) { /* EIP-7939 */
     top[0] = u256_from_u64(256 - u256_bits(&top[0]));
