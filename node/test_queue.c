@@ -1,0 +1,137 @@
+/* The queue: order, lanes, limits, waiting, many writers. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "node/clock.h"
+#include "node/queue.h"
+
+#define WRITERS           4
+#define MESSAGES_A_WRITER 20000
+
+static struct bytes view(const char *text) {
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static void expect(struct queue *queue, uint32_t kind, const char *header, const char *body) {
+    uint32_t found_kind;
+    struct bytes found_header, found_body;
+    CHECK(queue_pop(queue, 0, &found_kind, &found_header, &found_body));
+    CHECK(found_kind == kind);
+    CHECK(bytes_equal(found_header, view(header)));
+    CHECK(bytes_equal(found_body, view(body)));
+    CHECK((uintptr_t)found_header.data % 16 == 0);
+    queue_release(queue);
+}
+
+static void test_lanes(void) {
+    struct queue *queue;
+    CHECK(queue_create(4096, 4096, &queue) == ERR_OK);
+    CHECK(queue_push(queue, QUEUE_BULK, 1, view("a"), view("bulk")) == ERR_OK);
+    CHECK(queue_push(queue, QUEUE_URGENT, 2, view("b"), view("urgent")) == ERR_OK);
+    CHECK(queue_push(queue, QUEUE_INTERNAL, 3, view("c"), view("")) == ERR_OK);
+    CHECK(queue_push(queue, QUEUE_URGENT, 4, view(""), view("second")) == ERR_OK);
+    expect(queue, 3, "c", "");
+    expect(queue, 2, "b", "urgent");
+    expect(queue, 4, "", "second");
+    expect(queue, 1, "a", "bulk");
+    CHECK(queue_used(queue, QUEUE_BULK) == 0);
+    queue_destroy(queue);
+}
+
+/* A full ring refuses; what is taken out makes room; wrapping keeps messages whole. */
+static void test_full_and_wrap(void) {
+    struct queue *queue;
+    char body[200];
+    memset(body, 'x', sizeof body);
+    const struct bytes long_body = {(const uint8_t *)body, sizeof body};
+    CHECK(queue_create(64, 1024, &queue) == ERR_OK);
+    unsigned fitted = 0;
+    while (queue_push(queue, QUEUE_BULK, fitted, BYTES_EMPTY, long_body) == ERR_OK)
+        fitted += 1;
+    CHECK(fitted == 4);
+    for (unsigned round = 0; round < 1000; round++) {
+        uint32_t kind;
+        struct bytes header, found;
+        CHECK(queue_pop(queue, 0, &kind, &header, &found));
+        CHECK(kind == round);
+        CHECK(bytes_equal(found, long_body));
+        queue_release(queue);
+        CHECK(queue_push(queue, QUEUE_BULK, fitted + round, BYTES_EMPTY, long_body) == ERR_OK);
+    }
+    CHECK(queue_push(queue, QUEUE_URGENT, 9, BYTES_EMPTY, long_body) == ERR_LIMIT);
+    queue_destroy(queue);
+}
+
+static void test_deadline_and_close(void) {
+    struct queue *queue;
+    uint32_t kind;
+    struct bytes header, body;
+    CHECK(queue_create(1024, 1024, &queue) == ERR_OK);
+    const uint64_t begin = monotonic_ms();
+    CHECK(!queue_pop(queue, begin + 30, &kind, &header, &body));
+    CHECK(monotonic_ms() >= begin + 29);
+    CHECK(queue_push(queue, QUEUE_BULK, 7, view("h"), view("b")) == ERR_OK);
+    queue_close(queue);
+    CHECK(queue_push(queue, QUEUE_BULK, 8, view("h"), view("b")) == ERR_STOPPED);
+    CHECK(queue_pop(queue, UINT64_MAX, &kind, &header, &body));
+    queue_release(queue);
+    CHECK(!queue_pop(queue, UINT64_MAX, &kind, &header, &body));
+    queue_destroy(queue);
+}
+
+struct writer {
+    struct queue *queue;
+    uint32_t id;
+};
+
+static void *write_many(void *context) {
+    const struct writer *writer = context;
+    for (uint32_t i = 0; i < MESSAGES_A_WRITER; i++) {
+        const struct bytes header = {(const uint8_t *)&i, sizeof i};
+        const enum queue_lane lane = i % 3 == 0 ? QUEUE_URGENT : QUEUE_BULK;
+        while (queue_push(writer->queue, lane, writer->id, header, BYTES_EMPTY) == ERR_LIMIT) {
+            sched_yield();
+        }
+    }
+    return NULL;
+}
+
+/* Each writer's messages of one lane come in its order, and none is lost. */
+static void test_many_writers(void) {
+    struct queue *queue;
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    uint32_t last[WRITERS][2];
+    memset(last, 0xff, sizeof last);
+    CHECK(queue_create(8192, 8192, &queue) == ERR_OK);
+    for (uint32_t i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){queue, i};
+        CHECK(pthread_create(&threads[i], NULL, write_many, &writers[i]) == 0);
+    }
+    for (unsigned count = 0; count < WRITERS * MESSAGES_A_WRITER; count++) {
+        uint32_t kind, number;
+        struct bytes header, body;
+        CHECK(queue_pop(queue, monotonic_ms() + 20000, &kind, &header, &body));
+        memcpy(&number, header.data, sizeof number);
+        uint32_t *before = &last[kind][number % 3 == 0];
+        CHECK(*before == UINT32_MAX || number > *before);
+        *before = number;
+        queue_release(queue);
+    }
+    for (unsigned i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(queue_used(queue, QUEUE_BULK) == 0 && queue_used(queue, QUEUE_URGENT) == 0);
+    queue_destroy(queue);
+}
+
+int main(void) {
+    test_lanes();
+    test_full_and_wrap();
+    test_deadline_and_close();
+    test_many_writers();
+    puts("node queue: ok");
+    return 0;
+}
