@@ -70,6 +70,9 @@ enum err sequencer_create(void *memory, size_t memory_bytes, const struct sequen
     if (!config->chain->is_rollup || config->chain->rollup.blocks_per_rotation == 0) {
         return ERR_CONFIG;
     }
+    if (restore->view->head.number == 0) {
+        TRY(consensus_set_check(config->chain->rollup.fault_model, &restore->validators));
+    }
     if (restore->validators.count == 0 || restore->head_commit.size > COMMIT_BYTES_MAX) {
         return ERR_CORRUPT;
     }
@@ -98,7 +101,6 @@ enum err sequencer_create(void *memory, size_t memory_bytes, const struct sequen
     sequencer_restore_record(sequencer, restore);
     batches_create(sequencer, &arena, restore);
     sequencer->height_state = HEIGHT_HELD;
-    sequencer->is_woken = true; /* nothing is known of idleness yet */
     *out = sequencer;
     return ERR_OK;
 }
@@ -164,7 +166,6 @@ void sequencer_broadcast(struct sequencer *sequencer, enum message_class class) 
 void sequencer_halt(struct sequencer *sequencer, const char *text) {
     if (sequencer->is_halted) return;
     sequencer->is_halted = true;
-    sequencer->halt_text = text;
     sequencer_event(sequencer, EVENT_HALTED, sequencer->head_height, text);
 }
 
@@ -226,6 +227,13 @@ void sequencer_step(struct sequencer *sequencer, const struct input *input,
     sequencer->effects = effects;
     arena_reset(&sequencer->step);
     arena_reset(&sequencer->scratch);
+    if (!sequencer->is_begun) {
+        sequencer->is_begun = true;
+        sequencer_height_wait(sequencer);
+        /* Whoever has signed something at this height goes on with it. */
+        sequencer->is_woken =
+            sequencer->has_record && sequencer->record.height == sequencer->head_height + 1;
+    }
     on_input(sequencer, input);
     sequencer_core_run(sequencer);
     if (!sequencer->is_halted) {
@@ -244,6 +252,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 }
 
 uint64_t sequencer_deadline_ms(const struct sequencer *sequencer) {
+    if (!sequencer->is_begun) return 0;
     uint64_t deadline = sequencer_items_deadline(sequencer);
     if (sequencer->is_stopping && !sequencer->is_stopped) {
         deadline = earlier(deadline, sequencer->stop_deadline_ms);

@@ -225,8 +225,12 @@ void sequencer_on_vote(struct sequencer *sequencer, const struct hash32 *peer,
     }
     if (vote->height > height + 1 && validator_set_find(&sequencer->current, &vote->voter) >= 0) {
         /* It votes on a height whose parent it has. */
-        sequencer_on_status(sequencer, peer, vote->height - 1);
+        const struct peer *known = sequencer_peer(sequencer, peer);
+        if (known != NULL && known->height < vote->height - 1) {
+            sequencer_on_status(sequencer, peer, vote->height - 1);
+        }
     }
+    if (vote->height < height) sequencer_status_tell(sequencer, peer);
     if (vote->kind == VOTE_PROPOSAL) return; /* goes in with its block */
     if (vote->height != height && vote->height != height + 1) return;
     const struct consensus_input input = {.kind = CONSENSUS_INPUT_VOTE, .vote = *vote};

@@ -21,9 +21,10 @@
 #define SYNC_BYTES         (48u << 20)
 #define SYNC_UNIT_BYTES    4096u
 #define SYNC_TIMEOUT_MS    5000u
-#define SYNC_PATIENCE_MS   600u   /* behind by one block for so long: ask for it */
-#define PEER_STRIKE_MS     5000u  /* a peer that failed us is not asked for so long, */
-#define PEER_STRIKES_MAX   7u     /* doubled each time at most so often */
+#define SYNC_PATIENCE_MS   600u  /* behind by one block for so long: ask for it */
+#define PEER_STRIKE_MS     5000u /* a peer that failed us is not asked for so long, */
+#define PEER_STRIKES_MAX   7u    /* doubled each time at most so often */
+#define STATUS_PAUSE_MS    200u
 #define ORIGIN_AGE_MS      2000u  /* a proposer has known an L1 origin for at least so long */
 #define TIME_AHEAD_MS_MAX  10000u /* blocks from further in the future are not voted for */
 #define STEP_ARENA_BYTES   (28u << 20)
@@ -73,9 +74,10 @@ struct candidate {
 struct peer {
     struct hash32 id;
     bool is_connected;
-    bool is_slow;    /* did not acknowledge in time: not waited for */
-    bool is_dumping; /* gets the whole pool, in chunks */
-    uint64_t height; /* committed, as it says */
+    bool is_slow;     /* did not acknowledge in time: not waited for */
+    bool is_dumping;  /* gets the whole pool, in chunks */
+    uint64_t height;  /* committed, as it says */
+    uint64_t told_ms; /* when it was sent our height because it seemed behind */
     uint64_t request_first, request_deadline_ms;
     uint32_t request_count; /* 0: nothing is asked of it */
     uint64_t struck_until_ms;
@@ -210,8 +212,8 @@ struct sequencer {
     struct effects *effects; /* of this step */
     struct arena step;       /* what effects point at */
     struct arena scratch;    /* for one call */
+    bool is_begun;           /* the first step told us the time */
     bool is_halted;
-    const char *halt_text;
 
     /* the head */
     const struct chain_view *view;
@@ -258,6 +260,7 @@ struct sequencer {
 
     /* peers */
     struct peer peers[PEERS_MAX];
+    uint32_t peers_used; /* indices below were in use once */
     uint64_t highest_seen;
     bool is_syncing;
     uint64_t behind_since_ms; /* 0: not behind */
@@ -350,6 +353,9 @@ void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, u
 void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
                          const struct message *message);
 void sequencer_status_send(struct sequencer *sequencer, const struct hash32 *peer);
+/* sequencer_status_tell does so for a peer that still votes on what is decided, now and then: on an
+ * idle chain no next block would tell it. */
+void sequencer_status_tell(struct sequencer *sequencer, const struct hash32 *peer);
 /* sequencer_sync_run asks for missing blocks and executes the next one that is here. */
 void sequencer_sync_run(struct sequencer *sequencer);
 /* sequencer_sync_refused: the block from sync at head + 1 was no good; its sender is not asked

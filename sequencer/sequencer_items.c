@@ -78,7 +78,7 @@ static bool wait_begin(struct sequencer *sequencer, const struct item *item, uin
                         .request = request,
                         .item.hash = item->hash,
                         .deadline_ms = sequencer->now_ms + WAIT_MS_MAX};
-    for (uint32_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         const struct peer *peer = &sequencer->peers[i];
         if (!peer->is_connected || peer->is_slow) continue;
         wait.peers[i / 64] |= (uint64_t)1 << i % 64;
@@ -116,7 +116,7 @@ static void waits_run(struct sequencer *sequencer) {
         struct wait *wait = wait_at(items, 0);
         if (wait->is_used && is_waiting(wait)) {
             if (sequencer->now_ms < wait->deadline_ms) break;
-            for (uint32_t i = 0; i < PEERS_MAX; i++) {
+            for (uint32_t i = 0; i < sequencer->peers_used; i++) {
                 const bool is_late = (wait->peers[i / 64] >> i % 64 & 1) != 0;
                 if (is_late) sequencer->peers[i].is_slow = true;
             }
@@ -169,7 +169,7 @@ static void flush_held(struct sequencer *sequencer, uint32_t peer_index) {
 
 static void flush(struct sequencer *sequencer) {
     if (sequencer->items.flush_count != 0) flush_items(sequencer);
-    for (uint32_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         if (sequencer->peers[i].is_connected) flush_held(sequencer, i);
     }
     sequencer->items.flush_at_ms = UINT64_MAX;
@@ -188,8 +188,19 @@ static void held_add(struct sequencer *sequencer, const struct hash32 *peer_id,
 
 /* --- inputs */
 
+static bool has_peers(const struct sequencer *sequencer) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
+        if (sequencer->peers[i].is_connected) return true;
+    }
+    return false;
+}
+
 static void on_local(struct sequencer *sequencer, const struct item *item, uint64_t request) {
     struct items *items = &sequencer->items;
+    if (!has_peers(sequencer)) { /* who connects gets the whole pool */
+        if (request != 0) reply(sequencer, request, VERDICT_ACCEPTED, item);
+        return;
+    }
     items->flush[items->flush_count++] = item->hash;
     flush_soon(sequencer);
     const bool waits = request != 0 && wait_begin(sequencer, item, request);
@@ -273,7 +284,7 @@ void sequencer_items_run(struct sequencer *sequencer) {
     struct items *items = &sequencer->items;
     if (sequencer->now_ms >= items->flush_at_ms) flush(sequencer);
     waits_run(sequencer);
-    for (size_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         struct peer *peer = &sequencer->peers[i];
         if (!peer->is_connected || !peer->is_dumping) continue;
         dump_run(sequencer, peer);
@@ -291,7 +302,7 @@ uint64_t sequencer_items_deadline(const struct sequencer *sequencer) {
         const uint64_t wait_ms = is_ready ? sequencer->now_ms : oldest->deadline_ms;
         if (wait_ms < deadline) deadline = wait_ms;
     }
-    for (size_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         const struct peer *peer = &sequencer->peers[i];
         if (peer->is_connected && peer->is_dumping) return sequencer->now_ms + DUMP_PAUSE_MS;
     }

@@ -9,7 +9,7 @@
 #include "sequencer/sequencer_internal.h"
 
 struct peer *sequencer_peer(struct sequencer *sequencer, const struct hash32 *id) {
-    for (size_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         struct peer *peer = &sequencer->peers[i];
         if (peer->is_connected && hash_equal(&peer->id, id)) return peer;
     }
@@ -38,6 +38,14 @@ void sequencer_status_send(struct sequencer *sequencer, const struct hash32 *pee
     sequencer_send(sequencer, peer, MESSAGE_CLASS_CONSENSUS);
 }
 
+void sequencer_status_tell(struct sequencer *sequencer, const struct hash32 *id) {
+    struct peer *peer = sequencer_peer(sequencer, id);
+    if (peer == NULL || peer->height >= sequencer->head_height) return;
+    if (sequencer->now_ms - peer->told_ms < STATUS_PAUSE_MS) return;
+    peer->told_ms = sequencer->now_ms;
+    sequencer_status_send(sequencer, id);
+}
+
 void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, bool is_connected) {
     struct peer *peer = sequencer_peer(sequencer, id);
     if (!is_connected) {
@@ -46,8 +54,10 @@ void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, boo
         sequencer_items_peer_gone(sequencer, (uint32_t)(peer - sequencer->peers));
         return;
     }
-    for (size_t i = 0; peer == NULL && i < PEERS_MAX; i++) {
-        if (!sequencer->peers[i].is_connected) peer = &sequencer->peers[i];
+    for (uint32_t i = 0; peer == NULL && i < PEERS_MAX; i++) {
+        if (sequencer->peers[i].is_connected) continue;
+        peer = &sequencer->peers[i];
+        if (i >= sequencer->peers_used) sequencer->peers_used = i + 1;
     }
     if (peer == NULL) return; /* the mesh is bounded below this by p2p */
     memset(peer, 0, sizeof *peer);
@@ -67,7 +77,7 @@ static bool is_trusted(const struct sequencer *sequencer, const struct peer *pee
 /* target is the highest block that a peer we still believe says it has. */
 static uint64_t target(const struct sequencer *sequencer) {
     uint64_t highest = sequencer->head_height;
-    for (size_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         const struct peer *peer = &sequencer->peers[i];
         if (is_trusted(sequencer, peer) && peer->height > highest) highest = peer->height;
     }
@@ -147,7 +157,7 @@ void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
 /* --- asking */
 
 static bool is_requested(const struct sequencer *sequencer, uint64_t height) {
-    for (size_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         const struct peer *peer = &sequencer->peers[i];
         if (!peer->is_connected || peer->request_count == 0) continue;
         if (height >= peer->request_first && height - peer->request_first < peer->request_count) {
@@ -183,7 +193,7 @@ static void ask(struct sequencer *sequencer, struct peer *peer) {
 }
 
 static void ask_all(struct sequencer *sequencer) {
-    for (size_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         struct peer *peer = &sequencer->peers[i];
         if (!peer->is_connected) continue;
         if (peer->request_count != 0 && sequencer->now_ms >= peer->request_deadline_ms) {
@@ -305,7 +315,7 @@ uint64_t sequencer_sync_deadline(const struct sequencer *sequencer) {
         if (sequencer->behind_since_ms == 0) return deadline;
         return sequencer->behind_since_ms + SYNC_PATIENCE_MS;
     }
-    for (size_t i = 0; i < PEERS_MAX; i++) {
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         const struct peer *peer = &sequencer->peers[i];
         if (!peer->is_connected) continue;
         if (peer->request_count != 0 && peer->request_deadline_ms < deadline) {
