@@ -180,9 +180,14 @@ static void extend(struct world *world, uint64_t height) {
     if (height != rotation_first(height, per_rotation)) return;
     const uint64_t rotation = rotation_of(height, per_rotation);
     CHECK(rotation + 1 == checker->rotations_count);
-    struct validator_set listed, advanced = *checker->sets[rotation];
+    struct validator_set advanced = *checker->sets[rotation];
     rotation_advance(&advanced);
-    registry_listed(&checker->registry, rotation, &listed);
+    /* A block that does not move the L1 origin on leaves the members as they are. */
+    const uint64_t origin = checker->blocks[height].origin;
+    const uint64_t before =
+        height == 1 ? world->config.kind->genesis_origin : checker->blocks[height - 1].origin;
+    struct validator_set listed = *checker->sets[rotation];
+    if (origin != before) registry_listed(&checker->registry, origin, &listed);
     struct validator_set *next = malloc(sizeof *next);
     CHECK(next != NULL);
     rotation_merge(&advanced, &listed, next);
@@ -205,6 +210,12 @@ void checker_block(struct world *world, const struct sim_block *block) {
     struct entry *entry = obtain(&world->checker->made, key_of(be_read(hash.bytes, 8), 0, 0));
     entry->hash = hash;
     entry->voters = block->is_valid;
+}
+
+void checker_made(struct world *world, const struct hash32 *hash) {
+    struct entry *entry = obtain(&world->checker->made, key_of(be_read(hash->bytes, 8), 0, 0));
+    entry->hash = *hash;
+    entry->voters = 1;
 }
 
 /* why_invalid says what is wrong with a block at the height after the committed ones; NULL:

@@ -25,7 +25,8 @@ struct sim_block {
     struct address proposer;
     struct hash32 parent;
     uint64_t salt;
-    bool is_valid; /* executes to its root */
+    bool is_valid;   /* executes to its root */
+    uint64_t origin; /* the L1 block it reads the contract at; not encoded, the node knows it */
 };
 #define SIM_BLOCK_BYTES 73
 void sim_block_encode(const struct sim_block *block, uint8_t out[SIM_BLOCK_BYTES]);
@@ -40,6 +41,8 @@ struct registry *checker_registry(struct world *world);
 
 /* checker_block registers a block that somebody made. */
 void checker_block(struct world *world, const struct sim_block *block);
+/* checker_made is the same for a block known by its hash, once a correct node executed it. */
+void checker_made(struct world *world, const struct hash32 *hash);
 /* checker_signed sees each signature of a correct node as it leaves; `durable` is its record on
  * disk. */
 void checker_signed(struct world *world, uint32_t node, const struct vote *vote,

@@ -149,7 +149,7 @@ static void follow_schedule(struct core_node *node, uint64_t height) {
     if (is_rotation_first(node, height)) {
         struct validator_set advanced = node->set, listed;
         rotation_advance(&advanced);
-        registry_listed(node->registry, rotation, &listed);
+        registry_listed(node->registry, rotation + 1, &listed);
         rotation_merge(&advanced, &listed, &node->next_set);
     }
     if (rotation_of(height + 1, per_rotation) == rotation) return;
@@ -161,8 +161,11 @@ static void follow_schedule(struct core_node *node, uint64_t height) {
 /* append makes a block durable and moves the schedule on.  False: the node crashed. */
 static bool append(struct world *world, struct core_node *node, const struct sim_block *block,
                    const struct hash32 *hash, const struct commit *commit) {
+    /* Each rotation has an L1 block of its own. */
+    struct sim_block seen = *block;
+    seen.origin = rotation_of(block->height, node->registry->blocks_per_rotation) + 1;
     if (!world->nodes[node->index].is_byzantine) {
-        checker_commit(world, node->index, hash, block, commit);
+        checker_commit(world, node->index, hash, &seen, commit);
     }
     const enum write_fate fate = world_write(world, node->index);
     if (fate != WRITE_DONE && fate != WRITE_DONE_CRASHED) return false;
@@ -604,6 +607,10 @@ static void tick(struct world *world, uint32_t index, void *state) {
 
 const struct node_kind core_node_kind = {
     .name = "consensus",
+    .faults = ((uint64_t)1 << FAULT_L1_OUTAGE) - 1,
+    .counts_missing = (uint64_t)1 << COUNT_ITEMS_ACKNOWLEDGED |
+                      (uint64_t)1 << COUNT_ITEMS_INCLUDED | (uint64_t)1 << COUNT_BATCHES |
+                      (uint64_t)1 << COUNT_BATCHES_SCANNED | (uint64_t)1 << COUNT_DA_REFUSED,
     .create = create,
     .destroy = destroy,
     .start = start,

@@ -42,9 +42,16 @@ void faults_init(struct world *world) {
     world->fault_gap_ms = gaps_ms[random_below(random, sizeof gaps_ms / 8)];
     /* A few kinds at a time find what all of them together hide: half of the seeds try few. */
     const uint64_t share = random_chance(random, 500) ? 150 : 600;
-    for (size_t i = 0; i < FAULT_KINDS; i++)
-        world->kinds_enabled[i] = random_chance(random, share);
-    world->kinds_enabled[random_below(random, FAULT_KINDS)] = true;
+    const uint64_t possible = world->config.kind->faults;
+    for (size_t i = 0; i < FAULT_KINDS; i++) {
+        const bool is_picked = random_chance(random, share);
+        world->kinds_enabled[i] = is_picked && (possible >> i & 1) != 0;
+    }
+    uint64_t least;
+    do {
+        least = random_below(random, FAULT_KINDS);
+    } while ((possible >> least & 1) == 0);
+    world->kinds_enabled[least] = true;
     world->next_fault_ms = world->now_ms + random_below(random, world->fault_gap_ms) + 1;
 }
 
@@ -136,6 +143,9 @@ static void begin_node(struct world *world, const struct fault *fault) {
     case FAULT_EXECUTION_SLOW: node->execution_ms = (uint32_t)(value % 800); break;
     case FAULT_BUILD_LOST: node->is_build_lost = true; break;
     case FAULT_VIEW_BEHIND: node->is_view_behind = true; break;
+    case FAULT_L1_OUTAGE: node->is_l1_out = true; break;
+    case FAULT_DA_OUTAGE: world->is_da_out = true; break;
+    case FAULT_DA_AMBIGUOUS: world->is_da_ambiguous = true; break;
     default: break; /* the network's */
     }
 }
@@ -153,6 +163,9 @@ static void end_node(struct world *world, const struct fault *fault) {
     case FAULT_EXECUTION_SLOW: node->execution_ms = 5; break;
     case FAULT_BUILD_LOST: node->is_build_lost = false; break;
     case FAULT_VIEW_BEHIND: node->is_view_behind = false; break;
+    case FAULT_L1_OUTAGE: node->is_l1_out = false; break;
+    case FAULT_DA_OUTAGE: world->is_da_out = false; break;
+    case FAULT_DA_AMBIGUOUS: world->is_da_ambiguous = false; break;
     default: break;
     }
 }

@@ -46,6 +46,7 @@ void registry_init(struct registry *registry, struct random *random, uint32_t no
         be_write(name + 8, 8, i);
         const struct hash32 hash = keccak256(BYTES_OF(name));
         memcpy(registry->addresses[i].bytes, hash.bytes + 12, 20);
+        registry->peer_ids[i] = keccak256(address_bytes(&registry->addresses[i]));
         registry->powers[i] = is_weighted ? random_between(random, 1, 5) : 1;
     }
     draw_byzantine(registry, random);
@@ -64,18 +65,18 @@ static void list(const struct registry *registry, uint64_t members, struct valid
             out->validators[at] = out->validators[at - 1];
             at--;
         }
-        out->validators[at] =
-            (struct validator){.address = registry->addresses[i], .power = registry->powers[i]};
+        out->validators[at] = (struct validator){.address = registry->addresses[i],
+                                                 .peer_id = registry->peer_ids[i],
+                                                 .power = registry->powers[i]};
     }
 }
 
-void registry_listed(const struct registry *registry, uint64_t rotation,
-                     struct validator_set *out) {
+void registry_listed(const struct registry *registry, uint64_t origin, struct validator_set *out) {
     const uint64_t all = ((uint64_t)1 << registry->nodes_count) - 1;
     uint64_t members = all;
     if (registry->has_changes) {
-        /* Each rotation leaves one or two out, drawn for that rotation alone. */
-        const uint64_t draw = scramble(registry->seed ^ scramble(rotation + 1));
+        /* Each L1 block leaves one or two out, drawn for itself. */
+        const uint64_t draw = scramble(registry->seed ^ scramble(origin));
         members &= ~((uint64_t)1 << draw % registry->nodes_count);
         if ((draw & 1 << 20) != 0) {
             members &= ~((uint64_t)1 << (draw >> 32) % registry->nodes_count);

@@ -15,6 +15,7 @@ struct registry {
     uint32_t nodes_count;
     bool has_changes;                          /* sets change from rotation to rotation */
     struct address addresses[WORLD_NODES_MAX]; /* by node */
+    struct hash32 peer_ids[WORLD_NODES_MAX];
     uint64_t powers[WORLD_NODES_MAX];
     bool is_byzantine[WORLD_NODES_MAX];
     enum fault_model fault_model;
@@ -25,8 +26,8 @@ struct registry {
  * from `seed`. */
 void registry_init(struct registry *registry, struct random *random, uint32_t nodes_count,
                    enum fault_model fault_model, uint64_t seed);
-/* registry_listed gives what the contract lists while `rotation` runs: sorted, priorities zero. */
-void registry_listed(const struct registry *registry, uint64_t rotation, struct validator_set *out);
+/* registry_listed gives what the contract lists at L1 block `origin`: sorted, priorities zero. */
+void registry_listed(const struct registry *registry, uint64_t origin, struct validator_set *out);
 /* registry_genesis is N(0). */
 void registry_genesis(const struct registry *registry, struct validator_set *out);
 /* registry_node finds who has `address`; -1: nobody. */

@@ -11,6 +11,7 @@
 #define RUNS_TO_EXPECT_ALL 200
 
 static bool is_expected(const struct run_options *options, enum count_kind kind) {
+    if ((options->kind->counts_missing >> kind & 1) != 0) return false;
     const bool is_byzantine = !options->has_model || options->fault_model == FAULT_MODEL_BYZANTINE;
     /* Only lies break the rules behind these. */
     if (kind >= COUNT_BYZANTINE_EQUIVOCATIONS || kind == COUNT_RULE_EVIDENCE ||
@@ -31,6 +32,7 @@ size_t run_missing(const struct run_options *options, const struct run_result *r
         return count;
     }
     for (size_t i = 0; i < FAULT_KINDS; i++) {
+        if ((options->kind->faults >> i & 1) == 0) continue;
         if (result->fault_counts[i] == 0) names[count++] = fault_name((enum fault_kind)i);
     }
     for (size_t i = 0; i < COUNT_KINDS; i++) {

@@ -254,6 +254,7 @@ static void restart(struct world *world, uint32_t node) {
 
 static bool is_busy(struct world *world, const struct event *event) {
     if (event->kind == EVENT_RESTART || event->kind == EVENT_FAULT_END) return false;
+    if (event->kind == EVENT_OUTSIDE) return false;
     struct node *at = &world->nodes[event->node];
     if (!at->is_up || at->busy_until_ms <= world->now_ms) return false;
     struct event later = *event;
@@ -288,8 +289,13 @@ static void dispatch(struct world *world, const struct event *event) {
         break;
     case EVENT_RESTART: restart(world, event->node); break;
     case EVENT_FAULT_END: faults_end(world, event->fault); break;
+    case EVENT_OUTSIDE:
+        world_push(world, (struct event){.at_ms = world->now_ms + kind->outside(world),
+                                         .kind = EVENT_OUTSIDE});
+        break;
     }
-    if (event->kind != EVENT_FAULT_END) schedule_timer(world, event->node);
+    if (event->kind != EVENT_FAULT_END && event->kind != EVENT_OUTSIDE)
+        schedule_timer(world, event->node);
 }
 
 static void heal(struct world *world) {
@@ -305,14 +311,15 @@ static void heal(struct world *world) {
     world_trace(world, "healed", 0, world->steps, world->recovery_height);
 }
 
-static bool has_recovered(const struct world *world) {
+static bool has_recovered(struct world *world) {
     for (uint32_t i = 0; i < world->nodes_count; i++) {
         const struct node *at = &world->nodes[i];
         if (at->is_byzantine) continue;
         if (!at->is_up) return false;
         if (world->config.kind->height(at->state) < world->recovery_height) return false;
     }
-    return true;
+    const struct node_kind *kind = world->config.kind;
+    return kind->is_done == NULL || kind->is_done(world);
 }
 
 static void fail_progress(struct world *world) {
@@ -391,6 +398,10 @@ struct world *world_create(const struct world_config *config) {
         node->clock_drift = (int64_t)random_below(&world->node_random, 21) - 10;
         node->execution_ms = 1 + (uint32_t)random_below(&world->node_random, 10);
     }
+    if (config->kind->open != NULL) config->kind->open(world);
+    if (config->kind->outside != NULL) {
+        world_push(world, (struct event){.at_ms = 2000, .kind = EVENT_OUTSIDE});
+    }
     for (uint32_t i = 0; i < world->nodes_count; i++) {
         world->nodes[i].state = config->kind->create(world, i);
         world_push(world, (struct event){.at_ms = 1000 + random_below(&world->node_random, 300),
@@ -405,6 +416,7 @@ void world_destroy(struct world *world) {
         payload_release(world->queue[i].payload);
     for (uint32_t i = 0; i < world->nodes_count; i++)
         world->config.kind->destroy(world->nodes[i].state);
+    if (world->config.kind->close != NULL) world->config.kind->close(world);
     checker_destroy(world);
     free(world->queue);
     free(world);

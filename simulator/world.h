@@ -45,7 +45,10 @@
     X(DISK_FULL, "disk_full")                                                                      \
     X(EXECUTION_SLOW, "execution_slow")                                                            \
     X(BUILD_LOST, "build_lost")      /* the proposer's executor never answers */                   \
-    X(VIEW_BEHIND, "l1_view_behind") /* valid blocks look invalid to one node */
+    X(VIEW_BEHIND, "l1_view_behind") /* valid blocks look invalid to one node */                   \
+    X(L1_OUTAGE, "l1_outage")        /* one node cannot read L1 */                                 \
+    X(DA_OUTAGE, "da_outage")                                                                      \
+    X(DA_AMBIGUOUS, "da_ambiguous") /* published, but the answer says that it failed */
 
 enum fault_kind {
 #define X(name, text) FAULT_##name,
@@ -87,6 +90,11 @@ enum fault_kind {
     X(RULE_HANDOVER, "handover")                                                                   \
     X(RULE_STICKY, "sticky_proposer_kept")                                                         \
     X(RULE_RESTORED, "restarted_in_mid_height")                                                    \
+    X(ITEMS_ACKNOWLEDGED, "transactions_acknowledged")                                             \
+    X(ITEMS_INCLUDED, "transactions_included")                                                     \
+    X(BATCHES, "batches_on_da")                                                                    \
+    X(BATCHES_SCANNED, "batches_found_by_looking_first")                                           \
+    X(DA_REFUSED, "da_errors")                                                                     \
     X(BYZANTINE_EQUIVOCATIONS, "byzantine_equivocations")                                          \
     X(BYZANTINE_WITHHELD, "byzantine_withheld")                                                    \
     X(BYZANTINE_REPLAYS, "byzantine_replays")                                                      \
@@ -108,6 +116,14 @@ struct world;
  * crashes; start forgets whatever was not written. */
 struct node_kind {
     const char *name;
+    uint64_t faults;         /* bits of enum fault_kind that mean something to it */
+    uint64_t counts_missing; /* bits of enum count_kind that cannot happen with it */
+    uint64_t genesis_origin; /* the L1 block at which N(0) was read */
+    /* What the nodes share besides the network: clients, L1, the DA layer.  NULL: nothing. */
+    void (*open)(struct world *world);
+    void (*close)(struct world *world);
+    uint64_t (*outside)(struct world *world); /* a client's turn; returns the wait in ms */
+    bool (*is_done)(struct world *world);     /* recovery: nothing is left to be done */
     void *(*create)(struct world *world, uint32_t node);
     void (*destroy)(void *state);
     void (*start)(struct world *world, uint32_t node, void *state);
@@ -128,7 +144,14 @@ struct payload {
     uint8_t data[];
 };
 
-enum event_kind { EVENT_DELIVER, EVENT_LOCAL, EVENT_TIMER, EVENT_RESTART, EVENT_FAULT_END };
+enum event_kind {
+    EVENT_DELIVER,
+    EVENT_LOCAL,
+    EVENT_TIMER,
+    EVENT_RESTART,
+    EVENT_FAULT_END,
+    EVENT_OUTSIDE,
+};
 
 struct event {
     uint64_t at_ms, sequence;
@@ -150,7 +173,7 @@ struct node {
     int64_t clock_drift;       /* per mille of the world's time, above -1000 */
     uint32_t effects_to_crash; /* crashes after so many effects; 0: does not */
     uint32_t crash_down_ms;
-    bool is_disk_full, is_build_lost, is_view_behind;
+    bool is_disk_full, is_build_lost, is_view_behind, is_l1_out;
     uint32_t disk_ms, execution_ms; /* one write, one block */
     uint32_t slow_ms;               /* added to each message from and to it */
 };
@@ -206,6 +229,8 @@ struct world {
     uint64_t next_fault_ms;
 
     struct checker *checker;
+    void *shared; /* the kind's */
+    bool is_da_out, is_da_ambiguous;
     uint64_t counts[COUNT_KINDS], fault_counts[FAULT_KINDS];
 };
 
