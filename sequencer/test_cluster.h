@@ -705,6 +705,20 @@ static inline struct cluster *cluster_create(const struct cluster_options *optio
     return cluster;
 }
 
+/* cluster_destroy gives back the large stretches; small copies stay until the test ends. */
+static inline void cluster_destroy(struct cluster *cluster) {
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        struct cluster_node *node = &cluster->nodes[i];
+        if (node->is_up) munmap(node->memory, node->memory_bytes);
+        munmap(node->executor_memory, executor_bytes(SLOT_BYTES));
+        munmap(node->kv, KV_BYTES);
+    }
+    munmap(cluster->genesis_kv, KV_BYTES);
+    free(cluster->packets);
+    free(cluster->effects);
+    free(cluster);
+}
+
 static inline struct u256 balance_of(struct cluster_node *node, const struct address *address) {
     const struct kv_reader reader = node->view.state;
     const struct hash32 key = keccak256(address_bytes(address));
