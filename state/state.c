@@ -146,12 +146,16 @@ void account_mark_changed(struct state *state, struct state_account *account) {
 
 struct state_slot *slot_of(struct state *state, struct state_account *account,
                            const struct hash32 *key) {
+    struct state_slot *last = state->last_slot;
+    if (last != NULL && last->account == account && hash_equal(&last->key, key)) return last;
     const uint64_t hash = hash_of_slot(state, account, key);
     const size_t mask = state->slots.capacity - 1;
     for (size_t at = (size_t)hash & mask;; at = (at + 1) & mask) {
         struct state_slot *slot = state->slots.entries[at];
         if (slot == NULL) break;
-        if (slot->account == account && hash_equal(&slot->key, key)) return slot;
+        if (slot->account == account && hash_equal(&slot->key, key)) {
+            return state->last_slot = slot;
+        }
     }
     const bool has_room = 2 * (state->slots.count + 1) <= state->slots.capacity;
     struct state_slot *slot = NULL;
@@ -171,7 +175,7 @@ struct state_slot *slot_of(struct state *state, struct state_account *account,
     if (is_sink) return slot;
     table_place(&state->slots, hash, slot);
     state->slots.count++;
-    return slot;
+    return state->last_slot = slot;
 }
 
 /* --- journal */

@@ -150,6 +150,7 @@ struct state {
     struct journal journal;
     struct state_account *changed;
     struct state_account *last_account; /* the one looked up last */
+    struct state_slot *last_slot;       /* likewise */
     struct trie trie;
     bool has_trie;
     struct hash32 root;
