@@ -32,3 +32,5 @@ baton_script_test(checks/planted tests/checks/test-checks 120 LABELS checks)
 
 baton_script_test(contracts/test-contracts tests/contracts/test-contracts 600 LABELS contracts)
 baton_script_test(contracts/test-deployment tests/contracts/test-deployment 600 LABELS contracts)
+
+baton_script_test(suites/conformance tests/suites/test-suites 1500 LABELS suites)
