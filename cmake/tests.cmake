@@ -34,3 +34,8 @@ baton_script_test(contracts/test-contracts tests/contracts/test-contracts 600 LA
 baton_script_test(contracts/test-deployment tests/contracts/test-deployment 600 LABELS contracts)
 
 baton_script_test(suites/conformance tests/suites/test-suites 1500 LABELS suites)
+
+# The simulator without the rest of the program; the planted variants are linked like it.
+add_executable(simulate ${CMAKE_SOURCE_DIR}/tests/sim/main.c)
+target_link_libraries(simulate PRIVATE simulator)
+baton_script_test(sim/planted tests/sim/planted/run 1800 LABELS sim)

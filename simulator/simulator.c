@@ -8,11 +8,13 @@
 
 #include "simulator/core_node.h"
 #include "simulator/run.h"
+#include "simulator/sequencer_node.h"
 
 #define STEPS_DEFAULT 2500
 
 static const char usage[] =
     "usage: baton simulate (--seed S | --seeds A..B | --shrink S) [--nodes N]\n"
+    "           [--kind sequencer|consensus]\n"
     "           [--model crash|byzantine] [--steps K] [--without I,J,...] [--jobs N]\n"
     "           [--trace] [--first] [--report FILE]\n";
 
@@ -58,6 +60,11 @@ static bool read_option(const char *name, const char *value, struct run_options 
     uint64_t number;
     if (strcmp(name, "--seeds") == 0) return read_seeds(value, options);
     if (strcmp(name, "--model") == 0) return read_model(value, options);
+    if (strcmp(name, "--kind") == 0) {
+        const bool is_core = strcmp(value, core_node_kind.name) == 0;
+        options->kind = is_core ? &core_node_kind : &sequencer_node_kind;
+        return is_core || strcmp(value, sequencer_node_kind.name) == 0;
+    }
     if (strcmp(name, "--without") == 0) return read_without(value, options);
     if (strcmp(name, "--report") == 0) {
         options->report = value;

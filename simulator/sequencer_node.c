@@ -1,0 +1,619 @@
+#include "simulator/sequencer_node.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/check.h"
+#include "base/keccak.h"
+#include "base/rlp.h"
+#include "chain/block.h"
+#include "consensus/rotation.h"
+#include "sequencer/batch.h"
+
+#define L1_POLL_MS       250
+#define PUBLISH_RETRY_MS 300
+
+static _Thread_local struct effects effects;
+static _Thread_local struct message message;
+static _Thread_local uint8_t encode_memory[MESSAGE_BYTES_MAX];
+
+static const struct sequencer_limits limits = {.pool_items_max = 512,
+                                               .pool_bytes_max = 256u << 10,
+                                               .pool_lane_items_max = CLIENT_ITEMS,
+                                               .sync_blocks_max = 8};
+
+/* --- memory: the thread's, one stretch for each node, used by one run after the other */
+
+static void *thread_memory(uint32_t node, uint32_t use, size_t bytes) {
+    static _Thread_local void *memory[WORLD_NODES_MAX][3];
+    if (memory[node][use] == NULL) {
+        memory[node][use] = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        CHECK(memory[node][use] != MAP_FAILED);
+    }
+    return memory[node][use];
+}
+
+static struct bytes bytes_own(struct bytes in) {
+    uint8_t *copy = malloc(in.size + 1);
+    CHECK(copy != NULL);
+    if (in.size != 0) memcpy(copy, in.data, in.size);
+    return (struct bytes){copy, in.size};
+}
+
+static void bytes_free(struct bytes *owned) {
+    free((void *)(uintptr_t)owned->data);
+    *owned = BYTES_EMPTY;
+}
+
+/* --- the chain on its disk */
+
+static void ancestor_hash(void *context, uint64_t number, struct hash32 *out) {
+    const struct sequencer_node *node = context;
+    *out = number <= node->view.head.number ? node->chain[number].hash : (struct hash32){{0}};
+}
+
+static enum err summary(void *context, uint64_t height, struct block_summary *out) {
+    const struct sequencer_node *node = context;
+    if (height > node->view.head.number) return ERR_NOT_FOUND;
+    const struct sequencer_block *block = &node->chain[height];
+    *out = (struct block_summary){block->hash, block->state_root, block->proposer,
+                                  block->package.size};
+    return ERR_OK;
+}
+
+static const struct chain_view *view_give(struct sequencer_node *node) {
+    struct chain_view *view = &node->given[node->given_next++ % 2];
+    *view = node->view;
+    return view;
+}
+
+static void reserve_chain(struct sequencer_node *node, uint64_t height, uint64_t rotation) {
+    while (height >= node->chain_capacity) {
+        node->chain_capacity *= 2;
+        node->chain = realloc(node->chain, node->chain_capacity * sizeof *node->chain);
+        CHECK(node->chain != NULL);
+    }
+    while (rotation >= node->sets_capacity) {
+        node->sets = realloc(node->sets, 2 * node->sets_capacity * sizeof *node->sets);
+        CHECK(node->sets != NULL);
+        memset(node->sets + node->sets_capacity, 0, node->sets_capacity * sizeof *node->sets);
+        node->sets_capacity *= 2;
+    }
+}
+
+/* --- its life */
+
+static void *create(struct world *world, uint32_t index) {
+    const struct sequencer_shared *shared = world->shared;
+    struct sequencer_node *node = calloc(1, sizeof *node);
+    CHECK(node != NULL);
+    node->world = world;
+    node->index = index;
+    node->registry = checker_registry(world);
+    node->own = node->registry->addresses[index];
+    node->chain_capacity = 64;
+    node->sets_capacity = 16;
+    node->chain = calloc(node->chain_capacity, sizeof *node->chain);
+    node->sets = calloc(node->sets_capacity, sizeof *node->sets);
+    CHECK(node->chain != NULL);
+    CHECK(node->sets != NULL);
+    node->sets[0] = shared->config.rollup.validators;
+    struct header header;
+    struct hash32 hash;
+    const struct kv_memory *genesis = sequencer_genesis(&header, &hash);
+    node->kv =
+        kv_memory_clone(genesis, thread_memory(index, 0, SEQUENCER_KV_BYTES), SEQUENCER_KV_BYTES);
+    CHECK(node->kv != NULL);
+    node->view = (struct chain_view){.state = kv_memory_reader(node->kv),
+                                     .admission = kv_memory_reader(node->kv),
+                                     .head = header,
+                                     .head_hash = hash,
+                                     .ancestors = {node, ancestor_hash}};
+    node->chain[0].hash = hash;
+    node->chain[0].state_root = header.state_root;
+    node->wall_offset_ms = 1700000001000 + random_below(&world->node_random, 500);
+    if (node->registry->is_byzantine[index]) sequencer_byzantine_init(world, node);
+    return node;
+}
+
+static void destroy(void *state) {
+    struct sequencer_node *node = state;
+    for (uint64_t i = 1; i <= node->view.head.number; i++) {
+        bytes_free(&node->chain[i].package);
+        bytes_free(&node->chain[i].commit);
+    }
+    bytes_free(&node->record_package);
+    free(node->chain);
+    free(node->sets);
+    free(node);
+}
+
+static uint64_t height_of(const void *state) {
+    return ((const struct sequencer_node *)state)->view.head.number;
+}
+
+static uint64_t deadline_ms(const void *state) {
+    const struct sequencer_node *node = state;
+    const uint64_t own_ms = sequencer_deadline_ms(node->sequencer);
+    return own_ms < node->l1_at_ms ? own_ms : node->l1_at_ms;
+}
+
+/* tell_peers tells the others that a connection came or went. */
+static void tell_peers(struct world *world, uint32_t index, bool is_connected) {
+    for (uint32_t i = 0; i < world->nodes_count; i++) {
+        if (i == index || !world->nodes[i].is_up) continue;
+        const uint8_t to_other[3] = {LOCAL_PEER, (uint8_t)index, is_connected};
+        const uint8_t to_us[3] = {LOCAL_PEER, (uint8_t)i, is_connected};
+        world_local(world, i, 1, BYTES_OF(to_other));
+        if (is_connected) world_local(world, index, 1, BYTES_OF(to_us));
+    }
+}
+
+static void crash(struct world *world, uint32_t index, void *state) {
+    struct sequencer_node *node = state;
+    node->publishing.first = 0;
+    node->durable = (struct consensus_record){0};
+    tell_peers(world, index, false);
+}
+
+static struct sequencer_config config_of(struct sequencer_node *node) {
+    const struct sequencer_shared *shared = node->world->shared;
+    return (struct sequencer_config){
+        .chain = &shared->config,
+        .consensus = {.fault_model = node->registry->fault_model,
+                      .domain = node->registry->domain,
+                      .signer = registry_signer(&node->own),
+                      .timeouts = {.propose_ms = 300,
+                                   .propose_delta_ms = 150,
+                                   .prevote_ms = 120,
+                                   .prevote_delta_ms = 80,
+                                   .precommit_ms = 120,
+                                   .precommit_delta_ms = 80,
+                                   .resend_ms = 250}},
+        .batch_domain = shared->batch_domain,
+        .recoverer = registry_recoverer(),
+        .limits = limits,
+        .batch_takeover_ms = 2000,
+        .genesis_hash = node->chain[0].hash,
+        .archive = {node, summary},
+    };
+}
+
+/* read_record splits what the disk holds: the record, and what followed it. */
+static bool read_record(struct sequencer_node *node, struct consensus_record *record) {
+    struct bytes stored = disk_record_read(&node->record), item;
+    if (stored.size == 0) return false;
+    CHECK(rlp_read_item(&stored, &item) == ERR_OK);
+    CHECK(consensus_record_decode(item, record) == ERR_OK);
+    bytes_free(&node->record_package);
+    node->record_package = bytes_own(stored);
+    return true;
+}
+
+static void start(struct world *world, uint32_t index, void *state) {
+    struct sequencer_node *node = state;
+    const struct sequencer_shared *shared = world->shared;
+    const uint64_t head = node->view.head.number;
+    const uint64_t per = node->registry->blocks_per_rotation;
+    const struct sequencer_config config = config_of(node);
+    if (!world->nodes[index].is_byzantine) checker_restarted(world, index, head);
+    static _Thread_local struct sequencer_restore restore;
+    reserve_chain(node, head + 1, rotation_of(head + 1, per) + 1);
+    restore = (struct sequencer_restore){
+        .view = view_give(node),
+        .validators = node->sets[rotation_of(head + 1, per)],
+        .next_validators = node->sets[rotation_of(head + 1, per) + 1],
+        .head_validators = node->sets[rotation_of(head, per)],
+        .head_commit = head == 0 ? BYTES_EMPTY : node->chain[head].commit,
+        .journal = disk_record_read(&node->journal),
+    };
+    restore.has_record = read_record(node, &restore.record);
+    restore.record_package = node->record_package;
+    if (restore.has_record) {
+        node->durable = restore.record;
+        if (restore.record.height == head + 1) world_count(world, COUNT_RULE_RESTORED);
+    }
+    const size_t bytes = sequencer_bytes(&config.limits);
+    CHECK(sequencer_create(thread_memory(index, 1, bytes), bytes, &config, &restore,
+                           &node->sequencer) == ERR_OK);
+    const struct executor_config executor = {.chain = &shared->config,
+                                             .domain = node->registry->domain,
+                                             .recoverer = registry_recoverer()};
+    const size_t executor_size = executor_bytes(SEQUENCER_SLOT_BYTES);
+    CHECK(executor_create(thread_memory(index, 2, executor_size), executor_size,
+                          SEQUENCER_SLOT_BYTES, &executor, &node->executor) == ERR_OK);
+    node->l1_number = 0;
+    node->l1_at_ms = world_clock(world, index);
+    tell_peers(world, index, true);
+    struct input input = {.kind = INPUT_TICK};
+    sequencer_node_input(world, node, &input);
+}
+
+/* --- effects: what goes to the disk */
+
+static void perform_persist(struct world *world, struct sequencer_node *node,
+                            const struct effect *effect) {
+    const uint64_t cut = random_next(&world->node_random);
+    if (effect->persist == PERSIST_JOURNAL) {
+        disk_record_write(&node->journal, effect->bytes, world_write(world, node->index), cut);
+        return;
+    }
+    static _Thread_local struct consensus_record record;
+    struct bytes rest = effect->bytes, item;
+    CHECK(rlp_read_item(&rest, &item) == ERR_OK);
+    CHECK(consensus_record_decode(item, &record) == ERR_OK);
+    record.prevote.voter = node->own;
+    checker_prevoted(world, node->index, &record.prevote);
+    /* What follows the record stays until something else follows one. */
+    uint8_t *data = encode_memory;
+    struct buffer out = buffer_over(data, sizeof encode_memory);
+    buffer_append(&out, item);
+    buffer_append(&out, rest.size != 0 ? rest : node->record_package);
+    const enum write_fate fate = world_write(world, node->index);
+    disk_record_write(&node->record, buffer_bytes(&out), fate, cut);
+    if (fate != WRITE_DONE) return;
+    node->durable = record;
+    if (rest.size != 0) {
+        bytes_free(&node->record_package);
+        node->record_package = bytes_own(rest);
+    }
+}
+
+static void perform_commit(struct world *world, struct sequencer_node *node,
+                           const struct effect *effect) {
+    const struct block_outcome *outcome = &node->outcomes[effect->slot];
+    const uint64_t height = outcome->height;
+    const uint64_t per = node->registry->blocks_per_rotation;
+    CHECK(height == node->view.head.number + 1);
+    const struct sim_block block = {.height = height,
+                                    .round = outcome->frame.round,
+                                    .proposer = outcome->frame.proposer,
+                                    .parent = outcome->header.parent_hash,
+                                    .is_valid = true,
+                                    .origin = outcome->frame.l1_number};
+    const uint64_t blocks_before = world->counts[COUNT_BLOCKS];
+    if (!world->nodes[node->index].is_byzantine) {
+        checker_commit(world, node->index, &outcome->hash, &block, effect->commit);
+    }
+    if (world->counts[COUNT_BLOCKS] != blocks_before) sequencer_included(world, outcome);
+    const enum write_fate fate = world_write(world, node->index);
+    if (fate != WRITE_DONE && fate != WRITE_DONE_CRASHED) return;
+    reserve_chain(node, height, rotation_of(height, per) + 2);
+    CHECK(kv_memory_apply(node->kv, outcome->writes, outcome->writes_count) == ERR_OK);
+    uint8_t memory[COMMIT_BYTES_MAX];
+    struct buffer out = buffer_over(memory, sizeof memory);
+    commit_encode(effect->commit, &out);
+    node->chain[height] = (struct sequencer_block){.package = bytes_own(outcome->package),
+                                                   .commit = bytes_own(buffer_bytes(&out)),
+                                                   .hash = outcome->hash,
+                                                   .state_root = outcome->header.state_root,
+                                                   .proposer = outcome->frame.proposer};
+    node->view.head = outcome->header;
+    node->view.head_hash = outcome->hash;
+    node->view.head_frame = outcome->frame;
+    if (outcome->next_validators.count != 0) {
+        node->sets[rotation_of(height, per) + 1] = outcome->next_validators;
+    }
+    const uint8_t data[1] = {LOCAL_COMMITTED};
+    if (fate == WRITE_DONE) world_local(world, node->index, 1, BYTES_OF(data));
+}
+
+/* --- effects: what goes to others */
+
+/* check_sent looks into a message that leaves for a signature of ours. */
+static void check_sent(struct world *world, struct sequencer_node *node, struct bytes bytes) {
+    if (bytes.data[0] != MESSAGE_VOTE && bytes.data[0] != MESSAGE_PROPOSAL) return;
+    const struct sequencer_shared *shared = world->shared;
+    const struct message_context context = {node->registry->domain, shared->batch_domain,
+                                            registry_recoverer()};
+    CHECK(message_decode(&context, bytes, &message) == VERDICT_ACCEPTED);
+    const struct vote *vote = &message.vote;
+    world_trace_hash(world,
+                     vote->kind == VOTE_PROPOSAL  ? "proposal"
+                     : vote->kind == VOTE_PREVOTE ? "prevote"
+                                                  : "precommit",
+                     node->index, vote->height << 16 | vote->round, &vote->block);
+    if (!address_equal(&vote->voter, &node->own)) return;
+    checker_signed(world, node->index, vote, node->durable.height, node->durable.round,
+                   node->durable.step);
+}
+
+static void transmit(struct world *world, struct sequencer_node *node, uint32_t to,
+                     struct bytes bytes) {
+    if (to == node->index || !world_effect(world, node->index)) return;
+    if (world->nodes[node->index].is_byzantine) {
+        sequencer_byzantine_send(world, node, to, bytes);
+    } else {
+        world_send(world, node->index, to, bytes);
+    }
+}
+
+static int node_of(const struct sequencer_node *node, const struct hash32 *peer) {
+    for (uint32_t i = 0; i < node->registry->nodes_count; i++) {
+        if (hash_equal(&node->registry->peer_ids[i], peer)) return (int)i;
+    }
+    return -1;
+}
+
+static void perform_send(struct world *world, struct sequencer_node *node,
+                         const struct effect *effect) {
+    const int peer = node_of(node, &effect->peer);
+    if (!world->nodes[node->index].is_byzantine) check_sent(world, node, effect->bytes);
+    if (effect->kind == EFFECT_SEND) {
+        if (peer >= 0) transmit(world, node, (uint32_t)peer, effect->bytes);
+        return;
+    }
+    for (uint32_t to = 0; to < world->nodes_count; to++) {
+        if ((int)to != peer) transmit(world, node, to, effect->bytes);
+    }
+}
+
+static void perform_serve(struct world *world, struct sequencer_node *node,
+                          const struct effect *effect) {
+    const int peer = node_of(node, &effect->peer);
+    if (peer < 0) return;
+    memset(&message, 0, sizeof message);
+    message.kind = MESSAGE_BLOCKS;
+    for (uint64_t height = effect->first;
+         height <= effect->last && message.count < MESSAGE_BLOCKS_MAX; height++) {
+        CHECK(height <= node->view.head.number);
+        message.blocks[message.count].package = node->chain[height].package;
+        message.blocks[message.count].commit = node->chain[height].commit;
+        message.count++;
+    }
+    struct buffer out = buffer_over(encode_memory, sizeof encode_memory);
+    message_encode(&message, &out);
+    CHECK(!out.overflow);
+    transmit(world, node, (uint32_t)peer, buffer_bytes(&out));
+}
+
+/* --- effects: execution and DA */
+
+static void perform_execute(struct world *world, struct sequencer_node *node,
+                            const struct effect *effect) {
+    const struct block_job *job = effect->job;
+    if (job->kind == JOB_BUILD && world->nodes[node->index].is_build_lost) return;
+    struct block_outcome *outcome = &node->outcomes[job->slot];
+    executor_run(node->executor, job, outcome);
+    CHECK(outcome->err == ERR_OK);
+    const bool is_valid = job->kind == JOB_BUILD || outcome->verdict == VERDICT_ACCEPTED;
+    if (is_valid && !world->nodes[node->index].is_byzantine) checker_made(world, &outcome->hash);
+    world_trace_hash(world, is_valid ? "executed" : "refused", node->index, job->height,
+                     &outcome->hash);
+    const uint8_t data[2] = {LOCAL_EXECUTED, (uint8_t)job->slot};
+    world_local(world, node->index, world->nodes[node->index].execution_ms, BYTES_OF(data));
+}
+
+static bool make_blob(struct sequencer_node *node, uint64_t first, uint64_t last,
+                      struct bytes *out_blob) {
+    static _Thread_local struct bytes packages[BATCH_BLOCKS_MAX];
+    static _Thread_local uint8_t scratch_memory[4u << 20], blob[1u << 20];
+    struct arena scratch = arena_over(scratch_memory, sizeof scratch_memory);
+    struct block_package next;
+    if (last >= node->view.head.number || last - first >= BATCH_BLOCKS_MAX) return false;
+    struct batch batch = {.first = first, .count = last - first + 1, .packages = packages};
+    for (uint64_t height = first; height <= last; height++)
+        packages[height - first] = node->chain[height].package;
+    CHECK(block_package_decode(node->chain[last + 1].package, &next) == ERR_OK);
+    batch.commit = next.last_commit;
+    struct buffer out = buffer_over(blob, sizeof blob);
+    CHECK(batch_encode(&batch, &scratch, &out) == ERR_OK);
+    *out_blob = buffer_bytes(&out);
+    return true;
+}
+
+static void da_answer(struct world *world, struct sequencer_node *node, uint64_t first,
+                      uint64_t last, uint64_t height) {
+    uint8_t data[25] = {LOCAL_DA};
+    be_write(data + 1, 8, first);
+    be_write(data + 9, 8, last);
+    be_write(data + 17, 8, height);
+    world_local(world, node->index, 5, BYTES_OF(data));
+}
+
+/* publish is the publisher's thread at work: from the second try on it looks before it posts. */
+static void publish(struct world *world, struct sequencer_node *node) {
+    struct effect *effect = &node->publishing;
+    struct bytes blob;
+    if (effect->first == 0) return;
+    const uint64_t height =
+        make_blob(node, effect->first, effect->last, &blob)
+            ? sequencer_da_publish(world, effect->first, effect->last, blob, effect->scan_from != 0)
+            : 0;
+    if (height != 0) {
+        da_answer(world, node, effect->first, effect->last, height);
+        effect->first = 0;
+        return;
+    }
+    effect->scan_from = 1;
+    const uint8_t data[1] = {LOCAL_PUBLISH};
+    world_local(world, node->index, PUBLISH_RETRY_MS, BYTES_OF(data));
+}
+
+static void perform_verify(struct world *world, struct sequencer_node *node,
+                           const struct effect *effect) {
+    const struct sequencer_shared *shared = world->shared;
+    struct bytes blob;
+    if (world->is_da_out || effect->da_height == 0) return;
+    if (effect->da_height > shared->blobs_count) return;
+    if (!make_blob(node, effect->first, effect->last, &blob)) return;
+    if (bytes_equal(shared->blobs[effect->da_height - 1], blob)) {
+        da_answer(world, node, effect->first, effect->last, effect->da_height);
+    }
+}
+
+static void perform_evidence(struct world *world, struct sequencer_node *node,
+                             const struct effect *effect) {
+    world_count(world, COUNT_RULE_EVIDENCE);
+    if (world->nodes[node->index].is_byzantine) return;
+    checker_evidence(world, node->index, effect->evidence[0], effect->evidence[1]);
+}
+
+static void perform_event(struct world *world, struct sequencer_node *node,
+                          const struct effect *effect) {
+    world_trace(world, "event", node->index, (uint64_t)effect->event, effect->value);
+    if (effect->event == EVENT_ROUND_TIMEOUT) world_count(world, COUNT_RULE_ROUND_TIMEOUT);
+    if (effect->event == EVENT_SYNC_END) world_count(world, COUNT_BLOCKS_SYNCED);
+    if (effect->event == EVENT_HALTED && !world->nodes[node->index].is_byzantine) {
+        world_fail(world, "progress", "node %u halts: %s", node->index, effect->text);
+    }
+}
+
+static void perform_one(struct world *world, struct sequencer_node *node,
+                        const struct effect *effect) {
+    switch (effect->kind) {
+    case EFFECT_PERSIST: perform_persist(world, node, effect); break;
+    case EFFECT_SEND:
+    case EFFECT_BROADCAST: perform_send(world, node, effect); break;
+    case EFFECT_EXECUTE: perform_execute(world, node, effect); break;
+    case EFFECT_COMMIT: perform_commit(world, node, effect); break;
+    case EFFECT_SERVE: perform_serve(world, node, effect); break;
+    case EFFECT_PUBLISH: {
+        const uint8_t data[1] = {LOCAL_PUBLISH};
+        node->publishing = *effect;
+        world_local(world, node->index, 1 + random_below(&world->node_random, 400), BYTES_OF(data));
+        break;
+    }
+    case EFFECT_PUBLISH_CANCEL: node->publishing.first = 0; break;
+    case EFFECT_VERIFY_DA: perform_verify(world, node, effect); break;
+    case EFFECT_EVIDENCE: perform_evidence(world, node, effect); break;
+    case EFFECT_REPLY:
+        sequencer_acknowledged(world, node->index, effect->request, effect->verdict);
+        break;
+    case EFFECT_EVENT: perform_event(world, node, effect); break;
+    case EFFECT_STOPPED: world_stopped(world, node->index); break;
+    case EFFECT_SETTLE:
+    case EFFECT_ADMITTED: break;
+    }
+}
+
+void sequencer_node_input(struct world *world, struct sequencer_node *node, struct input *input) {
+    input->now_ms = world_clock(world, node->index);
+    input->unix_ms = node->wall_offset_ms + world->now_ms;
+    effects.count = 0;
+    sequencer_step(node->sequencer, input, &effects);
+    sequencer_check_invariants(node->sequencer);
+    for (size_t i = 0; i < effects.count; i++) {
+        const struct effect *effect = &effects.list[i];
+        const bool is_write = effect->kind == EFFECT_PERSIST || effect->kind == EFFECT_COMMIT;
+        if (!world->nodes[node->index].is_up) return;
+        if (!is_write && !world_effect(world, node->index)) return;
+        perform_one(world, node, effect);
+    }
+}
+
+/* --- what comes in */
+
+static void stop(struct world *world, uint32_t index, void *state) {
+    (void)index;
+    struct input input = {.kind = INPUT_STOP};
+    world_count(world, COUNT_RULE_HANDOVER);
+    sequencer_node_input(world, state, &input);
+}
+
+static void deliver(struct world *world, uint32_t index, void *state, uint32_t from,
+                    struct bytes bytes) {
+    struct sequencer_node *node = state;
+    const struct sequencer_shared *shared = world->shared;
+    const struct message_context context = {node->registry->domain, shared->batch_domain,
+                                            registry_recoverer()};
+    (void)index;
+    static _Thread_local struct message in;
+    if (message_decode(&context, bytes, &in) != VERDICT_ACCEPTED) {
+        world_count(world, COUNT_MESSAGES_REFUSED);
+        return;
+    }
+    struct input input = {.kind = INPUT_MESSAGE};
+    if (in.kind == MESSAGE_ITEMS) {
+        for (uint32_t i = 0; i < in.count && world->nodes[node->index].is_up; i++) {
+            const struct item *item = sequencer_item(bytes_slice(in.items[i], 1, in.items[i].size));
+            if (item == NULL) continue;
+            input.kind = INPUT_ITEM;
+            input.item.item = item;
+            input.item.peer = node->registry->peer_ids[from];
+            sequencer_node_input(world, node, &input);
+        }
+        return;
+    }
+    input.peer.peer = node->registry->peer_ids[from];
+    input.peer.message = &in;
+    sequencer_node_input(world, node, &input);
+}
+
+static void local(struct world *world, uint32_t index, void *state, struct bytes bytes) {
+    struct sequencer_node *node = state;
+    struct sequencer_shared *shared = world->shared;
+    (void)index;
+    struct input input = {.kind = INPUT_TICK};
+    switch ((enum local_message)bytes.data[0]) {
+    case LOCAL_EXECUTED:
+        input.kind = INPUT_EXECUTED;
+        input.outcome = &node->outcomes[bytes.data[1]];
+        break;
+    case LOCAL_COMMITTED:
+        input.kind = INPUT_COMMITTED;
+        input.committed.view = view_give(node);
+        break;
+    case LOCAL_PUBLISH: publish(world, node); return;
+    case LOCAL_DA:
+        input.kind = INPUT_DA_RECEIPT;
+        input.da.first = be_read(bytes.data + 1, 8);
+        input.da.last = be_read(bytes.data + 9, 8);
+        input.da.height = be_read(bytes.data + 17, 8);
+        input.da.commitment = keccak256(shared->blobs[input.da.height - 1]);
+        break;
+    case LOCAL_PEER:
+        input.kind = INPUT_PEER;
+        input.peer.peer = node->registry->peer_ids[bytes.data[1]];
+        input.peer.is_connected = bytes.data[2] == 1;
+        break;
+    }
+    sequencer_node_input(world, node, &input);
+}
+
+static void poll_l1(struct world *world, struct sequencer_node *node) {
+    static _Thread_local struct l1_facts facts;
+    const struct sequencer_shared *shared = world->shared;
+    const uint64_t number = L1_GENESIS + world->now_ms / L1_BLOCK_MS;
+    if (shared->config.rollup.l1_chain_id == 0 || number == node->l1_number) return;
+    if (world->nodes[node->index].is_l1_out) return;
+    node->l1_number = number;
+    sequencer_l1_facts(node->registry, number, &facts);
+    struct input input = {.kind = INPUT_L1_VIEW, .l1 = &facts};
+    sequencer_node_input(world, node, &input);
+}
+
+static void tick(struct world *world, uint32_t index, void *state) {
+    struct sequencer_node *node = state;
+    const uint64_t now_ms = world_clock(world, index);
+    if (now_ms >= node->l1_at_ms) {
+        node->l1_at_ms = now_ms + L1_POLL_MS;
+        poll_l1(world, node);
+        if (!world->nodes[index].is_up) return;
+    }
+    struct input input = {.kind = INPUT_TICK};
+    sequencer_node_input(world, node, &input);
+}
+
+const struct node_kind sequencer_node_kind = {
+    .name = "sequencer",
+    .faults = (((uint64_t)1 << FAULT_KINDS) - 1) & ~((uint64_t)1 << FAULT_VIEW_BEHIND),
+    .counts_missing = (uint64_t)1 << COUNT_RULE_NEED | (uint64_t)1 << COUNT_RULE_SKIP |
+                      (uint64_t)1 << COUNT_BYZANTINE_INVALID,
+    .genesis_origin = L1_GENESIS,
+    .open = sequencer_world_open,
+    .close = sequencer_world_close,
+    .outside = sequencer_world_outside,
+    .is_done = sequencer_world_is_done,
+    .create = create,
+    .destroy = destroy,
+    .start = start,
+    .crash = crash,
+    .stop = stop,
+    .deliver = deliver,
+    .local = local,
+    .tick = tick,
+    .deadline_ms = deadline_ms,
+    .height = height_of,
+};
