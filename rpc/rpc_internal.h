@@ -70,6 +70,7 @@ struct rpc {
     struct task *queue, **queue_end;
     unsigned queue_count;
     bool is_stopping;
+    bool is_inline;               /* no workers: service threads run everything */
     pthread_mutex_t waiting_lock; /* guards waiting */
     struct waiting *waiting;
     unsigned waiting_count;

@@ -311,7 +311,8 @@ struct task *task_begin(struct rpc *rpc, struct service *service, uint64_t sessi
         return single_error(task, RPC_PARSE_ERROR, "parse error: nested too deeply");
     }
     json_error_t at;
-    task->request = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, &at);
+    task->request = json_loadb((const char *)body.data, body.size,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
     if (task->request == NULL) return single_error(task, RPC_PARSE_ERROR, "parse error");
     task->is_batch = json_is_array(task->request);
     task->answers_count = task->is_batch ? json_array_size(task->request) : 1;
@@ -330,7 +331,7 @@ struct task *task_begin(struct rpc *rpc, struct service *service, uint64_t sessi
             json_is_object(request) && task->answers[i].id == NULL && call_fault(request) == NULL;
     }
     atomic_init(&task->pending, task->answers_count + 1);
-    if (is_heavy(task)) {
+    if (is_heavy(task) && !rpc->is_inline) {
         if (workers_push(rpc, task)) return NULL;
         return single_error(task, RPC_SERVER_ERROR, "server is busy, try again");
     }

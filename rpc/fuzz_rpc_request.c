@@ -1,0 +1,58 @@
+/* Any bytes as a request body, through parsing, dispatch and every light and heavy method, with a
+ * backend in memory: an answer or nothing, never a crash.  No sockets and no threads. */
+#include <stdlib.h>
+
+#include "rpc/fake_backend.h"
+#include "rpc/rpc_internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The parts of the server that tasks lean on, without threads. */
+static struct rpc *rpc_without_threads(void) {
+    static struct rpc rpc;
+    static struct fake fake;
+    static uint8_t arena[1 << 22], scratch[(1 << 20) + 8192];
+    if (rpc.counters != NULL) return &rpc;
+    fake_init(&fake, &rpc.config.backend);
+    fake.submit_is_silent = true;
+    rpc.config.limits = (struct rpc_limits){.response_bytes_max = 1 << 20,
+                                            .batch_calls_max = 16,
+                                            .subscriptions_max = 4,
+                                            .logs_max = 100,
+                                            .call_gas_max = 100000,
+                                            .json_depth_max = 32};
+    rpc.counters = calloc(methods_count() + 1, sizeof *rpc.counters);
+    CHECK(rpc.counters != NULL && submit_create(&rpc) == ERR_OK);
+    CHECK(filters_create(&rpc) == ERR_OK && subscriptions_create(&rpc) == ERR_OK);
+    pthread_mutex_init(&rpc.queue_lock, NULL);
+    rpc.is_inline = true;
+    rpc.services[0].rpc = &rpc;
+    rpc.services[0].arena = arena_over(arena, sizeof arena);
+    rpc.services[0].scratch = scratch;
+    return &rpc;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct rpc *rpc = rpc_without_threads();
+    struct service *service = &rpc->services[0];
+    const bool is_websocket = size > 0 && (data[0] & 1) != 0;
+    struct task *task =
+        task_begin(rpc, service, 5, is_websocket, bytes_slice((struct bytes){data, size}, 1, size));
+    if (task != NULL) {
+        if (task->response != NULL) {
+            json_t *answer = json_loadb((const char *)task->response, task->response_bytes,
+                                        JSON_DECODE_ANY, NULL);
+            CHECK(answer != NULL); /* whatever comes in, what goes out is JSON */
+            json_decref(answer);
+        }
+        task_free(task);
+    }
+    subscriptions_session_closed(rpc, 5);
+    for (size_t i = 0; i < RPC_SUBMITS_MAX && rpc->waiting_count > 0; i++) {
+        if (!rpc->waiting[i].is_used) continue;
+        rpc->waiting[i].is_used = false;
+        rpc->waiting_count -= 1;
+        task_free(rpc->waiting[i].task);
+    }
+    return 0;
+}
