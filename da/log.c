@@ -214,7 +214,8 @@ static enum err load(struct da_log *log) {
 static enum err open_file(const char *dir, int *out) {
     char path[4096];
     if (mkdir(dir, 0755) != 0 && errno != EEXIST) {
-        return errno == EACCES ? ERR_PERMISSION : ERR_STORAGE;
+        if (errno == ENOENT) return ERR_NOT_FOUND;
+        return errno == EACCES ? ERR_PERMISSION : write_error();
     }
     if (snprintf(path, sizeof path, "%s/blocks.log", dir) >= (int)sizeof path) return ERR_CONFIG;
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);

@@ -32,7 +32,8 @@ struct da_log_block {
 
 struct da_log;
 
-/* da_log_open opens or creates DIR/blocks.log.  ERR_EXISTS: another process has it.  ERR_CORRUPT,
+/* da_log_open opens or creates DIR/blocks.log and DIR itself.  ERR_EXISTS: another process has it.
+ * ERR_NOT_FOUND: the folder above DIR does not exist.  ERR_CORRUPT,
  * ERR_PERMISSION, ERR_DISK_FULL, ERR_STORAGE, ERR_MEMORY, ERR_LIMIT. */
 MUST_USE enum err da_log_open(const char *dir, uint64_t block_time_ms, uint64_t now_ms,
                               struct da_log **out);

@@ -1,7 +1,9 @@
 /* The DA server's file: what survives restarts, crashes at every byte, and corruption. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,6 +109,31 @@ static void test_crash_at_every_byte(void) {
     CHECK(da_log_open(dir, 1000, 0, &log) == ERR_CORRUPT);
 }
 
+/* A disk that is full (here: a limit on the file) costs the block and nothing else. */
+static void test_disk_full(void) {
+    struct da_log *log = open_log();
+    append_one(log, 12, 1000);
+    const uint64_t head = da_log_head(log);
+    const uint64_t size = file_size();
+    struct rlimit old;
+    CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+    const struct rlimit tight = {.rlim_cur = size + 500, .rlim_max = old.rlim_max};
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    CHECK(setrlimit(RLIMIT_FSIZE, &tight) == 0);
+    static uint8_t data[1000];
+    const struct da_log_new_blob blob = {.data = BYTES_OF(data)};
+    CHECK(da_log_append(log, 0, &blob, 1) == ERR_DISK_FULL);
+    CHECK(da_log_head(log) == head && file_size() == size);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    append_one(log, 13, 1000);
+    CHECK(da_log_head(log) == head + 1);
+    da_log_close(log);
+    log = open_log();
+    expect_one(log, head, 12, 1000);
+    expect_one(log, head + 1, 13, 1000);
+    da_log_close(log);
+}
+
 static void test_no_directory(void) {
     struct da_log *log = NULL;
     CHECK(da_log_open("/proc/nowhere/at/all", 1000, 0, &log) != ERR_OK);
@@ -116,6 +143,7 @@ int main(void) {
     CHECK(mkdtemp(dir) != NULL);
     (void)snprintf(path, sizeof path, "%s/blocks.log", dir);
     test_restarts();
+    test_disk_full();
     test_crash_at_every_byte();
     test_no_directory();
     CHECK(unlink(path) == 0 && rmdir(dir) == 0);

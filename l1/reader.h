@@ -28,6 +28,7 @@ struct l1_heads {
     struct l1_block finalized;
 };
 
+/* l1_reader_create reserves memory; `config` outlives the reader.  ERR_MEMORY, ERR_CONFIG. */
 MUST_USE enum err l1_reader_create(const struct l1_config *config, struct l1_reader **out);
 void l1_reader_destroy(struct l1_reader *reader);
 
