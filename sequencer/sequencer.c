@@ -261,8 +261,10 @@ uint64_t sequencer_deadline_ms(const struct sequencer *sequencer) {
     if (sequencer->height_state == HEIGHT_RUNNING) {
         deadline = earlier(deadline, consensus_deadline_ms(sequencer->core));
     }
-    if (sequencer->height_state == HEIGHT_HELD && !sequencer->is_syncing) {
-        deadline = earlier(deadline, sequencer->idle_until_ms);
+    if (sequencer->height_state == HEIGHT_HELD) {
+        deadline = earlier(deadline, sequencer_sync_holds(sequencer)
+                                         ? sequencer->sync_progress_ms + SYNC_HOLD_MS
+                                         : sequencer->idle_until_ms);
     }
     deadline = earlier(deadline, sequencer_sync_deadline(sequencer));
     return earlier(deadline, batches_deadline(sequencer));

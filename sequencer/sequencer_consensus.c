@@ -206,7 +206,9 @@ static void height_begin(struct sequencer *sequencer) {
 
 void sequencer_height_try(struct sequencer *sequencer) {
     if (sequencer->height_state != HEIGHT_HELD || sequencer->is_halted) return;
-    if (sequencer->is_syncing) return; /* nothing is proposed or voted for by who is behind */
+    /* Who is behind proposes and votes for nothing; but a peer that only says that it is ahead must
+     * not keep us silent. */
+    if (sequencer_sync_holds(sequencer)) return;
     const bool has_items = pool_counts(sequencer->pool).pending != 0;
     const bool is_due = sequencer->now_ms >= sequencer->idle_until_ms;
     if (!has_items && !is_due && !sequencer->is_woken && !sequencer->is_stopping) return;

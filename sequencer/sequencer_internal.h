@@ -22,7 +22,9 @@
 #define SYNC_UNIT_BYTES    4096u
 #define SYNC_TIMEOUT_MS    5000u
 #define SYNC_PATIENCE_MS   600u  /* behind by one block for so long: ask for it */
-#define PEER_STRIKE_MS     5000u /* a peer that failed us is not asked for so long, */
+#define SYNC_HOLD_MS       1500u /* without progress for so long, who is behind votes all the same */
+#define PEER_SILENT_MS     500u  /* a peer that did not answer is not asked for so long */
+#define PEER_STRIKE_MS     5000u /* a peer that lied is not asked for so long, */
 #define PEER_STRIKES_MAX   7u    /* doubled each time at most so often */
 #define STATUS_PAUSE_MS    200u
 #define ORIGIN_AGE_MS      2000u  /* a proposer has known an L1 origin for at least so long */
@@ -263,7 +265,8 @@ struct sequencer {
     uint32_t peers_used; /* indices below were in use once */
     uint64_t highest_seen;
     bool is_syncing;
-    uint64_t behind_since_ms; /* 0: not behind */
+    uint64_t behind_since_ms;  /* 0: not behind */
+    uint64_t sync_progress_ms; /* when sync began, or a block was committed since */
     struct byte_heap sync_heap;
     struct sync_block sync[SYNC_WINDOW];
 
@@ -363,6 +366,10 @@ void sequencer_sync_run(struct sequencer *sequencer);
 void sequencer_sync_refused(struct sequencer *sequencer, const struct hash32 *peer,
                             const char *text);
 void sequencer_strike(struct sequencer *sequencer, const struct hash32 *peer, const char *text);
+/* sequencer_sync_holds: blocks are coming in; no height is begun before they are here. */
+static inline bool sequencer_sync_holds(const struct sequencer *sequencer) {
+    return sequencer->is_syncing && sequencer->now_ms - sequencer->sync_progress_ms < SYNC_HOLD_MS;
+}
 uint64_t sequencer_sync_deadline(const struct sequencer *sequencer);
 
 /* --- sequencer_items.c */

@@ -149,8 +149,8 @@ void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
     if (asked == 0) return;
     peer->request_count = 0;
     if (useful != 0) peer->strikes = 0;
-    if (useful == 0 && first > sequencer->head_height) {
-        leave_alone(sequencer, peer); /* has not what it says */
+    if (useful == 0 && first > sequencer->head_height) { /* has not what it says */
+        peer->struck_until_ms = sequencer->now_ms + PEER_SILENT_MS;
     }
 }
 
@@ -197,7 +197,9 @@ static void ask_all(struct sequencer *sequencer) {
         struct peer *peer = &sequencer->peers[i];
         if (!peer->is_connected) continue;
         if (peer->request_count != 0 && sequencer->now_ms >= peer->request_deadline_ms) {
-            leave_alone(sequencer, peer);
+            /* Partitions pass: it is asked again soon. */
+            peer->request_count = 0;
+            peer->struck_until_ms = sequencer->now_ms + PEER_SILENT_MS;
         }
         if (!is_trusted(sequencer, peer) || peer->request_count != 0) continue;
         if (peer->height > sequencer->head_height) ask(sequencer, peer);
@@ -304,6 +306,7 @@ void sequencer_sync_run(struct sequencer *sequencer) {
     if (!sequencer->is_syncing) {
         if (behind < 2 && !is_late) return;
         sequencer->is_syncing = true;
+        sequencer->sync_progress_ms = sequencer->now_ms;
         sequencer_event(sequencer, EVENT_SYNC_BEGIN, highest, NULL);
     }
     ask_all(sequencer);
