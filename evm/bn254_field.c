@@ -1,14 +1,33 @@
 #include "evm/bn254_field.h"
 
+#include <gmp.h>
+#include <string.h>
+
+#include "base/check.h"
+
+#define LIMBS 4
+
 struct fp fp_invert(const struct fp *a) {
-    static const uint64_t exponent[4] = {0x3c208c16d87cfd45, 0x97816a916871ca8d, 0xb85045b68181585d,
-                                         0x30644e72e131a029}; /* p - 2 */
-    struct fp out = FP_ONE;
-    for (int i = 253; i >= 0; i--) {
-        out = fp_square(&out);
-        if (exponent[i / 64] >> (i % 64) & 1) out = fp_mul(&out, a);
-    }
-    return out;
+    /* Twice 2^256, to come from 1 / (a 2^256) to 2^256 / a: this is 2^768 mod p. */
+    static const struct fp to_montgomery = {
+        {0xb1cd6dafda1530df, 0x62f210e6a7283db6, 0xef7f0b0c0ada0afb, 0x20fd6e902d592544}};
+    if (fp_is_zero(a)) return FP_ZERO;
+    const struct fp modulus = FP_MODULUS;
+    mp_limb_t number[LIMBS + 1];
+    mp_limb_t divisor[LIMBS + 1];
+    mp_limb_t gcd[LIMBS + 1];
+    mp_limb_t factor[LIMBS + 1] = {0};
+    mp_size_t factor_count;
+    memcpy(number, a->limb, sizeof a->limb);
+    memcpy(divisor, modulus.limb, sizeof modulus.limb);
+    /* 1 = factor * a + ... * p, with |factor| below p. */
+    (void)mpn_gcdext(gcd, factor, &factor_count, number, LIMBS, divisor, LIMBS);
+    const size_t count = (size_t)(factor_count < 0 ? -factor_count : factor_count);
+    CHECK(count <= LIMBS);
+    struct fp inverse = FP_ZERO;
+    memcpy(inverse.limb, factor, count * sizeof factor[0]);
+    if (factor_count < 0) inverse = fp_neg(&inverse);
+    return fp_mul(&inverse, &to_montgomery);
 }
 
 bool fp_read(const uint8_t in[32], struct fp *out) {

@@ -5,6 +5,7 @@
  * numbers have equal limbs (P. L. Montgomery, "Modular multiplication without trial division",
  * 1985; the interleaved form is CIOS of Koc, Acar and Kaliski, 1996).  p is below 2^254, so that no
  * intermediate sum overflows four limbs.  The extension is Fp[i] / (i^2 + 1).  Internal to evm/. */
+#include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,85 +24,87 @@ struct fp2 {
     ((struct fp){{0xd35d438dc58f0d9d, 0x0a78eb28f5c70b3d, 0x666ea36f7879462c, 0x0e0a77c19a07df2f}})
 #define FP_ZERO ((struct fp){{0, 0, 0, 0}})
 
-typedef unsigned __int128 fp_wide;
-
-/* fp_reduce subtracts p once when a is not below it; `carry` is a's fifth limb. */
-static inline struct fp fp_reduce(const struct fp *a, uint64_t carry) {
+/* fp_reduce subtracts p once when a is not below it; a is below 2p. */
+static inline struct fp fp_reduce(const struct fp *a) {
     const struct fp modulus = FP_MODULUS;
-    struct fp out;
-    uint64_t borrow = 0;
-    for (int i = 0; i < 4; i++) {
-        const fp_wide wide = (fp_wide)a->limb[i] - modulus.limb[i] - borrow;
-        out.limb[i] = (uint64_t)wide;
-        borrow = (uint64_t)(wide >> 64) & 1;
-    }
-    const uint64_t keep = (uint64_t)0 - (uint64_t)(carry < borrow); /* a was below p */
-    for (int i = 0; i < 4; i++)
-        out.limb[i] = (a->limb[i] & keep) | (out.limb[i] & ~keep);
-    return out;
+    unsigned long long r0, r1, r2, r3;
+    unsigned char borrow = _subborrow_u64(0, a->limb[0], modulus.limb[0], &r0);
+    borrow = _subborrow_u64(borrow, a->limb[1], modulus.limb[1], &r1);
+    borrow = _subborrow_u64(borrow, a->limb[2], modulus.limb[2], &r2);
+    borrow = _subborrow_u64(borrow, a->limb[3], modulus.limb[3], &r3);
+    return (struct fp){{borrow ? a->limb[0] : r0, borrow ? a->limb[1] : r1,
+                        borrow ? a->limb[2] : r2, borrow ? a->limb[3] : r3}};
 }
 
 /* Sum, difference, negative: reduced when the operands are. */
-/* Arithmetic modulo p on reduced elements in Montgomery form; results are reduced. */
 static inline struct fp fp_add(const struct fp *a, const struct fp *b) {
-    struct fp sum;
-    uint64_t carry = 0;
-    for (int i = 0; i < 4; i++) {
-        const fp_wide wide = (fp_wide)a->limb[i] + b->limb[i] + carry;
-        sum.limb[i] = (uint64_t)wide;
-        carry = (uint64_t)(wide >> 64);
-    }
-    return fp_reduce(&sum, carry);
+    unsigned long long r0, r1, r2, r3;
+    unsigned char carry = _addcarry_u64(0, a->limb[0], b->limb[0], &r0);
+    carry = _addcarry_u64(carry, a->limb[1], b->limb[1], &r1);
+    carry = _addcarry_u64(carry, a->limb[2], b->limb[2], &r2);
+    (void)_addcarry_u64(carry, a->limb[3], b->limb[3], &r3);
+    const struct fp sum = {{r0, r1, r2, r3}};
+    return fp_reduce(&sum);
 }
 
 /* fp_sub adds p back when it borrowed. */
-/* fp_sub is a - b modulo p. */
 static inline struct fp fp_sub(const struct fp *a, const struct fp *b) {
     const struct fp modulus = FP_MODULUS;
-    struct fp out;
-    uint64_t borrow = 0;
-    for (int i = 0; i < 4; i++) {
-        const fp_wide wide = (fp_wide)a->limb[i] - b->limb[i] - borrow;
-        out.limb[i] = (uint64_t)wide;
-        borrow = (uint64_t)(wide >> 64) & 1;
-    }
+    unsigned long long r0, r1, r2, r3;
+    unsigned char borrow = _subborrow_u64(0, a->limb[0], b->limb[0], &r0);
+    borrow = _subborrow_u64(borrow, a->limb[1], b->limb[1], &r1);
+    borrow = _subborrow_u64(borrow, a->limb[2], b->limb[2], &r2);
+    borrow = _subborrow_u64(borrow, a->limb[3], b->limb[3], &r3);
     const uint64_t add = (uint64_t)0 - borrow;
-    uint64_t carry = 0;
-    for (int i = 0; i < 4; i++) {
-        const fp_wide wide = (fp_wide)out.limb[i] + (modulus.limb[i] & add) + carry;
-        out.limb[i] = (uint64_t)wide;
-        carry = (uint64_t)(wide >> 64);
-    }
-    return out;
+    unsigned char carry = _addcarry_u64(0, r0, modulus.limb[0] & add, &r0);
+    carry = _addcarry_u64(carry, r1, modulus.limb[1] & add, &r1);
+    carry = _addcarry_u64(carry, r2, modulus.limb[2] & add, &r2);
+    (void)_addcarry_u64(carry, r3, modulus.limb[3] & add, &r3);
+    return (struct fp){{r0, r1, r2, r3}};
 }
 
 /* fp_neg is 0 - a. */
-/* fp_neg is -a modulo p. */
 static inline struct fp fp_neg(const struct fp *a) {
     return fp_sub(&FP_ZERO, a);
 }
 
+/* One limb of the product: *t + a * b + *carry, the high half left in *carry. */
+static inline void fp_step(uint64_t *t, uint64_t a, uint64_t b, uint64_t *carry) {
+    const unsigned __int128 wide = (unsigned __int128)a * b + *t + *carry;
+    *t = (uint64_t)wide;
+    *carry = (uint64_t)(wide >> 64);
+}
+
+/* One limb of b into the product, and one reduction step. */
+static inline void fp_row(uint64_t t[4], const struct fp *a, uint64_t b) {
+    const struct fp modulus = FP_MODULUS;
+    uint64_t carry = 0;
+    fp_step(&t[0], a->limb[0], b, &carry);
+    fp_step(&t[1], a->limb[1], b, &carry);
+    fp_step(&t[2], a->limb[2], b, &carry);
+    fp_step(&t[3], a->limb[3], b, &carry);
+    const uint64_t top = carry;
+    const uint64_t q = t[0] * 0x87d20782e4866389u; /* -1/p mod 2^64 */
+    carry = 0;
+    fp_step(&t[0], q, modulus.limb[0], &carry); /* gives zero */
+    fp_step(&t[1], q, modulus.limb[1], &carry);
+    fp_step(&t[2], q, modulus.limb[2], &carry);
+    fp_step(&t[3], q, modulus.limb[3], &carry);
+    t[0] = t[1];
+    t[1] = t[2];
+    t[2] = t[3];
+    t[3] = top + carry;
+}
+
 /* fp_mul is the Montgomery product a * b / 2^256 mod p. */
 static inline struct fp fp_mul(const struct fp *a, const struct fp *b) {
-    const struct fp modulus = FP_MODULUS;
-    uint64_t t[5] = {0};
-    for (int i = 0; i < 4; i++) {
-        fp_wide wide = 0;
-        for (int j = 0; j < 4; j++) {
-            wide = (fp_wide)a->limb[j] * b->limb[i] + t[j] + (uint64_t)(wide >> 64);
-            t[j] = (uint64_t)wide;
-        }
-        t[4] = (uint64_t)(wide >> 64);
-        const uint64_t q = t[0] * 0x87d20782e4866389u; /* -1/p mod 2^64 */
-        wide = (fp_wide)q * modulus.limb[0] + t[0];
-        for (int j = 1; j < 4; j++) {
-            wide = (fp_wide)q * modulus.limb[j] + t[j] + (uint64_t)(wide >> 64);
-            t[j - 1] = (uint64_t)wide;
-        }
-        t[3] = t[4] + (uint64_t)(wide >> 64);
-    }
+    uint64_t t[4] = {0};
+    fp_row(t, a, b->limb[0]);
+    fp_row(t, a, b->limb[1]);
+    fp_row(t, a, b->limb[2]);
+    fp_row(t, a, b->limb[3]);
     const struct fp out = {{t[0], t[1], t[2], t[3]}};
-    return fp_reduce(&out, 0);
+    return fp_reduce(&out);
 }
 
 /* Squares, doubles, tests. */
@@ -120,7 +123,7 @@ static inline bool fp_equal(const struct fp *a, const struct fp *b) {
             (a->limb[3] ^ b->limb[3])) == 0;
 }
 
-/* fp_invert is a^(p-2); zero for zero. */
+/* fp_invert is 1 / a, by the extended Euclidean algorithm (GMP); zero for zero. */
 struct fp fp_invert(const struct fp *a);
 /* fp_read takes 32 big-endian bytes; false when the number is not below p. */
 bool fp_read(const uint8_t in[32], struct fp *out);

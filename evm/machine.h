@@ -185,14 +185,24 @@ static inline int64_t words_gas(uint64_t size, int64_t gas_per_word) {
 /* An address is the low 20 bytes of a word. */
 /* A word as an address: its low 20 bytes, the others ignored. */
 static inline struct address word_to_address(const struct u256 *word) {
-    uint8_t bytes[32];
     struct address address;
-    u256_to_be(word, bytes);
-    memcpy(address.bytes, bytes + 12, sizeof address.bytes);
+    const uint32_t top = __builtin_bswap32((uint32_t)word->limb[2]);
+    const uint64_t middle = __builtin_bswap64(word->limb[1]);
+    const uint64_t low = __builtin_bswap64(word->limb[0]);
+    memcpy(address.bytes, &top, sizeof top);
+    memcpy(address.bytes + 4, &middle, sizeof middle);
+    memcpy(address.bytes + 12, &low, sizeof low);
     return address;
 }
 static inline struct u256 address_to_word(const struct address *address) {
-    return u256_from_be(address_bytes(address));
+    uint32_t top;
+    uint64_t middle;
+    uint64_t low;
+    memcpy(&top, address->bytes, sizeof top);
+    memcpy(&middle, address->bytes + 4, sizeof middle);
+    memcpy(&low, address->bytes + 12, sizeof low);
+    return (struct u256){
+        {__builtin_bswap64(low), __builtin_bswap64(middle), __builtin_bswap32(top), 0}};
 }
 
 /* account_warm adds to the accessed accounts; true: it was there, or is a precompile. */

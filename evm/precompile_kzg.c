@@ -3,21 +3,23 @@
 #include <blst.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/merkle.h"
 #include "evm/precompile.h"
 
 #define INPUT_BYTES 192
 
-/* [tau]G2, compressed: the one value of the public KZG ceremony's result that the check needs
- * (trusted_setup.txt of c-kzg, the second of the G2 powers). */
-static const uint8_t tau_g2[96] = {
-    0xb5, 0xbf, 0xd7, 0xdd, 0x8c, 0xde, 0xb1, 0x28, 0x84, 0x3b, 0xc2, 0x87, 0x23, 0x0a, 0xf3, 0x89,
-    0x26, 0x18, 0x70, 0x75, 0xcb, 0xfb, 0xef, 0xa8, 0x10, 0x09, 0xa2, 0xce, 0x61, 0x5a, 0xc5, 0x3d,
-    0x29, 0x14, 0xe5, 0x87, 0x0c, 0xb4, 0x52, 0xd2, 0xaf, 0xaa, 0xab, 0x24, 0xf3, 0x49, 0x9f, 0x72,
-    0x18, 0x5c, 0xbf, 0xee, 0x53, 0x49, 0x27, 0x14, 0x73, 0x44, 0x29, 0xb7, 0xb3, 0x86, 0x08, 0xe2,
-    0x39, 0x26, 0xc9, 0x11, 0xcc, 0xec, 0xea, 0xc9, 0xa3, 0x68, 0x51, 0x47, 0x7b, 0xa4, 0xc6, 0x0b,
-    0x08, 0x70, 0x41, 0xde, 0x62, 0x10, 0x00, 0xed, 0xc9, 0x8e, 0xda, 0xda, 0x20, 0xc1, 0xde, 0xf2};
+/* [tau]G2: the one value of the public KZG ceremony's result that the check needs
+ * (trusted_setup.txt of c-kzg, the second of the G2 powers, there compressed as b5bfd7dd...), in
+ * blst's own form. */
+static const blst_p2_affine tau_g2 = {
+    .x = {{{{0x6120a2099b0379f9, 0xa2df815cb8210e4e, 0xcb57be5577bd3d4f, 0x62da0ea89a0c93f8,
+             0x02e0ee16968e150d, 0x171f09aea833acd5}},
+           {{0x11a3670749dfd455, 0x04991d7b3abffadc, 0x85446a8e14437f41, 0x27174e7b4e76e3f2,
+             0x7bfa6dd397f60a20, 0x02fcc329ac07080f}}}},
+    .y = {{{{0xaa130838793b2317, 0xe236dd220f891637, 0x6502782925760980, 0xd05c25f60557ec89,
+             0x6095767a44064474, 0x185693917080d405}},
+           {{0x549f9e175b03dc0a, 0x32c0c95a77106cfe, 0x64a74eae5705d080, 0x53deeaf56659ed9e,
+             0x09a1d368508afb93, 0x12cf3a4525b5e9bd}}}}};
 
 /* What a valid proof returns: 4096 field elements in a blob, and the scalar field's modulus. */
 static const uint8_t answer[64] = {
@@ -39,36 +41,28 @@ static bool scalar_read(const uint8_t *in, blst_scalar *out) {
     return blst_scalar_fr_check(out);
 }
 
-/* difference_g1 is C - [y]G1. */
-static blst_p1_affine difference_g1(const blst_p1_affine *commitment, const blst_scalar *y) {
-    blst_p1 y_g1, difference;
+/* left_side is C - [y]G1 + [z]proof. */
+static blst_p1_affine left_side(const blst_p1_affine *commitment, const blst_scalar *z,
+                                const blst_scalar *y, const blst_p1_affine *proof) {
+    blst_p1 y_g1, z_proof, sum;
     blst_p1_affine out;
     blst_p1_mult(&y_g1, blst_p1_generator(), y->b, 255);
     blst_p1_cneg(&y_g1, true);
-    blst_p1_add_or_double_affine(&difference, &y_g1, commitment);
-    blst_p1_to_affine(&out, &difference);
+    blst_p1_from_affine(&z_proof, proof);
+    blst_p1_mult(&z_proof, &z_proof, z->b, 255);
+    blst_p1_add_or_double(&sum, &y_g1, &z_proof);
+    blst_p1_add_or_double_affine(&sum, &sum, commitment);
+    blst_p1_to_affine(&out, &sum);
     return out;
 }
 
-/* difference_g2 is [tau - z]G2. */
-static blst_p2_affine difference_g2(const blst_scalar *z) {
-    blst_p2_affine tau, out;
-    CHECK(blst_p2_uncompress(&tau, tau_g2) == BLST_SUCCESS);
-    blst_p2 z_g2, difference;
-    blst_p2_mult(&z_g2, blst_p2_generator(), z->b, 255);
-    blst_p2_cneg(&z_g2, true);
-    blst_p2_add_or_double_affine(&difference, &z_g2, &tau);
-    blst_p2_to_affine(&out, &difference);
-    return out;
-}
-
+/* verify checks e(C - [y]G1, G2) = e(proof, [tau - z]G2), with z moved to the cheaper group. */
 static bool verify(const blst_p1_affine *commitment, const blst_scalar *z, const blst_scalar *y,
                    const blst_p1_affine *proof) {
-    const blst_p1_affine left_g1 = difference_g1(commitment, y);
-    const blst_p2_affine right_g2 = difference_g2(z);
+    const blst_p1_affine sum = left_side(commitment, z, y, proof);
     blst_fp12 left, right;
-    blst_miller_loop(&left, blst_p2_affine_generator(), &left_g1);
-    blst_miller_loop(&right, &right_g2, proof);
+    blst_miller_loop(&left, blst_p2_affine_generator(), &sum);
+    blst_miller_loop(&right, &tau_g2, proof);
     return blst_fp12_finalverify(&left, &right);
 }
 
