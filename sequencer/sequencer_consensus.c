@@ -339,10 +339,11 @@ void sequencer_restore_record(struct sequencer *sequencer,
     bool is_bad;
     if (record_package_read(restore->record_package, &polka, &package) != ERR_OK) return;
     /* It may be that of an older valid block: then it is fetched from others like any other. */
-    if (sequencer_candidate_hold(sequencer, restore->record.height, &restore->record.valid, package,
-                                 &is_bad) == NULL) {
-        return;
-    }
+    struct candidate *candidate = sequencer_candidate_hold(
+        sequencer, restore->record.height, &restore->record.valid, package, &is_bad);
+    if (candidate == NULL) return;
+    /* It was proposed in some round up to the record's: a later one than 0, maybe. */
+    candidate->round = restore->record.round;
     if (polka.size == 0 || commit_decode(polka, &sequencer->record_polka) != ERR_OK) return;
     sequencer->has_record_polka = true;
 }
