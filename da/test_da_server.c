@@ -1,11 +1,13 @@
 /* The DA server as a process, asked over HTTP and WebSocket by our client, by curl and by hand. */
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -540,7 +542,16 @@ static void test_kill(void) {
     stop_server(&server, SIGTERM);
 }
 
+/* own_ports waits for another run of this test on this machine: its ports are fixed. */
+static void own_ports(void) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/baton-test-da-server-%u.lock", getuid());
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0); /* until the process ends */
+}
+
 int main(void) {
+    own_ports();
     CHECK(mkdtemp(dir) != NULL);
     (void)snprintf(token_path, sizeof token_path, "%s/token", dir);
     (void)snprintf(log_path, sizeof log_path, "%s/blocks.log", dir);

@@ -2,6 +2,7 @@
  * tools of scripts/install-foundry (skipped without them). */
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -505,6 +507,14 @@ static void test_liar(void) {
     }
 }
 
+/* own_ports waits for another run of this test on this machine: its ports are fixed. */
+static void own_ports(void) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/baton-test-l1-%u.lock", getuid());
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0); /* until the process ends */
+}
+
 int main(void) {
     const bool has_tools = access("contracts/node_modules/.bin/anvil", X_OK) == 0 &&
                            access("contracts/node_modules/ethers", R_OK) == 0;
@@ -512,6 +522,7 @@ int main(void) {
         (void)puts("l1: skipped: run scripts/install-foundry first");
         return 77;
     }
+    own_ports();
     CHECK(mkdtemp(dir) != NULL);
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
     const pid_t anvil = start_anvil();

@@ -320,11 +320,12 @@ bool p2p_connection_has_output(const struct p2p_connection *connection) {
 }
 
 bool p2p_connection_write(struct p2p *p2p, struct p2p_connection *connection) {
-    for (int i = 0; i < WRITES_MAX; i++) {
+    for (int writes = 0;; writes++) {
         if (!p2p_connection_has_output(connection)) {
             connection->out_size = connection->out_sent = 0;
             fill(p2p, connection);
         }
+        if (writes == WRITES_MAX) return true; /* what was filled in asks for the next turn */
         if (!p2p_connection_has_output(connection)) break;
         const ssize_t sent =
             send(connection->fd, connection->out + connection->out_sent,

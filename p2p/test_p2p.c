@@ -502,7 +502,9 @@ static void test_crowd(void) {
 
 /* own_ports waits for another run of this test on this machine: its ports are fixed. */
 static void own_ports(void) {
-    const int fd = open("/tmp/baton-test-p2p.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/baton-test-p2p-%u.lock", getuid());
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0); /* until the process ends */
 }
 
