@@ -1,4 +1,5 @@
 /* The program: finds the command and runs it. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "node/keys.h"
 #include "node/version.h"
 #include "simulator/simulator.h"
+
+#define STACK_BYTES ((size_t)128 << 20)
 
 struct command {
     const char *name;
@@ -72,8 +75,18 @@ static int command_completion(int argc, char **argv) {
     return completion_print(argc, argv, names, COMMANDS_COUNT);
 }
 
+/* Threads get stacks that the simulator's thread-local worlds fit beside; address space only. */
+static void size_stacks(void) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
+    size_stacks();
     if (argc < 2) {
         usage(stderr);
         return 2;
