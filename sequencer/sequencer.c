@@ -286,7 +286,7 @@ void sequencer_status(const struct sequencer *sequencer, struct sequencer_status
     out->head_height = sequencer->head_height;
     out->highest_seen = sequencer->highest_seen > sequencer->head_height ? sequencer->highest_seen
                                                                          : sequencer->head_height;
-    out->is_syncing = sequencer->is_syncing;
+    out->is_syncing = sequencer_sync_holds(sequencer);
     out->is_validator = sequencer_is_validator(sequencer);
     status_of_height(sequencer, out);
     out->rotation = rotation_of(sequencer->head_height + 1, sequencer->blocks_per_rotation);

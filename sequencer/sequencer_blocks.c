@@ -419,7 +419,8 @@ static void head_move(struct sequencer *sequencer, const struct candidate *candi
     CHECK(hash_equal(&view->head_hash, &outcome->hash));
     sequencer->view = view;
     sequencer->head_height = outcome->height;
-    sequencer->committed_ms = sequencer->sync_progress_ms = sequencer->now_ms;
+    sequencer->committed_ms = sequencer->now_ms;
+    if (candidate->is_synced) sequencer->sync_progress_ms = sequencer->now_ms;
     struct buffer out = buffer_over(sequencer->head_commit, COMMIT_BYTES_MAX);
     commit_encode(&candidate->commit, &out);
     CHECK(!out.overflow);

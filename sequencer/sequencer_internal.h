@@ -84,6 +84,7 @@ struct peer {
     uint32_t request_count; /* 0: nothing is asked of it */
     uint64_t struck_until_ms;
     uint32_t strikes;
+    uint32_t doubts; /* requests without a useful answer since the last one with */
     uint64_t dump_cursor;
 };
 
@@ -266,7 +267,7 @@ struct sequencer {
     uint64_t highest_seen;
     bool is_syncing;
     uint64_t behind_since_ms;  /* 0: not behind */
-    uint64_t sync_progress_ms; /* when sync began, or a block was committed since */
+    uint64_t sync_progress_ms; /* when sync began, or committed a block since */
     struct byte_heap sync_heap;
     struct sync_block sync[SYNC_WINDOW];
 
@@ -366,10 +367,9 @@ void sequencer_sync_run(struct sequencer *sequencer);
 void sequencer_sync_refused(struct sequencer *sequencer, const struct hash32 *peer,
                             const char *text);
 void sequencer_strike(struct sequencer *sequencer, const struct hash32 *peer, const char *text);
-/* sequencer_sync_holds: blocks are coming in; no height is begun before they are here. */
-static inline bool sequencer_sync_holds(const struct sequencer *sequencer) {
-    return sequencer->is_syncing && sequencer->now_ms - sequencer->sync_progress_ms < SYNC_HOLD_MS;
-}
+/* sequencer_sync_holds: a peer that has not disappointed us has blocks that we lack, and they are
+ * coming in; no height is begun before they are here. */
+bool sequencer_sync_holds(const struct sequencer *sequencer);
 uint64_t sequencer_sync_deadline(const struct sequencer *sequencer);
 
 /* --- sequencer_items.c */

@@ -20,6 +20,7 @@ struct peer *sequencer_peer(struct sequencer *sequencer, const struct hash32 *id
 static void leave_alone(const struct sequencer *sequencer, struct peer *peer) {
     peer->struck_until_ms = sequencer->now_ms + ((uint64_t)PEER_STRIKE_MS << peer->strikes);
     if (peer->strikes < PEER_STRIKES_MAX) peer->strikes += 1;
+    peer->doubts += 1;
     peer->request_count = 0;
 }
 
@@ -148,8 +149,9 @@ void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
     }
     if (asked == 0) return;
     peer->request_count = 0;
-    if (useful != 0) peer->strikes = 0;
+    if (useful != 0) peer->strikes = peer->doubts = 0;
     if (useful == 0 && first > sequencer->head_height) { /* has not what it says */
+        peer->doubts += 1;
         peer->struck_until_ms = sequencer->now_ms + PEER_SILENT_MS;
     }
 }
@@ -199,6 +201,7 @@ static void ask_all(struct sequencer *sequencer) {
         if (peer->request_count != 0 && sequencer->now_ms >= peer->request_deadline_ms) {
             /* Partitions pass: it is asked again soon. */
             peer->request_count = 0;
+            peer->doubts += 1;
             peer->struck_until_ms = sequencer->now_ms + PEER_SILENT_MS;
         }
         if (!is_trusted(sequencer, peer) || peer->request_count != 0) continue;
@@ -310,6 +313,17 @@ void sequencer_sync_run(struct sequencer *sequencer) {
         sequencer_event(sequencer, EVENT_SYNC_BEGIN, highest, NULL);
     }
     ask_all(sequencer);
+}
+
+bool sequencer_sync_holds(const struct sequencer *sequencer) {
+    if (!sequencer->is_syncing) return false;
+    if (sequencer->now_ms - sequencer->sync_progress_ms >= SYNC_HOLD_MS) return false;
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
+        const struct peer *peer = &sequencer->peers[i];
+        if (!is_trusted(sequencer, peer) || peer->doubts != 0) continue;
+        if (peer->height > sequencer->head_height) return true;
+    }
+    return false;
 }
 
 uint64_t sequencer_sync_deadline(const struct sequencer *sequencer) {

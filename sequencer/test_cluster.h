@@ -99,6 +99,8 @@ struct cluster {
     struct secp_key accounts[ACCOUNTS];
     struct address account_addresses[ACCOUNTS];
     struct effects *effects;
+    /* Changes what `from` sends, when there are liars among the nodes; NULL: all are honest. */
+    struct bytes (*tamper)(struct cluster_node *from, struct bytes bytes);
 };
 
 static inline void *memory_new(size_t bytes) {
@@ -302,6 +304,7 @@ static inline struct cluster_node *node_of(struct cluster *cluster, const struct
 static inline void transmit(struct cluster_node *from, struct cluster_node *to,
                             struct bytes bytes) {
     if (!to->is_up || from->is_cut || to->is_cut) return;
+    if (from->cluster->tamper != NULL) bytes = from->cluster->tamper(from, bytes);
     packet_push(from->cluster, PACKET_MESSAGE, from->index, to->index, 1)->bytes =
         bytes_keep(bytes);
 }
