@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/keccak.h"
 #include "node/backend.h"
 #include "node/clock.h"
@@ -46,6 +47,17 @@ static void on_peer_message(void *context, const struct hash32 *peer, struct byt
 static void on_peer_connected(void *context, const struct hash32 *peer, bool is_connected) {
     const struct driver_peer carried = {*peer, is_connected};
     driver_push(context, QUEUE_URGENT, DRIVER_PEER, VALUE_BYTES(carried), BYTES_EMPTY);
+}
+
+/* A validator with another genesis file, or another version of the protocol: somebody has to act.
+ */
+static void on_peer_other_chain(void *context, const struct hash32 *peer) {
+    const struct node *node = context;
+    char peer_text[67];
+    char genesis_text[67];
+    LOG(LOG_WARN, "p2p", "peer %s runs another genesis or protocol; ours: genesis %s, protocol %d",
+        hex_string(hash_bytes(peer), peer_text),
+        hex_string(hash_bytes(&node->ledger.genesis_hash), genesis_text), BATON_PROTOCOL_VERSION);
 }
 
 void node_fail(struct node *node, enum err err, const char *what) {
@@ -100,7 +112,7 @@ static enum err start_p2p(struct node *node, char error[512]) {
         .listen_host = settings->p2p_host,
         .listen_port = (uint16_t)settings->p2p_port,
         .chain_digest = chain_digest(node),
-        .events = {node, on_peer_message, on_peer_connected},
+        .events = {node, on_peer_message, on_peer_connected, on_peer_other_chain},
     };
     if (!node->options.has_p2p) return ERR_OK;
     const enum err err = p2p_start(&config, &node->p2p);
