@@ -1,6 +1,6 @@
 #include "sequencer/beacon_watch.h"
 
-#include "sequencer/executor_internal.h"
+#include "workloads/system_contracts.h"
 
 static struct evm_host *inner_of(void *context) {
     return &((struct beacon_watch *)context)->inner;
@@ -8,7 +8,7 @@ static struct evm_host *inner_of(void *context) {
 
 static void note(void *context, const struct address *address) {
     struct beacon_watch *watch = context;
-    if (address_equal(address, &EXECUTOR_BEACON_ROOTS)) watch->was_used = true;
+    if (address_equal(address, &system_beacon_roots.address)) watch->was_used = true;
 }
 
 /* FORWARD defines a function that calls the inner host's function of the same name. */

@@ -5,10 +5,6 @@
 #include "base/merkle.h"
 #include "sequencer/executor_internal.h"
 
-const struct address EXECUTOR_BEACON_ROOTS = {{0x00, 0x0F, 0x3d, 0xf6, 0xD7, 0x32, 0x80,
-                                               0x7E, 0xf1, 0x31, 0x9f, 0xB7, 0xB8, 0xbB,
-                                               0x85, 0x22, 0xd0, 0xBe, 0xac, 0x02}};
-
 size_t executor_bytes(size_t slot_bytes) {
     return sizeof(struct executor) + EVM_ARENA_BYTES + EXECUTOR_SLOTS * (slot_bytes + 64) + 4096;
 }

@@ -2,6 +2,7 @@
 #include "base/keccak.h"
 #include "sequencer/beacon_watch.h"
 #include "sequencer/executor_internal.h"
+#include "workloads/system_contracts.h"
 
 /* EIP-4788's ring: timestamps at [0, 8191), roots behind them. */
 #define BEACON_RING 8191u
@@ -138,11 +139,11 @@ static enum err root_replace(struct build *build, const struct hash32 *stand_in,
     struct hash32 key = {{0}};
     be_write(key.bytes + 24, 8, slot);
     struct u256 found;
-    state_storage(state, &EXECUTOR_BEACON_ROOTS, &key, &found);
+    state_storage(state, &system_beacon_roots.address, &key, &found);
     const struct u256 expected = u256_from_hash(stand_in);
     if (u256_equal(&found, &expected)) { /* else the genesis has no such contract */
         const struct u256 value = u256_from_hash(root);
-        state_set_storage(state, &EXECUTOR_BEACON_ROOTS, &key, &value);
+        state_set_storage(state, &system_beacon_roots.address, &key, &value);
         state_end_transaction(state, true);
     }
     build->out->header.parent_beacon_root = *root;

@@ -15,9 +15,6 @@ struct executor {
     struct ethereum_block block; /* the one being executed */
 };
 
-/* EIP-4788's contract, which keeps frames' hashes by timestamp. */
-extern const struct address EXECUTOR_BEACON_ROOTS;
-
 /* executor_build and executor_check do one job each, as executor.h says; the outcome's block lives
  * in `arena`. */
 /* executor_build and executor_check do one job each; *out is zero but for its names. */

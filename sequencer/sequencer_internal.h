@@ -22,7 +22,7 @@
 #define SYNC_UNIT_BYTES    4096u
 #define SYNC_TIMEOUT_MS    5000u
 #define SYNC_PATIENCE_MS   600u  /* behind by one block for so long: ask for it */
-#define SYNC_HOLD_MS       1500u /* without progress for so long, who is behind votes all the same */
+#define SYNC_HOLD_MS       1500u /* without progress for so long, who is behind votes */
 #define PEER_SILENT_MS     500u  /* a peer that did not answer is not asked for so long */
 #define PEER_STRIKE_MS     5000u /* a peer that lied is not asked for so long, */
 #define PEER_STRIKES_MAX   7u    /* doubled each time at most so often */
