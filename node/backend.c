@@ -59,8 +59,8 @@ static void answer_nonce(struct sequencer *sequencer, void *context) {
     question->next = sequencer_pool_next_sequence(sequencer, question->lane, question->committed);
 }
 
-static enum err pending_nonce(void *context, const struct address *address, uint64_t *out) {
-    struct node *node = context;
+/* committed_nonce reads an account's nonce at the newest head. */
+static enum err committed_nonce(struct node *node, const struct address *address, uint64_t *out) {
     struct store_view *view;
     struct store_state state;
     struct account account = {.nonce = 0};
@@ -72,9 +72,20 @@ static enum err pending_nonce(void *context, const struct address *address, uint
     if (err == ERR_OK) err = account_decode(value, &account);
     store_view_close(view);
     if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
-    struct question question = {.lane = address, .committed = account.nonce};
+    *out = account.nonce;
+    return ERR_OK;
+}
+
+/* A block that commits between the two questions takes its items out of the pool: the account is
+ * read again, so that what the pool has given up is then in the account. */
+static enum err pending_nonce(void *context, const struct address *address, uint64_t *out) {
+    struct node *node = context;
+    uint64_t before, after;
+    TRY(committed_nonce(node, address, &before));
+    struct question question = {.lane = address, .committed = before};
     TRY(driver_ask(node, answer_nonce, &question));
-    *out = question.next > account.nonce ? question.next : account.nonce;
+    TRY(committed_nonce(node, address, &after));
+    *out = question.next > after ? question.next : after;
     return ERR_OK;
 }
 

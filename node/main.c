@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "da/da.h"
 #include "fixtures/fixtures.h"
 #include "node/commands.h"
@@ -13,6 +14,8 @@
 #include "simulator/simulator.h"
 
 #define STACK_BYTES ((size_t)128 << 20)
+
+#define THREAD_STACK_BYTES ((size_t)64 << 20)
 
 struct command {
     const char *name;
@@ -84,8 +87,20 @@ static void size_stacks(void) {
     pthread_attr_destroy(&attributes);
 }
 
+/* roomy_threads gives every thread, also those of libraries, address space for a deep stack.  glibc
+ * takes thread-local memory out of a thread's stack: what is left of the default may be some pages.
+ */
+static void roomy_threads(void) {
+    pthread_attr_t attributes;
+    CHECK(pthread_attr_init(&attributes) == 0);
+    CHECK(pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES) == 0);
+    CHECK(pthread_setattr_default_np(&attributes) == 0);
+    pthread_attr_destroy(&attributes);
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
+    roomy_threads();
     size_stacks();
     if (argc < 2) {
         usage(stderr);
