@@ -62,10 +62,12 @@ enum evm_status trace_block_failed(struct frame *f, const struct u256 *top,
 void trace_enter(struct evm *evm, unsigned depth, const struct message *message) {
     if (evm->tracer == NULL || evm->tracer->frame == NULL) return;
     const bool is_create = message->kind == FRAME_CREATE;
+    /* Who runs DELEGATECALL is the contract itself, though the code will see its caller. */
+    const bool is_delegate = message->opcode == OP_DELEGATECALL;
     const struct evm_frame_event event = {.is_enter = true,
                                           .opcode = message->opcode,
                                           .depth = depth + 1,
-                                          .from = message->caller,
+                                          .from = is_delegate ? message->address : message->caller,
                                           .to =
                                               is_create ? message->address : message->code_address,
                                           .value = message->value,
