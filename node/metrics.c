@@ -1,6 +1,7 @@
 /* The metrics page: names as operators' dashboards have them, `ande_` being the chain's name. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -178,6 +179,16 @@ static double resident_bytes(void) {
     return read == 2 ? (double)resident * (double)sysconf(_SC_PAGESIZE) : 0;
 }
 
+/* write_disk says how full the disk of the database is; nothing when the system does not say. */
+static void write_disk(struct page *page, const char *data_dir) {
+    struct statvfs disk;
+    if (statvfs(data_dir, &disk) != 0) return;
+    gauge(page, "store_disk_bytes", "Size of the disk that the database is on.",
+          (double)disk.f_blocks * (double)disk.f_frsize);
+    gauge(page, "store_disk_free_bytes", "What of it this process may still use.",
+          (double)disk.f_bavail * (double)disk.f_frsize);
+}
+
 void metrics_write(struct node *node, struct buffer *out) {
     struct page page = {out, node->options.settings->metrics_namespace};
     pthread_mutex_lock(&node->status_lock);
@@ -191,4 +202,5 @@ void metrics_write(struct node *node, struct buffer *out) {
     const struct store_stats store = store_stats(node->ledger.store);
     gauge(&page, "store_file_bytes", "Size of the database file.", (double)store.file_bytes);
     gauge(&page, "store_map_bytes_max", "Largest size it may have.", (double)store.map_bytes_max);
+    write_disk(&page, node->options.data_dir);
 }
