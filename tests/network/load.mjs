@@ -8,7 +8,7 @@ const SENDERS = 8; // accounts 2 to 9: the first two are left to the tests
 const AHEAD = 64;  // transfers signed at once for one sender
 
 /** Signer runs tests/bench/sign_transfers: signatures in C, so that JavaScript can keep the rate. */
-class Signer {
+export class Signer {
     constructor(chainId) {
         const program = path.join(
             path.dirname(process.env.BATON ?? path.join(root, 'build/release/baton')),
