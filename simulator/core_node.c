@@ -49,6 +49,7 @@ static void destroy(void *state) {
     for (uint64_t i = 1; i <= node->height; i++)
         free(node->chain[i].commit);
     free(node->chain);
+    disk_record_free(&node->record);
     free(node->memory);
     free(node);
 }
@@ -224,7 +225,7 @@ static void send_number(struct world *world, struct core_node *node, int to, enu
 
 static void perform_persist(struct world *world, struct core_node *node,
                             const struct consensus_effect *effect) {
-    static _Thread_local uint8_t data[DISK_RECORD_BYTES_MAX];
+    static _Thread_local uint8_t data[16 * 1024];
     struct buffer out = buffer_over(data, sizeof data);
     buffer_append_be(&out, 2, 0);
     consensus_record_encode(&effect->record, &out);

@@ -1,5 +1,7 @@
 #include "simulator/disk.h"
 
+#include <stdlib.h>
+
 #include "base/check.h"
 #include "base/keccak.h"
 
@@ -11,7 +13,7 @@ static bool is_whole(const struct disk_copy *copy) {
 
 void disk_record_write(struct disk_record *record, struct bytes in, enum write_fate fate,
                        uint64_t cut) {
-    CHECK(in.size <= DISK_RECORD_BYTES_MAX);
+    CHECK(in.size != 0);
     if (fate == WRITE_LOST_CRASHED || fate == WRITE_REFUSED) return;
     struct disk_copy *older = &record->copies[0], *newer = &record->copies[1];
     if (older->version > newer->version) {
@@ -26,7 +28,9 @@ void disk_record_write(struct disk_record *record, struct bytes in, enum write_f
     }
     older->version = newer->version + 1;
     older->checksum = keccak256(in);
-    older->size = (uint32_t)in.size;
+    older->size = in.size;
+    older->data = realloc(older->data, in.size);
+    CHECK(older->data != NULL);
     memcpy(older->data, in.data, in.size);
     if (fate == WRITE_TORN_CRASHED) older->data[cut % in.size] ^= 0x40;
 }
@@ -39,4 +43,9 @@ struct bytes disk_record_read(const struct disk_record *record) {
         if (best == NULL || copy->version > best->version) best = copy;
     }
     return best == NULL ? BYTES_EMPTY : (struct bytes){best->data, best->size};
+}
+
+void disk_record_free(struct disk_record *record) {
+    free(record->copies[0].data);
+    free(record->copies[1].data);
 }

@@ -4,21 +4,21 @@
 #include "base/bytes.h"
 #include "simulator/world.h"
 
-#define DISK_RECORD_BYTES_MAX (16 * 1024)
-
 struct disk_copy {
     uint64_t version; /* 0: never written */
     struct hash32 checksum;
-    uint32_t size;
-    uint8_t data[DISK_RECORD_BYTES_MAX];
+    size_t size;
+    uint8_t *data; /* owned */
 };
 
 struct disk_record {
     struct disk_copy copies[2];
 };
 
-/* disk_record_write writes as `fate` says; `cut` chooses where a torn write ends. */
+/* disk_record_write writes as `fate` says; `cut` chooses where a torn write ends.  A record begins
+ * as zeros; disk_record_free frees it. */
 void disk_record_write(struct disk_record *record, struct bytes in, enum write_fate fate,
                        uint64_t cut);
+void disk_record_free(struct disk_record *record);
 /* disk_record_read views the newest whole copy; empty: none. */
 struct bytes disk_record_read(const struct disk_record *record);

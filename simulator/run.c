@@ -32,8 +32,9 @@ enum fault_model run_model(const struct run_options *options, uint64_t seed) {
 }
 
 void run_command(const struct run_options *options, uint64_t seed, char *out, size_t out_bytes) {
-    size_t used = (size_t)snprintf(
-        out, out_bytes, "baton simulate --seed %" PRIu64 " --steps %" PRIu64, seed, options->steps);
+    size_t used = (size_t)snprintf(out, out_bytes,
+                                   "baton simulate --kind %s --seed %" PRIu64 " --steps %" PRIu64,
+                                   options->kind->name, seed, options->steps);
     if (options->has_model && used < out_bytes) {
         used += (size_t)snprintf(out + used, out_bytes - used, " --model %s",
                                  options->fault_model == FAULT_MODEL_CRASH ? "crash" : "byzantine");
@@ -155,15 +156,20 @@ void run_many(const struct run_options *options, struct run_result *out, uint64_
     /* The memory of one run is the next one's: give none of it back in between. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    /* The nodes' large buffers are thread-local, which lies on the stack. */
+    pthread_attr_t large;
+    CHECK(pthread_attr_init(&large) == 0);
+    CHECK(pthread_attr_setstacksize(&large, (size_t)256 << 20) == 0);
     pthread_t threads[64], progress;
     const uint32_t jobs = options->jobs > 64 ? 64 : options->jobs;
     for (uint32_t i = 0; i < jobs; i++)
-        CHECK(pthread_create(&threads[i], NULL, work, &crew) == 0);
+        CHECK(pthread_create(&threads[i], &large, work, &crew) == 0);
     const bool is_long = options->seed_last - options->seed_first >= 100;
-    if (is_long) CHECK(pthread_create(&progress, NULL, show_progress, &crew) == 0);
+    if (is_long) CHECK(pthread_create(&progress, &large, show_progress, &crew) == 0);
     for (uint32_t i = 0; i < jobs; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
     if (is_long) CHECK(pthread_join(progress, NULL) == 0);
+    pthread_attr_destroy(&large);
     *out = crew.result;
     *runs = atomic_load(&crew.done);
     *failures = atomic_load(&crew.failures);

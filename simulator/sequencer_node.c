@@ -124,6 +124,8 @@ static void destroy(void *state) {
         bytes_free(&node->chain[i].commit);
     }
     bytes_free(&node->record_package);
+    disk_record_free(&node->record);
+    disk_record_free(&node->journal);
     free(node->chain);
     free(node->sets);
     free(node);
@@ -150,8 +152,38 @@ static void tell_peers(struct world *world, uint32_t index, bool is_connected) {
     }
 }
 
+/* A connection that lost a message breaks, and is made again once the network lets it. */
+static void lost(struct world *world, uint32_t from, uint32_t to) {
+    struct sequencer_shared *shared = world->shared;
+    const uint32_t low = from < to ? from : to, high = from < to ? to : from;
+    if (shared->is_broken[low][high]) return;
+    shared->is_broken[low][high] = true;
+    const uint8_t data[2] = {LOCAL_RECONNECT, (uint8_t)(low == from ? to : low)};
+    world_local(world, from, random_between(&world->node_random, 300, 1500), BYTES_OF(data));
+}
+
+static void reconnect(struct world *world, uint32_t index, uint32_t other) {
+    struct sequencer_shared *shared = world->shared;
+    const uint32_t low = index < other ? index : other, high = index < other ? other : index;
+    shared->is_broken[low][high] = false;
+    if (!world->nodes[other].is_up) return; /* it will tell when it is back */
+    if ((world->cuts[index] >> other & 1) != 0 || (world->cuts[other] >> index & 1) != 0) {
+        lost(world, index, other);
+        return;
+    }
+    for (uint8_t is_connected = 0; is_connected <= 1; is_connected++) {
+        const uint8_t to_other[3] = {LOCAL_PEER, (uint8_t)index, is_connected};
+        const uint8_t to_us[3] = {LOCAL_PEER, (uint8_t)other, is_connected};
+        world_local(world, other, 1, BYTES_OF(to_other));
+        world_local(world, index, 1, BYTES_OF(to_us));
+    }
+}
+
 static void crash(struct world *world, uint32_t index, void *state) {
     struct sequencer_node *node = state;
+    struct sequencer_shared *shared = world->shared;
+    for (uint32_t i = 0; i < world->nodes_count; i++)
+        shared->is_broken[i][index] = shared->is_broken[index][i] = false;
     node->publishing.first = 0;
     node->durable = (struct consensus_record){0};
     tell_peers(world, index, false);
@@ -453,6 +485,7 @@ static void perform_evidence(struct world *world, struct sequencer_node *node,
 static void perform_event(struct world *world, struct sequencer_node *node,
                           const struct effect *effect) {
     world_trace(world, "event", node->index, (uint64_t)effect->event, effect->value);
+    if (effect->text != NULL) world_trace(world, effect->text, node->index, 0, 0);
     if (effect->event == EVENT_ROUND_TIMEOUT) world_count(world, COUNT_RULE_ROUND_TIMEOUT);
     if (effect->event == EVENT_SYNC_END) world_count(world, COUNT_BLOCKS_SYNCED);
     if (effect->event == EVENT_HALTED && !world->nodes[node->index].is_byzantine) {
@@ -544,7 +577,6 @@ static void deliver(struct world *world, uint32_t index, void *state, uint32_t f
 static void local(struct world *world, uint32_t index, void *state, struct bytes bytes) {
     struct sequencer_node *node = state;
     struct sequencer_shared *shared = world->shared;
-    (void)index;
     struct input input = {.kind = INPUT_TICK};
     switch ((enum local_message)bytes.data[0]) {
     case LOCAL_EXECUTED:
@@ -563,6 +595,7 @@ static void local(struct world *world, uint32_t index, void *state, struct bytes
         input.da.height = be_read(bytes.data + 17, 8);
         input.da.commitment = keccak256(shared->blobs[input.da.height - 1]);
         break;
+    case LOCAL_RECONNECT: reconnect(world, index, bytes.data[1]); return;
     case LOCAL_PEER:
         input.kind = INPUT_PEER;
         input.peer.peer = node->registry->peer_ids[bytes.data[1]];
@@ -606,6 +639,7 @@ const struct node_kind sequencer_node_kind = {
     .close = sequencer_world_close,
     .outside = sequencer_world_outside,
     .is_done = sequencer_world_is_done,
+    .lost = lost,
     .create = create,
     .destroy = destroy,
     .start = start,

@@ -16,12 +16,18 @@
 #define L1_GENESIS           100
 #define L1_BLOCK_MS          700
 
-enum local_message { LOCAL_EXECUTED = 1, LOCAL_COMMITTED, LOCAL_PUBLISH, LOCAL_DA, LOCAL_PEER };
+enum local_message {
+    LOCAL_EXECUTED = 1,
+    LOCAL_COMMITTED,
+    LOCAL_PUBLISH,
+    LOCAL_DA,
+    LOCAL_PEER,
+    LOCAL_RECONNECT,
+};
 
 /* What a run's nodes share. */
 struct client_item {
     uint64_t acknowledged_crashes; /* the cluster's count of crashes then */
-    uint32_t acknowledged_by;      /* node; only when is_acknowledged */
     uint64_t sent_ms;
     bool is_sent, is_acknowledged, is_included;
 };
@@ -33,7 +39,8 @@ struct sequencer_shared {
     uint64_t blobs_first[BLOBS_MAX], blobs_last[BLOBS_MAX];
     size_t blobs_count;
     struct client_item items[CLIENT_ACCOUNTS][CLIENT_ITEMS];
-    uint64_t items_target; /* of each account */
+    uint64_t items_target;                            /* of each account */
+    bool is_broken[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* connections, until they are made again */
 };
 
 struct sequencer_block {

@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -194,6 +195,7 @@ static void send_item(struct world *world, uint32_t account, uint64_t nonce) {
     if (!at->is_up || at->is_byzantine || at->busy_until_ms > world->now_ms) return;
     struct sequencer_shared *shared = world->shared;
     struct client_item *item = &shared->items[account][nonce];
+    world_trace(world, "send", to, account, nonce);
     item->is_sent = true;
     item->sent_ms = world->now_ms;
     struct input input = {.kind = INPUT_ITEM};
@@ -208,6 +210,7 @@ uint64_t sequencer_world_outside(struct world *world) {
     for (uint64_t nonce = 0; nonce < shared->items_target; nonce++) {
         const struct client_item *item = &shared->items[account][nonce];
         if (item->is_included) continue;
+        if (!item->is_sent && !world->is_chaos) break; /* what is sent already must get in */
         const bool is_due = !item->is_sent || world->now_ms > item->sent_ms + 3000;
         if (is_due && (!item->is_acknowledged || may_be_gone(world, item))) {
             send_item(world, account, nonce);
@@ -220,13 +223,16 @@ uint64_t sequencer_world_outside(struct world *world) {
 void sequencer_acknowledged(struct world *world, uint32_t node, uint64_t request,
                             enum verdict verdict) {
     struct sequencer_shared *shared = world->shared;
+    world_trace(world, verdict_name(verdict), node, request, 0);
     if (verdict != VERDICT_ACCEPTED || request == 0) return;
     const uint64_t number = request - 1;
     struct client_item *item = &shared->items[number / CLIENT_ITEMS][number % CLIENT_ITEMS];
     world_count(world, COUNT_ITEMS_ACKNOWLEDGED);
     world_trace(world, "acknowledged", node, number / CLIENT_ITEMS, number % CLIENT_ITEMS);
+    /* The first answer counts: a node that knows an item says so again without asking who else has
+     * survived. */
+    if (item->is_acknowledged) return;
     item->is_acknowledged = true;
-    item->acknowledged_by = node;
     item->acknowledged_crashes = world->counts[COUNT_CRASHES];
 }
 
@@ -237,6 +243,7 @@ void sequencer_included(struct world *world, const struct block_outcome *outcome
             for (uint64_t nonce = 0; nonce < shared->items_target; nonce++) {
                 if (!hash_equal(&items[i][nonce].hash, &outcome->item_hashes[at])) continue;
                 world_count(world, COUNT_ITEMS_INCLUDED);
+                world_trace(world, "included", 0, i, nonce);
                 if (shared->items[i][nonce].is_included) {
                     world_fail(world, "nothing lost", "a transaction is in two blocks");
                 }
@@ -250,7 +257,12 @@ bool sequencer_world_is_done(struct world *world) {
     const struct sequencer_shared *shared = world->shared;
     for (uint32_t i = 0; i < CLIENT_ACCOUNTS; i++) {
         for (uint64_t nonce = 0; nonce < shared->items_target; nonce++) {
-            if (!shared->items[i][nonce].is_included) return false;
+            const struct client_item *item = &shared->items[i][nonce];
+            if (item->is_included || !item->is_sent) continue;
+            snprintf(world->undone, sizeof world->undone,
+                     "; account %u nonce %llu is not included, sent %d acknowledged %d", i,
+                     (unsigned long long)nonce, item->is_sent, item->is_acknowledged);
+            return false;
         }
     }
     /* Every block up to the height of healing is on the DA layer. */
@@ -264,6 +276,8 @@ bool sequencer_world_is_done(struct world *world) {
             is_found = true;
         }
     }
+    snprintf(world->undone, sizeof world->undone, "; DA has blocks up to %llu of %llu",
+             (unsigned long long)covered, (unsigned long long)last);
     return covered >= last;
 }
 

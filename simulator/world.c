@@ -163,10 +163,12 @@ void world_send(struct world *world, uint32_t from, uint32_t to, struct bytes me
     world_count(world, COUNT_MESSAGES_SENT);
     if ((world->cuts[from] >> to & 1) != 0) {
         world_count(world, COUNT_MESSAGES_CUT);
+        if (world->config.kind->lost != NULL) world->config.kind->lost(world, from, to);
         return;
     }
     if (random_chance(&world->network_random, world->loss)) {
         world_count(world, COUNT_MESSAGES_LOST);
+        if (world->config.kind->lost != NULL) world->config.kind->lost(world, from, to);
         return;
     }
     struct payload *payload = payload_make(message);
@@ -335,8 +337,9 @@ static void fail_progress(struct world *world) {
     }
     world_fail(world, "progress",
                "not everybody committed height %" PRIu64 " within %d steps after the faults "
-               "stopped at step %" PRIu64 "; heights:%s",
-               world->recovery_height, RECOVERY_STEPS_MAX, world->healed_at_steps, heights);
+               "stopped at step %" PRIu64 "; heights:%s%s",
+               world->recovery_height, RECOVERY_STEPS_MAX, world->healed_at_steps, heights,
+               world->undone);
 }
 
 void world_run(struct world *world) {

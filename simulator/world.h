@@ -124,6 +124,8 @@ struct node_kind {
     void (*close)(struct world *world);
     uint64_t (*outside)(struct world *world); /* a client's turn; returns the wait in ms */
     bool (*is_done)(struct world *world);     /* recovery: nothing is left to be done */
+    /* A message was lost on its way: over TCP its connection breaks.  NULL: datagrams. */
+    void (*lost)(struct world *world, uint32_t from, uint32_t to);
     void *(*create)(struct world *world, uint32_t node);
     void (*destroy)(void *state);
     void (*start)(struct world *world, uint32_t node, void *state);
@@ -224,6 +226,7 @@ struct world {
     bool kinds_enabled[FAULT_KINDS];                    /* each seed tries some kinds only */
     uint64_t fault_gap_ms;                              /* between faults, at most */
     uint64_t healed_at_steps, recovery_height;
+    char undone[96]; /* what is_done waits for */
     struct fault faults[WORLD_FAULTS_MAX];
     uint32_t faults_count;
     uint64_t next_fault_ms;
