@@ -101,6 +101,7 @@ enum err sequencer_create(void *memory, size_t memory_bytes, const struct sequen
     sequencer_restore_record(sequencer, restore);
     batches_create(sequencer, &arena, restore);
     sequencer->height_state = HEIGHT_HELD;
+    sequencer->leader_check_at_ms = UINT64_MAX;
     *out = sequencer;
     return ERR_OK;
 }
@@ -204,6 +205,7 @@ static void on_input(struct sequencer *sequencer, const struct input *input) {
     case INPUT_TICK: {
         const struct consensus_input tick = {.kind = CONSENSUS_INPUT_TICK};
         if (sequencer->height_state == HEIGHT_RUNNING) sequencer_core_push(sequencer, &tick);
+        if (sequencer->now_ms >= sequencer->leader_check_at_ms) sequencer_leader_check(sequencer);
         break;
     }
     case INPUT_ITEM: sequencer_on_item(sequencer, input); break;
@@ -260,6 +262,7 @@ uint64_t sequencer_deadline_ms(const struct sequencer *sequencer) {
     if (sequencer->is_halted) return deadline;
     if (sequencer->height_state == HEIGHT_RUNNING) {
         deadline = earlier(deadline, consensus_deadline_ms(sequencer->core));
+        deadline = earlier(deadline, sequencer->leader_check_at_ms);
     }
     if (sequencer->height_state == HEIGHT_HELD) {
         deadline = earlier(deadline, sequencer_sync_holds(sequencer)

@@ -181,6 +181,36 @@ void sequencer_height_wait(struct sequencer *sequencer) {
         idle == block_time ? 0 : sequencer->now_ms + delay_until(sequencer, last + idle, idle);
 }
 
+/* was_lost: the peer was connected since we started, and is not any more. */
+static bool was_lost(const struct sequencer *sequencer, const struct hash32 *peer_id) {
+    bool is_known = false;
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
+        const struct peer *peer = &sequencer->peers[i];
+        if (!hash_equal(&peer->id, peer_id)) continue;
+        if (peer->is_connected) return false;
+        is_known = true;
+    }
+    return is_known;
+}
+
+/* How long to wait for a proposer is everybody's own business (a vote for nil is always safe), so a
+ * process that is gone need not cost a timeout: the kernel tells at once when it was killed. */
+void sequencer_leader_check(struct sequencer *sequencer) {
+    sequencer->leader_check_at_ms = UINT64_MAX;
+    if (sequencer->height_state != HEIGHT_RUNNING) return;
+    const uint32_t index = sequencer_proposer_index(sequencer, 0);
+    const struct validator *leader = &sequencer->current.validators[index];
+    if (!was_lost(sequencer, &leader->peer_id)) return;
+    if (sequencer->now_ms < sequencer->propose_at_ms) { /* it may be back until its block is due */
+        sequencer->leader_check_at_ms = sequencer->propose_at_ms;
+        return;
+    }
+    struct consensus_input input = {.kind = CONSENSUS_INPUT_HANDOVER};
+    input.vote.height = sequencer->head_height + 1;
+    input.vote.voter = leader->address;
+    sequencer_core_push(sequencer, &input);
+}
+
 static void height_begin(struct sequencer *sequencer) {
     const uint64_t height = sequencer->head_height + 1;
     struct consensus_input input = {.kind = CONSENSUS_INPUT_HEIGHT};
@@ -202,6 +232,7 @@ static void height_begin(struct sequencer *sequencer) {
                                                  .vote = sequencer->handover};
         sequencer_core_push(sequencer, &handover);
     }
+    sequencer_leader_check(sequencer);
 }
 
 void sequencer_height_try(struct sequencer *sequencer) {

@@ -229,6 +229,7 @@ struct sequencer {
     /* the next height */
     enum height_state height_state;
     uint64_t propose_at_ms, idle_until_ms;
+    uint64_t leader_check_at_ms; /* UINT64_MAX: round 0's proposer was there when last looked at */
     bool is_woken;
     struct validator_set current, advanced, next; /* next.count 0: not named yet */
     struct hash32 current_hash, next_hash;
@@ -309,6 +310,8 @@ void sequencer_on_handover(struct sequencer *sequencer, const struct vote *vote)
 void sequencer_on_evidence(struct sequencer *sequencer, const struct vote *vote,
                            const struct vote *conflicting, bool is_ours);
 void sequencer_on_stop(struct sequencer *sequencer);
+/* sequencer_leader_check gives up waiting for round 0's proposer when its connection broke. */
+void sequencer_leader_check(struct sequencer *sequencer);
 /* sequencer_stop_try passes the baton when nothing of ours is under way. */
 void sequencer_stop_try(struct sequencer *sequencer);
 void sequencer_restore_record(struct sequencer *sequencer, const struct sequencer_restore *restore);

@@ -53,6 +53,7 @@ void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, boo
         if (peer == NULL) return;
         peer->is_connected = false;
         sequencer_items_peer_gone(sequencer, (uint32_t)(peer - sequencer->peers));
+        sequencer_leader_check(sequencer);
         return;
     }
     for (uint32_t i = 0; peer == NULL && i < PEERS_MAX; i++) {
