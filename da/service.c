@@ -12,6 +12,10 @@
 #define TEXT_BYTES_MAX  ((DA_BLOB_BYTES_MAX + 2) / 3 * 4 + 4u)
 #define BLOCK_BYTES_MAX (9u << 20)
 
+#define KEEP_BYTES   (1u << 20) /* of buffers, between blocks */
+#define KEEP_WIDTH   16         /* of the last square */
+#define KEEP_HEIGHTS 16         /* a larger one is kept so long after its last use */
+
 #define CODE_APPLICATION 1
 #define CODE_INVALID     (-32600)
 #define CODE_METHOD      (-32601)
@@ -290,8 +294,27 @@ json_t *da_service_blobs_event(struct da_service *service, uint64_t height,
     return event;
 }
 
+static void forget(void *pages, size_t size) {
+    CHECK(madvise(pages, size, MADV_DONTNEED) == 0);
+}
+
+/* give_back lets go of the memory that a long blob took. */
+static void give_back(struct da_service *service) {
+    struct buffer *buffers[2] = {&service->text, &service->blobs};
+    for (size_t i = 0; i < 2; i++) {
+        if (buffers[i]->size <= KEEP_BYTES) continue;
+        forget(buffers[i]->data, buffers[i]->capacity);
+        buffers[i]->size = 0;
+    }
+    const bool is_large = service->square_height != 0 && service->square.width > KEEP_WIDTH;
+    if (!is_large || da_service_head(service) < service->square_used_at + KEEP_HEIGHTS) return;
+    forget(service->square_memory, da_square_bytes(DA_SQUARE_WIDTH_MAX));
+    service->square_height = 0;
+}
+
 void da_service_tick(struct da_service *service, uint64_t now_ms) {
     da_submits_include(service, now_ms);
+    give_back(service);
     const uint64_t head = da_service_head(service);
     for (size_t i = 0; i < DA_WAITERS_MAX; i++) {
         struct da_waiter *waiter = &service->waiters[i];

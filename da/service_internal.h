@@ -49,6 +49,7 @@ struct da_service {
     struct da_square empty_square;
     struct da_square square; /* of square_height */
     uint64_t square_height;
+    uint64_t square_used_at; /* the head when it was last asked for */
     uint8_t *empty_memory, *square_memory;
 };
 

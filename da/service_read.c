@@ -14,6 +14,7 @@
 const struct da_square *da_service_square(struct da_service *service, uint64_t height) {
     const struct da_log_block *block = da_log_block(service->log, height);
     if (block == NULL) return &service->empty_square;
+    service->square_used_at = da_service_head(service);
     if (service->square_height == height) return &service->square;
     struct da_square_blob blobs[DA_BLOBS_PER_BLOCK];
     const struct da_log_blob *stored = da_log_blobs(service->log, block);
@@ -50,7 +51,6 @@ static json_t *blob_json(struct da_service *service, const struct da_log_block *
     const size_t index = blob->share_index / width * 2 * width + blob->share_index % width;
     service->blobs.size = 0;
     service->blobs.overflow = false;
-    service->square_height = 0; /* its blobs were there */
     if (da_log_read(service->log, blob, &service->blobs) != ERR_OK) return NULL;
     json_t *ns = da_base64_json(service, BYTES_OF(blob->ns.bytes));
     json_t *data = da_base64_json(service, buffer_bytes(&service->blobs));
