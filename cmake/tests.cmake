@@ -26,6 +26,7 @@ endfunction()
 baton_bench(bench_base ROOMS base EXTERNAL PkgConfig::secp256k1 PkgConfig::crypto)
 baton_bench(bench_state ROOMS base chain state store)
 baton_bench(sign_transfers ROOMS base chain)
+baton_bench(bench_load ROOMS base chain)
 baton_bench(bench_evm ROOMS base chain evm EXTERNAL PkgConfig::jansson)
 
 baton_script_test(checks/planted tests/checks/test-checks 120 LABELS checks)
@@ -39,3 +40,7 @@ baton_script_test(suites/conformance tests/suites/test-suites 1500 LABELS suites
 add_executable(simulate ${CMAKE_SOURCE_DIR}/tests/sim/main.c)
 target_link_libraries(simulate PRIVATE simulator)
 baton_script_test(sim/planted tests/sim/planted/run 1800 LABELS sim)
+
+# Random programs for tests/differential/compare.mjs.
+add_executable(evm_programs ${CMAKE_SOURCE_DIR}/tests/differential/evm_programs.c)
+target_link_libraries(evm_programs PRIVATE evm)

@@ -15,7 +15,6 @@
 #include "node/node.h"
 #include "workloads/system_contracts.h"
 
-#define DEV_GAS_LIMIT    30000000
 #define DEV_ACCOUNTS_MAX 100
 
 struct dev {
@@ -58,7 +57,7 @@ static void make_genesis(struct dev *dev) {
     }
     dev->genesis = (struct genesis){
         .config = config,
-        .header = {.gas_limit = DEV_GAS_LIMIT,
+        .header = {.gas_limit = dev->settings.gas_limit,
                    .base_fee = u256_from_u64(1000000000),
                    .tail_fields = HEADER_TAIL_PRAGUE},
         .accounts = dev->accounts,

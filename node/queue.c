@@ -171,6 +171,7 @@ void queue_release(struct queue *queue) {
     ring->read_at = (ring->read_at + queue->held_bytes) % ring->capacity;
     ring->used -= queue->held_bytes;
     queue->held_bytes = 0;
+    if (ring->used == 0) ring->read_at = ring->write_at = 0; /* touch few pages while idle */
     pthread_mutex_unlock(&queue->lock);
 }
 

@@ -98,6 +98,8 @@ enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
     X("Dev", NUMBER, accounts, "10", 1, 100, COMMAND_DEV, "funded accounts of the test mnemonic")  \
     X("Dev", NUMBER, balance, "10000", 0, 1000000000000, COMMAND_DEV, "ether of each")             \
     X("Dev", NUMBER, chain_id, "31337", 1, 4294967295, COMMAND_DEV | COMMAND_INIT, "chain id")     \
+    X("Dev", NUMBER, gas_limit, "30000000", 100000, 10000000000, COMMAND_DEV,                      \
+      "gas limit of blocks")                                                                       \
     X("Dev", BOOL, quiet, "false", 0, 0, COMMAND_DEV, "do not print the accounts")                 \
     X("Init", TEXT, template, "", 0, 4096, COMMAND_INIT,                                           \
       "genesis file to complete with validators read from L1; written to --genesis")               \
