@@ -40,11 +40,6 @@ unsigned trie_common_nibbles(const struct hash32 *a, const struct hash32 *b, uns
     return at;
 }
 
-static void set_nibble(struct hash32 *path, unsigned index, unsigned nibble) {
-    uint8_t *byte = &path->bytes[index / 2];
-    *byte = (uint8_t)(index % 2 == 0 ? (*byte & 0x0fu) | nibble << 4 : (*byte & 0xf0u) | nibble);
-}
-
 /* --- loading */
 
 static struct trie_branch *branch_new(struct trie *trie, const struct hash32 *path,
@@ -91,7 +86,7 @@ static enum err load_branch(struct trie *trie, const struct hash32 *path, unsign
     for (unsigned i = depth; i < branch_depth; i++) {
         const uint8_t nibble = found.data[prefix_bytes + i - depth];
         if (nibble > 15) return ERR_CORRUPT;
-        set_nibble(&branch->path, i, nibble);
+        trie_set_nibble(&branch->path, i, nibble);
     }
     for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
         if ((record.present >> nibble & 1) == 0) continue;
@@ -226,7 +221,7 @@ static enum err collapse(struct trie *trie, struct descent *descent) {
     CHECK(left >= 1);
     if (left > 1) return ERR_OK;
     struct hash32 path = branch->path;
-    set_nibble(&path, branch->depth, last);
+    trie_set_nibble(&path, branch->depth, last);
     TRY(trie_resolve(trie, &branch->children[last], &path, branch->depth + 1u));
     if (branch->is_stored) {
         struct trie_deleted *deleted = arena_alloc(trie->arena, sizeof *deleted);

@@ -1,5 +1,5 @@
 #pragma once
-/* Inside the trie: nodes in memory and their encodings.  Only trie*.c include this. */
+/* Inside the trie: nodes in memory and their encodings.  Only trie*.c and range.c include this. */
 #include "state/trie.h"
 
 #define TRIE_DEPTH_NONE 0xff
@@ -53,6 +53,12 @@ static inline struct trie_branch *trie_branch_at(const struct trie_slot *slot) {
 /* trie_leaf_at is the leaf in a TRIE_LEAF slot. */
 static inline struct trie_leaf *trie_leaf_at(const struct trie_slot *slot) {
     return (struct trie_leaf *)(uintptr_t)slot->at;
+}
+
+/* trie_set_nibble changes nibble `index` of a path. */
+static inline void trie_set_nibble(struct hash32 *path, unsigned index, unsigned nibble) {
+    uint8_t *byte = &path->bytes[index / 2];
+    *byte = (uint8_t)(index % 2 == 0 ? (*byte & 0x0fu) | nibble << 4 : (*byte & 0xf0u) | nibble);
 }
 
 /* --- shared by trie.c (loading, changing) and trie_hash.c (hashing, writing, proving) */
