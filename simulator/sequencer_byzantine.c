@@ -25,8 +25,8 @@ static void sign(struct world *world, struct sequencer_node *node, struct vote *
 
 static void send_message(struct world *world, struct sequencer_node *node, uint32_t to,
                          const struct message *message) {
-    static _Thread_local uint8_t memory[MESSAGE_BYTES_MAX];
-    struct buffer out = buffer_over(memory, sizeof memory);
+    static _Thread_local uint8_t *memory;
+    struct buffer out = buffer_over(thread_buffer(&memory, MESSAGE_BYTES_MAX), MESSAGE_BYTES_MAX);
     message_encode(message, &out);
     CHECK(!out.overflow);
     world_send(world, node->index, to, buffer_bytes(&out));
@@ -63,10 +63,10 @@ static void both_votes(struct world *world, struct sequencer_node *node, uint32_
 
 static bool lie_in_sync(struct world *world, struct sequencer_node *node, uint32_t to,
                         struct bytes bytes) {
-    static _Thread_local uint8_t copy[MESSAGE_BYTES_MAX];
+    static _Thread_local uint8_t *copy;
     if (!has_habit(world, node, BYZANTINE_LIE_IN_SYNC, 500)) return false;
     world_count(world, COUNT_BYZANTINE_LIES);
-    memcpy(copy, bytes.data, bytes.size);
+    memcpy(thread_buffer(&copy, MESSAGE_BYTES_MAX), bytes.data, bytes.size);
     const uint64_t at = 8 + random_below(&world->byzantine_random, bytes.size - 8);
     copy[at] ^= (uint8_t)(1u << random_below(&world->byzantine_random, 8));
     world_send(world, node->index, to, (struct bytes){copy, bytes.size});
@@ -75,10 +75,10 @@ static bool lie_in_sync(struct world *world, struct sequencer_node *node, uint32
 
 static bool garble(struct world *world, struct sequencer_node *node, uint32_t to,
                    struct bytes bytes) {
-    static _Thread_local uint8_t copy[MESSAGE_BYTES_MAX];
+    static _Thread_local uint8_t *copy;
     if (!has_habit(world, node, BYZANTINE_GARBAGE, 30)) return false;
     world_count(world, COUNT_BYZANTINE_GARBAGE);
-    memcpy(copy, bytes.data, bytes.size);
+    memcpy(thread_buffer(&copy, MESSAGE_BYTES_MAX), bytes.data, bytes.size);
     copy[random_below(&world->byzantine_random, bytes.size)] ^=
         (uint8_t)(1u << random_below(&world->byzantine_random, 8));
     world_send(world, node->index, to, (struct bytes){copy, bytes.size});

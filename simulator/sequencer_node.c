@@ -15,7 +15,7 @@
 
 static _Thread_local struct effects effects;
 static _Thread_local struct message message;
-static _Thread_local uint8_t encode_memory[MESSAGE_BYTES_MAX];
+static _Thread_local uint8_t *encode_memory;
 
 static const struct sequencer_limits limits = {.pool_items_max = 512,
                                                .pool_bytes_max = 256u << 10,
@@ -278,8 +278,8 @@ static void perform_persist(struct world *world, struct sequencer_node *node,
     record.prevote.voter = node->own;
     checker_prevoted(world, node->index, &record.prevote);
     /* What follows the record stays until something else follows one. */
-    uint8_t *data = encode_memory;
-    struct buffer out = buffer_over(data, sizeof encode_memory);
+    uint8_t *data = thread_buffer(&encode_memory, MESSAGE_BYTES_MAX);
+    struct buffer out = buffer_over(data, MESSAGE_BYTES_MAX);
     buffer_append(&out, item);
     buffer_append(&out, rest.size != 0 ? rest : node->record_package);
     const enum write_fate fate = world_write(world, node->index);
@@ -394,7 +394,8 @@ static void perform_serve(struct world *world, struct sequencer_node *node,
         message.blocks[message.count].commit = node->chain[height].commit;
         message.count++;
     }
-    struct buffer out = buffer_over(encode_memory, sizeof encode_memory);
+    struct buffer out =
+        buffer_over(thread_buffer(&encode_memory, MESSAGE_BYTES_MAX), MESSAGE_BYTES_MAX);
     message_encode(&message, &out);
     CHECK(!out.overflow);
     transmit(world, node, (uint32_t)peer, buffer_bytes(&out));
@@ -405,7 +406,6 @@ static void perform_serve(struct world *world, struct sequencer_node *node,
 static void perform_execute(struct world *world, struct sequencer_node *node,
                             const struct effect *effect) {
     const struct block_job *job = effect->job;
-    if (job->kind == JOB_BUILD && world->nodes[node->index].is_build_lost) return;
     struct block_outcome *outcome = &node->outcomes[job->slot];
     executor_run(node->executor, job, outcome);
     CHECK(outcome->err == ERR_OK);
@@ -414,14 +414,17 @@ static void perform_execute(struct world *world, struct sequencer_node *node,
     world_trace_hash(world, is_valid ? "executed" : "refused", node->index, job->height,
                      &outcome->hash);
     const uint8_t data[2] = {LOCAL_EXECUTED, (uint8_t)job->slot};
-    world_local(world, node->index, world->nodes[node->index].execution_ms, BYTES_OF(data));
+    const struct node *at = &world->nodes[node->index];
+    const bool is_late = job->kind == JOB_BUILD && at->is_build_late;
+    world_local(world, node->index, at->execution_ms + (is_late ? 3000 : 0), BYTES_OF(data));
 }
 
 static bool make_blob(struct sequencer_node *node, uint64_t first, uint64_t last,
                       struct bytes *out_blob) {
     static _Thread_local struct bytes packages[BATCH_BLOCKS_MAX];
-    static _Thread_local uint8_t scratch_memory[4u << 20], blob[1u << 20];
-    struct arena scratch = arena_over(scratch_memory, sizeof scratch_memory);
+    static _Thread_local uint8_t *scratch_memory, *blob;
+    const size_t scratch_bytes = 4u << 20, blob_bytes = 1u << 20;
+    struct arena scratch = arena_over(thread_buffer(&scratch_memory, scratch_bytes), scratch_bytes);
     struct block_package next;
     if (last >= node->view.head.number || last - first >= BATCH_BLOCKS_MAX) return false;
     struct batch batch = {.first = first, .count = last - first + 1, .packages = packages};
@@ -429,7 +432,7 @@ static bool make_blob(struct sequencer_node *node, uint64_t first, uint64_t last
         packages[height - first] = node->chain[height].package;
     CHECK(block_package_decode(node->chain[last + 1].package, &next) == ERR_OK);
     batch.commit = next.last_commit;
-    struct buffer out = buffer_over(blob, sizeof blob);
+    struct buffer out = buffer_over(thread_buffer(&blob, blob_bytes), blob_bytes);
     CHECK(batch_encode(&batch, &scratch, &out) == ERR_OK);
     *out_blob = buffer_bytes(&out);
     return true;

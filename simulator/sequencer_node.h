@@ -2,6 +2,9 @@
 /* A node that is the real sequencer: pool, blocks that the EVM executes, consensus, sync, batches.
  * The edge around it is simulated: its disk is memory, its L1 a function of time, the DA layer an
  * array, and its clients send signed transfers whose acknowledgements are held against it. */
+#include <stdlib.h>
+
+#include "base/check.h"
 #include "sequencer/sequencer.h"
 #include "simulator/checker.h"
 #include "simulator/disk.h"
@@ -15,6 +18,14 @@
 #define BLOBS_MAX            1024
 #define L1_GENESIS           100
 #define L1_BLOCK_MS          700
+
+/* thread_buffer returns a thread's large buffer, made at its first use: as a thread-local array it
+ * would cost every thread of the whole program its memory. */
+static inline uint8_t *thread_buffer(uint8_t **buffer, size_t bytes) {
+    if (*buffer == NULL) *buffer = malloc(bytes);
+    CHECK(*buffer != NULL);
+    return *buffer;
+}
 
 enum local_message {
     LOCAL_EXECUTED = 1,
