@@ -274,7 +274,6 @@ static void perform_broadcast(struct world *world, struct core_node *node,
 
 static void perform_build(struct world *world, struct core_node *node,
                           const struct consensus_effect *effect) {
-    if (world->nodes[node->index].is_build_lost) return;
     const bool is_valid = (node->habits & BYZANTINE_INVALID_BLOCKS) == 0;
     if (!is_valid) world_count(world, COUNT_BYZANTINE_INVALID);
     const struct sim_block block = {.height = effect->height,
@@ -289,7 +288,9 @@ static void perform_build(struct world *world, struct core_node *node,
     be_write(data + 1, 8, effect->height);
     be_write(data + 9, 4, effect->round);
     memcpy(data + 13, candidate->hash.bytes, 32);
-    world_local(world, node->index, world->nodes[node->index].execution_ms, BYTES_OF(data));
+    const struct node *at = &world->nodes[node->index];
+    world_local(world, node->index, at->execution_ms + (at->is_build_late ? 3000 : 0),
+                BYTES_OF(data));
 }
 
 static void perform_check(struct world *world, struct core_node *node,

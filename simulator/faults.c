@@ -123,7 +123,12 @@ static void begin_node(struct world *world, const struct fault *fault) {
         for (uint32_t i = 0; i < world->nodes_count; i++)
             crash_soon(world, i, value * (2 * i + 1));
         break;
-    case FAULT_PAUSE: node->busy_until_ms = world->now_ms + 50 + value % 5000; break;
+    case FAULT_PAUSE: {
+        /* Never shorter than what it is busy for already: what waits must keep its order. */
+        const uint64_t until_ms = world->now_ms + 50 + value % 5000;
+        if (until_ms > node->busy_until_ms) node->busy_until_ms = until_ms;
+        break;
+    }
     case FAULT_HANDOVER:
         if (!node->is_up || node->is_stopping) break;
         node->is_stopping = true;
@@ -141,7 +146,7 @@ static void begin_node(struct world *world, const struct fault *fault) {
     case FAULT_DISK_SLOW: node->disk_ms = (uint32_t)(value % 200); break;
     case FAULT_DISK_FULL: node->is_disk_full = true; break;
     case FAULT_EXECUTION_SLOW: node->execution_ms = (uint32_t)(value % 800); break;
-    case FAULT_BUILD_LOST: node->is_build_lost = true; break;
+    case FAULT_BUILD_LATE: node->is_build_late = true; break;
     case FAULT_VIEW_BEHIND: node->is_view_behind = true; break;
     case FAULT_L1_OUTAGE: node->is_l1_out = true; break;
     case FAULT_DA_OUTAGE: world->is_da_out = true; break;
@@ -161,7 +166,7 @@ static void end_node(struct world *world, const struct fault *fault) {
     case FAULT_DISK_SLOW: node->disk_ms = 0; break;
     case FAULT_DISK_FULL: node->is_disk_full = false; break;
     case FAULT_EXECUTION_SLOW: node->execution_ms = 5; break;
-    case FAULT_BUILD_LOST: node->is_build_lost = false; break;
+    case FAULT_BUILD_LATE: node->is_build_late = false; break;
     case FAULT_VIEW_BEHIND: node->is_view_behind = false; break;
     case FAULT_L1_OUTAGE: node->is_l1_out = false; break;
     case FAULT_DA_OUTAGE: world->is_da_out = false; break;
@@ -218,6 +223,5 @@ void faults_heal(struct world *world) {
     for (uint32_t i = 0; i < world->nodes_count; i++) {
         struct node *node = &world->nodes[i];
         node->effects_to_crash = 0;
-        if (node->busy_until_ms > world->now_ms + 1000) node->busy_until_ms = world->now_ms + 1000;
     }
 }

@@ -44,7 +44,7 @@
     X(DISK_SLOW, "disk_slow")                                                                      \
     X(DISK_FULL, "disk_full")                                                                      \
     X(EXECUTION_SLOW, "execution_slow")                                                            \
-    X(BUILD_LOST, "build_lost")      /* the proposer's executor never answers */                   \
+    X(BUILD_LATE, "build_late")      /* the proposer's executor takes three seconds */             \
     X(VIEW_BEHIND, "l1_view_behind") /* valid blocks look invalid to one node */                   \
     X(L1_OUTAGE, "l1_outage")        /* one node cannot read L1 */                                 \
     X(DA_OUTAGE, "da_outage")                                                                      \
@@ -175,7 +175,7 @@ struct node {
     int64_t clock_drift;       /* per mille of the world's time, above -1000 */
     uint32_t effects_to_crash; /* crashes after so many effects; 0: does not */
     uint32_t crash_down_ms;
-    bool is_disk_full, is_build_lost, is_view_behind, is_l1_out;
+    bool is_disk_full, is_build_late, is_view_behind, is_l1_out;
     uint32_t disk_ms, execution_ms; /* one write, one block */
     uint32_t slow_ms;               /* added to each message from and to it */
 };
