@@ -29,6 +29,7 @@
 #include "chain/receipt.h"
 #include "state/kv.h"
 #include "state/proof.h"
+#include "state/range.h"
 #include "state/state.h"
 #include "state/trie.h"
 
@@ -213,6 +214,21 @@ MUST_USE enum err store_proof_account(struct store_view *view, uint64_t number,
 /* store_proof_storage proves a slot of the prover's account: its value, or zero by absence. */
 MUST_USE enum err store_proof_storage(struct store_prover *prover, const struct hash32 *key,
                                       struct u256 *value, struct proof *out);
+
+/* --- state by key ranges (state/range.h): how a node far behind takes the state of a block */
+
+/* store_range reads and proves a range of the accounts (owner NULL) or of an account's storage, by
+ * hashed keys, as of block `number`; at most about `bytes_max` of keys and values.  Limits and
+ * errors as for proofs. */
+MUST_USE enum err store_range(struct store_view *view, uint64_t number, const struct hash32 *owner,
+                              const struct hash32 *from, size_t bytes_max, struct arena *arena,
+                              struct range *out);
+/* store_load_range puts the entries of a verified range, and the trie nodes that follow from them,
+ * as store_load_state does; *root is that of the entries of `owner` so far.  The same range may
+ * come twice.  Code is put with store_load_state. */
+MUST_USE enum err store_load_range(struct store *store, const struct hash32 *owner,
+                                   const struct range *range, struct arena *arena,
+                                   struct hash32 *root);
 
 /* --- what people and metrics may know */
 struct store_stats {

@@ -9,14 +9,15 @@ struct undo {
     struct store_view *view;
     uint64_t number; /* the block to go back to */
     struct arena *arena;
-    struct trie *accounts;
-    struct trie *storage;
-    struct hash32 owner; /* of `storage` */
+    struct trie *accounts; /* NULL: not wanted */
+    struct trie *storage;  /* NULL: not wanted */
+    struct hash32 owner;   /* of `storage` */
     size_t changes;
 };
 
 static enum err undo_slot(struct undo *undo, struct bytes key, struct bytes value) {
     if (key.size != 64 || value.size > 32) return ERR_CORRUPT;
+    if (undo->storage == NULL) return ERR_OK;
     if (memcmp(key.data, undo->owner.bytes, 32) != 0) return ERR_OK;
     struct hash32 hash;
     memcpy(hash.bytes, key.data + 32, 32);
@@ -35,6 +36,7 @@ static enum err undo_entry(struct undo *undo, struct bytes key, struct bytes enc
     const struct bytes name = bytes_slice(key, NUMBER_BYTES + 1, key.size);
     if (table == KV_STORAGE) return undo_slot(undo, name, entry.value);
     if (table != KV_ACCOUNTS || name.size != 32) return ERR_CORRUPT;
+    if (undo->accounts == NULL) return ERR_OK;
     struct hash32 hash;
     memcpy(hash.bytes, name.data, 32);
     return trie_set(undo->accounts, &hash, entry.value);
@@ -56,20 +58,25 @@ static enum err undo_blocks(struct undo *undo) {
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* begin_tries views both tries at the head. */
-static enum err begin_tries(struct store_prover *prover, struct trie *accounts,
-                            const struct hash32 *hash) {
-    const struct kv_reader *reader = &prover->latest.reader;
-    struct bytes key, value;
-    enum err err = reader->seek(reader->context, KV_ACCOUNTS, BYTES_EMPTY, &key, &value);
-    if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
-    trie_begin(accounts, prover->arena, reader, NULL, err == ERR_NOT_FOUND);
+/* begin_storage views the storage trie of `owner` at the head. */
+static enum err begin_storage(const struct kv_reader *reader, struct arena *arena,
+                              const struct hash32 *owner, struct trie *storage) {
     struct account account = {.storage_root = KECCAK_EMPTY_TRIE};
-    err = reader->get(reader->context, KV_ACCOUNTS, hash_bytes(hash), &value);
+    struct bytes value;
+    const enum err err = reader->get(reader->context, KV_ACCOUNTS, hash_bytes(owner), &value);
     if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
     if (err == ERR_OK && account_decode(value, &account) != ERR_OK) return ERR_CORRUPT;
-    trie_begin(&prover->storage, prover->arena, reader, hash,
+    trie_begin(storage, arena, reader, owner,
                hash_equal(&account.storage_root, &KECCAK_EMPTY_TRIE));
+    return ERR_OK;
+}
+
+static enum err begin_accounts(const struct kv_reader *reader, struct arena *arena,
+                               struct trie *accounts) {
+    struct bytes key, value;
+    const enum err err = reader->seek(reader->context, KV_ACCOUNTS, BYTES_EMPTY, &key, &value);
+    if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
+    trie_begin(accounts, arena, reader, NULL, err == ERR_NOT_FOUND);
     return ERR_OK;
 }
 
@@ -85,7 +92,8 @@ enum err store_proof_account(struct store_view *view, uint64_t number,
     TRY(store_header(view, number, &header, NULL));
     store_state_latest(view, &prover->latest);
     prover->arena = arena;
-    TRY(begin_tries(prover, &accounts, &hash));
+    TRY(begin_accounts(&prover->latest.reader, arena, &accounts));
+    TRY(begin_storage(&prover->latest.reader, arena, &hash, &prover->storage));
     if (number != view->head.number) {
         struct undo undo = {view, number, arena, &accounts, &prover->storage, hash, 0};
         TRY(undo_blocks(&undo));
@@ -102,4 +110,29 @@ enum err store_proof_storage(struct store_prover *prover, const struct hash32 *k
                              struct u256 *value, struct proof *out) {
     const struct hash32 hash = keccak256(hash_bytes(key));
     return proof_of_slot(&prover->storage, &hash, prover->arena, value, out);
+}
+
+enum err store_range(struct store_view *view, uint64_t number, const struct hash32 *owner,
+                     const struct hash32 *from, size_t bytes_max, struct arena *arena,
+                     struct range *out) {
+    struct store_state wanted, latest;
+    struct trie accounts, storage;
+    struct range range;
+    TRY(store_state_at(view, number, &wanted));
+    TRY(range_read(&wanted.reader, owner, from, bytes_max, arena, &range));
+    store_state_latest(view, &latest);
+    TRY(begin_accounts(&latest.reader, arena, &accounts));
+    if (owner != NULL) TRY(begin_storage(&latest.reader, arena, owner, &storage));
+    if (number != view->head.number) {
+        struct undo undo = {.view = view,
+                            .number = number,
+                            .arena = arena,
+                            .accounts = owner == NULL ? &accounts : NULL,
+                            .storage = owner == NULL ? NULL : &storage};
+        if (owner != NULL) undo.owner = *owner;
+        TRY(undo_blocks(&undo));
+    }
+    TRY(range_prove(owner == NULL ? &accounts : &storage, arena, &range));
+    *out = range;
+    return ERR_OK;
 }
