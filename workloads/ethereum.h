@@ -41,6 +41,7 @@ struct ethereum_block {
     size_t receipts_count;
     size_t receipts_max;
     struct bloom bloom;
+    const struct evm_tracer *tracer; /* of the transactions; NULL after ethereum_block_begin */
 };
 
 /* Why a block is invalid; static text, e.g. "state root differs". */
@@ -89,6 +90,14 @@ MUST_USE enum err ethereum_block_check(struct ethereum_block *scratch, struct ev
                                        const struct ethereum_ancestors *ancestors,
                                        const struct header *parent, const struct block *block,
                                        const struct address *senders, struct block_fault *fault);
+
+/* ethereum_block_check_traced is ethereum_block_check with an observer of the transactions. */
+MUST_USE enum err
+ethereum_block_check_traced(struct ethereum_block *scratch, struct evm *evm, struct state *state,
+                            struct arena *arena, const struct chain_config *config,
+                            const struct ethereum_ancestors *ancestors, const struct header *parent,
+                            const struct block *block, const struct address *senders,
+                            const struct evm_tracer *tracer, struct block_fault *fault);
 
 /* ethereum_genesis writes the accounts into `state` and fills the header's roots. */
 MUST_USE enum err ethereum_genesis(const struct genesis *genesis, struct state *state,

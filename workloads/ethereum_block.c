@@ -112,7 +112,7 @@ static enum err receipt_add(struct ethereum_block *block, const struct transacti
 
 enum err ethereum_block_apply(struct ethereum_block *block, const struct transaction *transaction,
                               enum verdict *verdict, struct evm_result *result) {
-    static const struct evm_options options = {.tracer = NULL};
+    const struct evm_options options = {.tracer = block->tracer};
     struct state *state = block->world.state;
     CHECK(transaction->has_sender);
     if (block->receipts_count == block->receipts_max) return ERR_LIMIT;

@@ -231,17 +231,20 @@ static const char *compare(const struct header *got, const struct header *header
     return NULL;
 }
 
-enum err ethereum_block_check(struct ethereum_block *scratch, struct evm *evm, struct state *state,
-                              struct arena *arena, const struct chain_config *config,
-                              const struct ethereum_ancestors *ancestors,
-                              const struct header *parent, const struct block *block,
-                              const struct address *senders, struct block_fault *fault) {
+enum err ethereum_block_check_traced(struct ethereum_block *scratch, struct evm *evm,
+                                     struct state *state, struct arena *arena,
+                                     const struct chain_config *config,
+                                     const struct ethereum_ancestors *ancestors,
+                                     const struct header *parent, const struct block *block,
+                                     const struct address *senders, const struct evm_tracer *tracer,
+                                     struct block_fault *fault) {
     ethereum_header_check(config, parent, &block->header, fault);
     if (fault->verdict != VERDICT_ACCEPTED) return ERR_OK;
     TRY(check_body(block, ethereum_fork(config, &block->header), ancestors, arena, fault));
     if (fault->verdict != VERDICT_ACCEPTED) return ERR_OK;
     TRY(ethereum_block_begin(scratch, evm, state, arena, config, ancestors, &block->header,
                              block->transactions_count));
+    scratch->tracer = tracer;
     TRY(apply_all(scratch, block, senders, fault));
     if (fault->verdict != VERDICT_ACCEPTED) return ERR_OK;
     struct header got = block->header;
@@ -251,4 +254,13 @@ enum err ethereum_block_check(struct ethereum_block *scratch, struct evm *evm, s
     const char *reason = compare(&got, &block->header);
     if (reason != NULL) *fault = ethereum_fault(reason);
     return ERR_OK;
+}
+
+enum err ethereum_block_check(struct ethereum_block *scratch, struct evm *evm, struct state *state,
+                              struct arena *arena, const struct chain_config *config,
+                              const struct ethereum_ancestors *ancestors,
+                              const struct header *parent, const struct block *block,
+                              const struct address *senders, struct block_fault *fault) {
+    return ethereum_block_check_traced(scratch, evm, state, arena, config, ancestors, parent, block,
+                                       senders, NULL, fault);
 }
