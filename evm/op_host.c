@@ -1,4 +1,5 @@
 #include "evm/op_frame.h"
+#include "evm/opcodes.h"
 #include "evm/precompile.h"
 
 /* --- accounts */
@@ -239,6 +240,13 @@ enum evm_status op_selfdestruct(struct frame *f, struct u256 *top) {
     host->balance(host->context, &f->address, &balance);
     if (!gas_use(f, selfdestruct_gas(evm, &beneficiary, &balance))) return EVM_OUT_OF_GAS;
 
+    const struct message message = {.kind = FRAME_CALL,
+                                    .opcode = OP_SELFDESTRUCT,
+                                    .caller = f->address,
+                                    .code_address = beneficiary,
+                                    .value = balance};
+    trace_enter(evm, evm->depth + 1, &message);
+    trace_leave(evm, evm->depth + 1, EVM_SUCCESS, BYTES_EMPTY, 0);
     const bool is_destroyed = host->is_destroyed(host->context, &f->address);
     const bool dies = !rule(evm, RULE_SELFDESTRUCT_SAME_TRANSACTION) ||
                       host->created_in_transaction(host->context, &f->address);
