@@ -1,5 +1,4 @@
 /* The program: finds the command and runs it. */
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +11,6 @@
 #include "node/keys.h"
 #include "node/version.h"
 #include "simulator/simulator.h"
-
-#define STACK_BYTES ((size_t)128 << 20)
 
 #define THREAD_STACK_BYTES ((size_t)64 << 20)
 
@@ -78,30 +75,9 @@ static int command_completion(int argc, char **argv) {
     return completion_print(argc, argv, names, COMMANDS_COUNT);
 }
 
-/* Threads get stacks that the simulator's thread-local worlds fit beside; address space only. */
-static void size_stacks(void) {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_setattr_default_np(&attributes);
-    pthread_attr_destroy(&attributes);
-}
-
-/* roomy_threads gives every thread, also those of libraries, address space for a deep stack.  glibc
- * takes thread-local memory out of a thread's stack: what is left of the default may be some pages.
- */
-static void roomy_threads(void) {
-    pthread_attr_t attributes;
-    CHECK(pthread_attr_init(&attributes) == 0);
-    CHECK(pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES) == 0);
-    CHECK(pthread_setattr_default_np(&attributes) == 0);
-    pthread_attr_destroy(&attributes);
-}
-
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     roomy_threads();
-    size_stacks();
     if (argc < 2) {
         usage(stderr);
         return 2;

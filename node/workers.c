@@ -22,7 +22,7 @@
 /* The answer to a peer that is behind stops before this size. */
 #define SERVE_BYTES_MAX (4u << 20)
 
-struct range {
+struct task_range {
     struct hash32 peer;
     uint64_t first, last, scan_from, height;
     struct hash32 commitment;
@@ -81,7 +81,7 @@ static enum err read_blocks(struct worker *worker, uint64_t first, uint64_t last
 }
 
 static void serve(struct worker *worker, struct bytes header, struct bytes body) {
-    struct range range;
+    struct task_range range;
     struct node *node = worker->node;
     struct message *message = node->workers->message;
     (void)body;
@@ -137,7 +137,8 @@ static void inspect(struct worker *worker, struct bytes header, struct bytes bod
 
 /* read_batch collects the packages of a batch and the commit of its last block as the block after
  * it carries it. */
-static enum err read_batch(struct worker *worker, const struct range *range, struct batch *out) {
+static enum err read_batch(struct worker *worker, const struct task_range *range,
+                           struct batch *out) {
     const size_t count = (size_t)(range->last - range->first + 1);
     if (range->last < range->first || count > BATCH_BLOCKS_MAX) return ERR_LIMIT;
     struct bytes *packages = arena_array(&worker->arena, count, sizeof *packages);
@@ -170,7 +171,7 @@ static enum err encode_batch(struct worker *worker, const struct batch *batch, s
     return batch_encode(batch, &scratch, out);
 }
 
-static void publish(struct worker *worker, const struct range *range) {
+static void publish(struct worker *worker, const struct task_range *range) {
     struct node *node = worker->node;
     struct workers *workers = node->workers;
     struct batch batch;
@@ -199,7 +200,7 @@ static void push_receipt(struct node *node, const struct driver_da *receipt) {
 }
 
 /* holds_range says whether a blob is the batch [first, last] of this chain. */
-static bool holds_range(struct worker *worker, struct bytes blob, const struct range *range) {
+static bool holds_range(struct worker *worker, struct bytes blob, const struct task_range *range) {
     struct batch batch;
     struct block_package theirs;
     struct hash32 ours;
@@ -216,7 +217,7 @@ static bool holds_range(struct worker *worker, struct bytes blob, const struct r
     return err == ERR_OK && hash_equal(&ours, &block.hash);
 }
 
-static void verify_da(struct worker *worker, const struct range *range) {
+static void verify_da(struct worker *worker, const struct task_range *range) {
     struct node *node = worker->node;
     struct da_namespace ns;
     char error[256] = "";
@@ -238,7 +239,7 @@ static void verify_da(struct worker *worker, const struct range *range) {
 }
 
 static void da_work(struct worker *worker, struct bytes header, struct bytes body) {
-    struct range range;
+    struct task_range range;
     (void)body;
     CHECK(header.size == sizeof range);
     memcpy(&range, header.data, sizeof range);
@@ -324,29 +325,29 @@ void workers_stop(struct node *node) {
     node->workers = NULL;
 }
 
-static void push_range(struct node *node, struct worker *worker, const struct range *range) {
+static void push_range(struct node *node, struct worker *worker, const struct task_range *range) {
     if (queue_push(worker->queue, QUEUE_URGENT, 0, VALUE_BYTES(*range), BYTES_EMPTY) != ERR_OK) {
         atomic_fetch_add(&node->counters.queue_full, 1);
     }
 }
 
 void workers_serve(struct node *node, const struct hash32 *peer, uint64_t first, uint64_t last) {
-    const struct range range = {.peer = *peer, .first = first, .last = last};
+    const struct task_range range = {.peer = *peer, .first = first, .last = last};
     push_range(node, &node->workers->serve, &range);
 }
 
 void workers_publish(struct node *node, uint64_t first, uint64_t last, uint64_t scan_from) {
-    const struct range range = {.first = first, .last = last, .scan_from = scan_from};
+    const struct task_range range = {.first = first, .last = last, .scan_from = scan_from};
     push_range(node, &node->workers->da, &range);
 }
 
 void workers_verify_da(struct node *node, uint64_t first, uint64_t last, uint64_t height,
                        const struct hash32 *commitment) {
-    const struct range range = {.first = first,
-                                .last = last,
-                                .height = height,
-                                .commitment = *commitment,
-                                .is_verify = true};
+    const struct task_range range = {.first = first,
+                                     .last = last,
+                                     .height = height,
+                                     .commitment = *commitment,
+                                     .is_verify = true};
     push_range(node, &node->workers->da, &range);
 }
 
