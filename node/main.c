@@ -77,7 +77,6 @@ static int command_completion(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
-    roomy_threads();
     if (argc < 2) {
         usage(stderr);
         return 2;
