@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "da/da.h"
 #include "fixtures/fixtures.h"
 #include "node/commands.h"
@@ -11,8 +10,6 @@
 #include "node/keys.h"
 #include "node/version.h"
 #include "simulator/simulator.h"
-
-#define THREAD_STACK_BYTES ((size_t)64 << 20)
 
 struct command {
     const char *name;
