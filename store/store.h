@@ -108,7 +108,8 @@ MUST_USE enum err store_commit_block(struct store *store, const struct store_blo
 MUST_USE enum err store_load_state(struct store *store, const struct kv_write *writes,
                                    size_t count);
 /* store_clear_state drops accounts, storage, trie, history and code; blocks stay.  Until
- * store_set_head the head's state is not there: views must not be handed out. */
+ * store_set_head no block's state can be read (store_state_at: ERR_LIMIT) and none committed, also
+ * after a restart: store_is_loading says so. */
 MUST_USE enum err store_clear_state(struct store *store);
 /* store_set_head makes `block` (without writes) the head of a store whose state was loaded: state
  * sync.  Its number is above the head's (CHECK); blocks between them stay unknown. */
@@ -144,6 +145,8 @@ void store_state_latest(struct store_view *view, struct store_state *out);
  * ERR_LIMIT: its history is not kept any more.  KV_TRIE reads give ERR_UNSUPPORTED at old blocks.
  */
 MUST_USE enum err store_state_at(struct store_view *view, uint64_t number, struct store_state *out);
+/* store_is_loading: the state was cleared and its loading has not come to store_set_head. */
+bool store_is_loading(const struct store_view *view);
 /* store_history_first is the oldest block whose state can be read. */
 uint64_t store_history_first(struct store_view *view);
 

@@ -102,6 +102,7 @@ static enum err write_block(struct store *store, MDB_txn *txn, const struct stor
     const uint64_t number = block->header->number;
     TRY(identity_head(store, txn, &head, &history_first));
     check_follows(&head, block);
+    CHECK(history_first != HISTORY_NONE);
     TRY(state_write_list(store, txn, number, head.has_block, block->writes, block->writes_count));
     TRY(put_block(store, txn, block, scratch));
     TRY(history_prune(store, txn, number, &history_first));
@@ -139,18 +140,19 @@ enum err store_load_state(struct store *store, const struct kv_write *writes, si
     return finish(txn, state_write_list(store, txn, 0, false, writes, count));
 }
 
-static enum err drop_tables(struct store *store, enum store_table from, enum store_table to) {
+enum err store_clear_state(struct store *store) {
     MDB_txn *txn;
+    struct store_head head;
+    uint64_t history_first;
     TRY(err_of_lmdb(mdb_txn_begin(store->env, NULL, 0, &txn)));
-    enum err err = ERR_OK;
-    for (unsigned i = from; i <= to && err == ERR_OK; i++) {
+    enum err err = identity_head(store, txn, &head, &history_first);
+    for (unsigned i = TABLE_ACCOUNTS; i <= TABLE_HISTORY && err == ERR_OK; i++) {
         err = err_of_lmdb(mdb_drop(txn, store->tables[i], 0));
     }
+    if (err == ERR_OK && head.has_block) {
+        err = identity_set_head(store, txn, &head, HISTORY_NONE);
+    }
     return finish(txn, err);
-}
-
-enum err store_clear_state(struct store *store) {
-    return drop_tables(store, TABLE_ACCOUNTS, TABLE_HISTORY);
 }
 
 enum err store_reset(struct store *store) {

@@ -44,6 +44,7 @@ enum store_table {
 
 #define STATE_VALUE_BYTES_MAX 160 /* an encoded account at most, without its stamp */
 #define NUMBER_BYTES          8
+#define HISTORY_NONE          UINT64_MAX /* instead of the first block: the state is being loaded */
 #define HISTORY_KEY_BYTES_MAX (NUMBER_BYTES + 1 + 64)
 
 struct store_view {

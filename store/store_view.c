@@ -56,6 +56,10 @@ uint64_t store_history_first(struct store_view *view) {
     return view->history_first;
 }
 
+bool store_is_loading(const struct store_view *view) {
+    return view->history_first == HISTORY_NONE;
+}
+
 /* --- cursors */
 
 enum err view_cursor(struct store_view *view, enum store_table table, MDB_cursor **out) {

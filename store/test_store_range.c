@@ -10,7 +10,15 @@ static void test_load(void) {
     chain.store = open_store(0);
     for (int i = 0; i < 10; i++)
         append_block(&chain);
+    struct store_view *view;
+    struct store_state state;
     CHECK(store_clear_state(chain.store) == ERR_OK);
+    store_close(chain.store);
+    chain.store = open_store(0);
+    CHECK(store_view_open(chain.store, &view) == ERR_OK);
+    CHECK(store_is_loading(view));
+    CHECK(store_state_at(view, 9, &state) == ERR_LIMIT);
+    store_view_close(view);
     const struct kv_reader copy = kv_memory_reader(chain.copies[9]);
     for (enum kv_table table = 0; table < KV_TABLE_COUNT; table++) {
         uint8_t cursor[KV_KEY_BYTES_MAX + 1];
@@ -34,9 +42,8 @@ static void test_load(void) {
     chain.copies[30] = chain.copies[9];
     for (int i = 0; i < 10; i++)
         append_block(&chain);
-    struct store_view *view;
-    struct store_state state;
     CHECK(store_view_open(chain.store, &view) == ERR_OK);
+    CHECK(!store_is_loading(view));
     CHECK(store_history_first(view) == 30);
     CHECK(store_state_at(view, 29, &state) == ERR_LIMIT);
     store_view_close(view);

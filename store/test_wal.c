@@ -53,9 +53,12 @@ static void test_values(void) {
         big[i] = (uint8_t)(i * 31 + i / 4096);
     CHECK(wal_put(wal, WAL_BLOCK, (struct bytes){big, sizeof big}) == ERR_LIMIT);
     CHECK(wal_put(wal, WAL_SIGNING, (struct bytes){big, WAL_SMALL_BYTES_MAX + 1}) == ERR_LIMIT);
+    CHECK(wal_put(wal, WAL_JOURNAL, (struct bytes){big, WAL_JOURNAL_BYTES_MAX + 1}) == ERR_LIMIT);
+    CHECK(wal_put(wal, WAL_JOURNAL, (struct bytes){big, WAL_JOURNAL_BYTES_MAX}) == ERR_OK);
     CHECK(wal_put(wal, WAL_BLOCK, (struct bytes){big, WAL_BLOCK_BYTES_MAX}) == ERR_OK);
     CHECK(wal_put(wal, WAL_SIGNING, (struct bytes){big, WAL_SMALL_BYTES_MAX}) == ERR_OK);
     wal = reopen(wal);
+    CHECK(bytes_equal(get(wal, WAL_JOURNAL, ERR_OK), (struct bytes){big, WAL_JOURNAL_BYTES_MAX}));
     CHECK(bytes_equal(get(wal, WAL_BLOCK, ERR_OK), (struct bytes){big, WAL_BLOCK_BYTES_MAX}));
     CHECK(bytes_equal(get(wal, WAL_SIGNING, ERR_OK), (struct bytes){big, WAL_SMALL_BYTES_MAX}));
     struct wal *second = NULL;

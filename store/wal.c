@@ -13,16 +13,18 @@
 #include "base/check.h"
 
 #define PAGE_BYTES      4096
-#define MAGIC           "baton wal 1\n"
+#define MAGIC           "baton wal 2\n"
 #define SLOT_MAGIC      0x6261746f6e736c74u /* "batonslt" */
 #define SLOT_HEAD_BYTES 64
 #define SMALL_PAGES     1
 #define BLOCK_PAGES     1041 /* head and WAL_BLOCK_BYTES_MAX */
+#define JOURNAL_PAGES   16
 #define SLOTS           2
 #define ERROR_BYTES     512
 
 static_assert(SLOT_HEAD_BYTES + WAL_SMALL_BYTES_MAX <= SMALL_PAGES * PAGE_BYTES, "small slot");
 static_assert(SLOT_HEAD_BYTES + WAL_BLOCK_BYTES_MAX <= BLOCK_PAGES * PAGE_BYTES, "block slot");
+static_assert(SLOT_HEAD_BYTES + WAL_JOURNAL_BYTES_MAX <= JOURNAL_PAGES * PAGE_BYTES, "journal");
 
 struct record_state {
     uint64_t sequence; /* of the newest whole slot */
@@ -37,11 +39,19 @@ struct wal {
 };
 
 static size_t value_bytes_max(enum wal_name name) {
-    return name == WAL_BLOCK ? WAL_BLOCK_BYTES_MAX : WAL_SMALL_BYTES_MAX;
+    switch (name) {
+    case WAL_BLOCK: return WAL_BLOCK_BYTES_MAX;
+    case WAL_JOURNAL: return WAL_JOURNAL_BYTES_MAX;
+    default: return WAL_SMALL_BYTES_MAX;
+    }
 }
 
 static off_t slot_pages(unsigned name) {
-    return name == WAL_BLOCK ? BLOCK_PAGES : SMALL_PAGES;
+    switch (name) {
+    case WAL_BLOCK: return BLOCK_PAGES;
+    case WAL_JOURNAL: return JOURNAL_PAGES;
+    default: return SMALL_PAGES;
+    }
 }
 
 static off_t slot_offset(enum wal_name name, unsigned slot) {

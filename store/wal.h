@@ -16,16 +16,18 @@
 enum wal_name {
     WAL_SIGNING, /* consensus_record_encode: what was signed last, locked and valid values */
     WAL_BLOCK,   /* the package of the valid block that WAL_SIGNING names by hash */
-    WAL_SPARE,   /* free for one more small record */
+    WAL_JOURNAL, /* batches and settlements under way */
     WAL_NAME_COUNT
 };
 
-#define WAL_SMALL_BYTES_MAX 4032                 /* WAL_SIGNING, WAL_SPARE */
+#define WAL_SMALL_BYTES_MAX 4032                 /* WAL_SIGNING */
 #define WAL_BLOCK_BYTES_MAX ((4u << 20) + 65536) /* WAL_BLOCK */
+/* WAL_JOURNAL: 128 batches of 320 bytes at most, and what leads them. */
+#define WAL_JOURNAL_BYTES_MAX 65472u
 
 struct wal;
 
-/* wal_open opens or makes `path` (mode 0600, about 8.2 MiB, all of it allocated).  `error` (may be
+/* wal_open opens or makes `path` (mode 0600, about 8.3 MiB, all of it allocated).  `error` (may be
  * NULL, 512 bytes) gets a line that names the path.  ERR_EXISTS: another process has it open;
  * ERR_CORRUPT: not such a file; ERR_DISK_FULL; ERR_PERMISSION; ERR_STORAGE. */
 MUST_USE enum err wal_open(const char *path, struct wal **out, char *error);
