@@ -273,7 +273,7 @@ enum err ledger_restore(struct ledger *ledger, struct ledger_view *view, struct 
         err = store_commit(view->view, head, arena, &out->head_commit);
     }
     if (err == ERR_OK) {
-        err = wal_get(ledger->wal, WAL_SPARE, arena, &out->journal);
+        err = wal_get(ledger->wal, WAL_JOURNAL, arena, &out->journal);
         if (err == ERR_NOT_FOUND) err = ERR_OK;
     }
     if (err != ERR_OK) {
@@ -313,5 +313,5 @@ enum err ledger_persist_record(struct ledger *ledger, struct bytes record) {
 }
 
 enum err ledger_persist_journal(struct ledger *ledger, struct bytes journal) {
-    return wal_put(ledger->wal, WAL_SPARE, journal);
+    return wal_put(ledger->wal, WAL_JOURNAL, journal);
 }
