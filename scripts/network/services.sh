@@ -101,7 +101,8 @@ write_node_config() { # NUMBER
             peer_key_file: ($home + "/keys/peer.key"),
             rpc_port: $rpc, ws_port: $ws, metrics_port: $metrics,
             p2p_host: "127.0.0.1", p2p_port: $p2p, p2p_peers: $peers,
-            l1_rpc_url: $l1, da_url: $da}' >"$home/config.json"
+            l1_rpc_url: $l1, da_url: $da,
+            da_timeout_ms: 5000, da_submit_timeout_ms: 10000}' >"$home/config.json"
 }
 
 start_node() { # NUMBER
