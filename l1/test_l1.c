@@ -142,7 +142,7 @@ static struct address address_field(const json_t *json, const char *key) {
 static void deploy(void) {
     char path[128];
     for (int i = 0; i <= VALIDATORS; i++) {
-        char name[8];
+        char name[16];
         (void)snprintf(name, sizeof name, "key%d", i);
         write_key(name, KEYS[i]);
         CHECK(hex_decode_fixed(bytes_from_string(KEYS[i]), keys[i].secret, 32) == ERR_OK);

@@ -65,7 +65,7 @@ bool session_append(struct session *session, const void *data, size_t size, size
         session->body = grown;
         session->body_capacity = capacity;
     }
-    memcpy(session->body + session->body_bytes, data, size);
+    if (size != 0) memcpy(session->body + session->body_bytes, data, size);
     session->body_bytes += size;
     return true;
 }
