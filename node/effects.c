@@ -1,7 +1,8 @@
 /* Performing what the sequencer said, in order: a PERSIST is durable before anything after it. */
 #include <string.h>
 
-#include "node/clock.h"
+#include "base/hex.h"
+#include "l1/slash.h"
 #include "node/log.h"
 #include "node/node.h"
 
@@ -42,6 +43,29 @@ static void settle(struct node *node, const struct settlement *settlement) {
     if (err == ERR_OK) atomic_fetch_add(&node->counters.settlements, 1);
     LOG(LOG_DEBUG, "l1", "settlement of blocks %llu to %llu: %s",
         (unsigned long long)settlement->first, (unsigned long long)settlement->last, err_text(err));
+}
+
+static struct l1_vote contract_vote(const struct vote *vote) {
+    return (struct l1_vote){(uint8_t)vote->kind, vote->height, vote->round,
+                            vote->valid_round,   vote->block,  vote->signature};
+}
+
+/* accuse puts a double signature on L1, where the stake is slashed. */
+static void accuse(struct node *node, const struct effect *effect) {
+    const struct l1_vote a = contract_vote(effect->evidence[0]);
+    const struct l1_vote b = contract_vote(effect->evidence[1]);
+    uint8_t memory[L1_SLASH_BYTES];
+    char address[43];
+    struct buffer data = buffer_over(memory, sizeof memory);
+    atomic_fetch_add(&node->counters.evidence, 1);
+    LOG(LOG_ERROR, "consensus", "validator %s signed twice at height %llu, round %u",
+        hex_checksum_address(&effect->evidence[0]->voter, address), (unsigned long long)a.height,
+        a.round);
+    if (node->l1 == NULL) return;
+    l1_slash_encode(&a, &b, &data);
+    const enum err err =
+        l1_send(node->l1, &node->config->rollup.consensus_contract, buffer_bytes(&data));
+    if (err != ERR_OK) LOG(LOG_WARN, "l1", "evidence cannot be sent: %s", err_text(err));
 }
 
 static void reply(struct node *node, const struct effect *effect) {
@@ -115,11 +139,7 @@ static void perform(struct node *node, const struct effect *effect) {
                           &effect->commitment);
         break;
     case EFFECT_SETTLE: settle(node, effect->settlement); break;
-    case EFFECT_EVIDENCE:
-        atomic_fetch_add(&node->counters.evidence, 1);
-        LOG(LOG_ERROR, "consensus", "a validator signed twice at height %llu",
-            (unsigned long long)effect->evidence[0]->height);
-        break;
+    case EFFECT_EVIDENCE: accuse(node, effect); break;
     case EFFECT_REPLY: reply(node, effect); break;
     case EFFECT_ADMITTED:
         if (node->rpc == NULL) break;
