@@ -28,6 +28,7 @@ baton_bench(bench_state ROOMS base chain state store)
 baton_bench(sign_transfers ROOMS base chain)
 baton_bench(bench_load ROOMS base chain)
 baton_bench(bench_evm ROOMS base chain evm EXTERNAL PkgConfig::jansson)
+baton_bench(bench_evm_worst ROOMS base chain evm)
 
 baton_script_test(checks/planted tests/checks/test-checks 120 LABELS checks)
 

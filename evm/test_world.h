@@ -13,7 +13,9 @@
 #ifndef WORLD_ACCOUNTS
 #define WORLD_ACCOUNTS 1024
 #endif
-#define WORLD_SLOTS      65536
+#ifndef WORLD_SLOTS
+#define WORLD_SLOTS 65536
+#endif
 #define WORLD_UNDO_BYTES ((size_t)64 << 20)
 
 struct world_account {

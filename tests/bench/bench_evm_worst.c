@@ -102,7 +102,8 @@ static void push_operands(struct bench *b, uint8_t opcode, const struct opcode_r
             push_number(b, 1, 1);
         } else if (opcode == OP_SSTORE || opcode == OP_TSTORE || opcode == OP_SLOAD ||
                    opcode == OP_TLOAD) {
-            put(b, OP_GAS); /* another slot each time */
+            push_number(b, b->size & 0xff,
+                        1); /* another slot each time; disks are not measured here */
         } else if (opcode == OP_BALANCE || opcode == OP_EXTCODESIZE || opcode == OP_EXTCODEHASH ||
                    opcode == OP_BLOCKHASH) {
             push_number(b, 999, 2);
