@@ -180,8 +180,8 @@ struct effect {
     uint64_t first, last; /* SERVE, PUBLISH, PUBLISH_CANCEL, VERIFY_DA */
     uint64_t da_height;
     struct hash32 commitment;
-    uint64_t scan_from; /* PUBLISH: look at DA from this height for an earlier publication before
-                           the first try; 0: there cannot be one */
+    uint64_t scan_from; /* PUBLISH: look at DA from this height, at least 1, for an earlier
+                           publication before the first try and before every other */
     const struct settlement *settlement;
     const struct vote *evidence[2];
     uint64_t request;

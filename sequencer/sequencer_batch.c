@@ -87,7 +87,6 @@ static enum err entry_read(struct bytes *in, struct batch_entry *entry) {
     TRY(rlp_read_u64(&fields, &is_published));
     TRY(rlp_read_u64(&fields, &entry->scan_from));
     entry->state = is_published == 1 ? BATCH_PUBLISHED : BATCH_CLOSED;
-    entry->is_restored = true;
     return fields.size == 0 ? ERR_OK : ERR_ENCODING;
 }
 
@@ -192,7 +191,6 @@ static void batch_close(struct sequencer *sequencer, const struct block_summary 
     entry->publisher = last->proposer;
     entry->closed_ms = sequencer->now_ms;
     entry->scan_from = batches->scan_floor == 0 ? 1 : batches->scan_floor;
-    entry->is_restored = !is_live;
     claim_take(batches, entry);
     batches->first = batches->scanned + 1;
     batches->bytes = 0;
@@ -279,16 +277,15 @@ static bool is_our_turn(struct sequencer *sequencer, const struct address *publi
 
 /* --- publication */
 
+/* publish always says where to look first: we may have been slow (paused, catching up, killed after
+ * posting) and taken over meanwhile. */
 static void publish(struct sequencer *sequencer, struct batch_entry *entry) {
-    const struct address *own = &sequencer->config.consensus.signer.address;
-    const bool is_first = entry->state == BATCH_CLOSED && !entry->is_restored &&
-                          address_equal(&entry->publisher, own);
     entry->state = BATCH_PUBLISHING;
     entry->asked_ms = sequencer->now_ms;
     struct effect *effect = sequencer_push(sequencer, EFFECT_PUBLISH);
     effect->first = entry->statement.first;
     effect->last = entry->statement.last;
-    effect->scan_from = is_first ? 0 : entry->scan_from;
+    effect->scan_from = entry->scan_from;
 }
 
 static void publish_run(struct sequencer *sequencer) {

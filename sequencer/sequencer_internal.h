@@ -129,7 +129,6 @@ struct batch_entry {
     enum batch_state state;
     uint64_t closed_ms;
     uint64_t scan_from; /* the DA height known when it was closed: it cannot lie lower */
-    bool is_restored;   /* we may have published it before a restart */
     bool is_verifying;  /* a peer's receipt is being looked at */
     uint64_t claim_height;
     struct hash32 claim_commitment;

@@ -389,7 +389,8 @@ static inline void publish_try(struct cluster_node *node) {
     const struct effect *effect = &node->publishing;
     if (effect->first == 0 || cluster->is_da_down) return;
     const struct bytes blob = blob_make(node, effect->first, effect->last);
-    size_t at = effect->scan_from == 0 ? cluster->blobs_count : effect->scan_from - 1;
+    CHECK(effect->scan_from != 0);
+    size_t at = effect->scan_from - 1;
     while (at < cluster->blobs_count && !bytes_equal(cluster->blobs[at], blob))
         at++;
     if (at == cluster->blobs_count) {
@@ -404,9 +405,6 @@ static inline void publish_try(struct cluster_node *node) {
 static inline void publish(struct cluster_node *node, const struct effect *effect) {
     node->publishing = *effect;
     publish_try(node);
-    if (node->publishing.first != 0 && node->publishing.scan_from == 0) {
-        node->publishing.scan_from = 1; /* from the second try on */
-    }
 }
 
 static inline void verify_da(struct cluster_node *node, const struct effect *effect) {
