@@ -81,6 +81,9 @@ static enum err lane_code(const struct kv_reader *reader, const struct account *
     return ERR_OK;
 }
 
+/* A fee below the base fee is no reason to refuse: the base fee may sink again, and nodes whose
+ * heads are a block apart must judge a gossiped item alike, or one that was acknowledged could be
+ * lost. */
 static enum err admit(const struct admit_context *context, const struct item *item,
                       struct arena *scratch, struct lane_view *lane, enum verdict *verdict) {
     (void)scratch;
@@ -97,8 +100,6 @@ static enum err admit(const struct admit_context *context, const struct item *it
         *verdict = VERDICT_SENDER_NOT_EOA;
     } else if (item->sequence < account.nonce) {
         *verdict = VERDICT_NONCE_TOO_LOW;
-    } else if (u256_less(&item->fee_max, &context->base_fee)) {
-        *verdict = VERDICT_FEE_BELOW_BASE;
     } else if (u256_less(&account.balance, &item->cost_max)) {
         *verdict = VERDICT_FUNDS;
     }
