@@ -447,21 +447,20 @@ static void da_answer(struct world *world, struct sequencer_node *node, uint64_t
     world_local(world, node->index, 5, BYTES_OF(data));
 }
 
-/* publish is the publisher's thread at work: from the second try on it looks before it posts. */
+/* publish is the publisher's thread at work: it looks before it posts, from where it is told. */
 static void publish(struct world *world, struct sequencer_node *node) {
     struct effect *effect = &node->publishing;
     struct bytes blob;
     if (effect->first == 0) return;
     const uint64_t height =
         make_blob(node, effect->first, effect->last, &blob)
-            ? sequencer_da_publish(world, effect->first, effect->last, blob, effect->scan_from != 0)
+            ? sequencer_da_publish(world, effect->first, effect->last, blob, effect->scan_from)
             : 0;
     if (height != 0) {
         da_answer(world, node, effect->first, effect->last, height);
         effect->first = 0;
         return;
     }
-    effect->scan_from = 1;
     const uint8_t data[1] = {LOCAL_PUBLISH};
     world_local(world, node->index, PUBLISH_RETRY_MS, BYTES_OF(data));
 }

@@ -41,6 +41,7 @@ struct client_item {
     uint64_t acknowledged_crashes; /* the cluster's count of crashes then */
     uint64_t sent_ms;
     bool is_sent, is_acknowledged, is_included;
+    bool is_held; /* by another correct node when it was acknowledged */
 };
 
 struct sequencer_shared {
@@ -109,10 +110,10 @@ void sequencer_acknowledged(struct world *world, uint32_t node, uint64_t request
                             enum verdict verdict);
 /* sequencer_included notes the items of a committed block. */
 void sequencer_included(struct world *world, const struct block_outcome *outcome);
-/* sequencer_da_publish puts a blob on the DA layer, looking first when `scans`; returns its height,
- * or 0 for an error (which may lie). */
+/* sequencer_da_publish puts a blob on the DA layer unless it is there at `scan_from` (0: 1) or
+ * above; returns its height, or 0 for an error (which may lie). */
 uint64_t sequencer_da_publish(struct world *world, uint64_t first, uint64_t last, struct bytes blob,
-                              bool scans);
+                              uint64_t scan_from);
 
 /* --- sequencer_node.c, for the Byzantine and for clients */
 void sequencer_node_input(struct world *world, struct sequencer_node *node, struct input *input);

@@ -178,15 +178,22 @@ void sequencer_world_close(struct world *world) {
 
 /* --- clients */
 
-/* may_be_gone: an acknowledged item is held by two nodes; it may go with both, or with one when the
- * other lied about holding it. */
+/* may_be_gone: an acknowledged item that another correct node held survives one crash.  (A node
+ * waits for its peers to hold an item, but not for ever: alone, or beside peers that hang, it
+ * answers.) */
 static bool may_be_gone(struct world *world, const struct client_item *item) {
-    const struct registry *registry = checker_registry(world);
-    bool has_liars = false;
-    for (uint32_t i = 0; i < world->nodes_count; i++)
-        has_liars = has_liars || registry->is_byzantine[i];
     const uint64_t crashes = world->counts[COUNT_CRASHES] - item->acknowledged_crashes;
-    return crashes >= (has_liars ? 1 : 2);
+    return crashes >= (item->is_held ? 2 : 1);
+}
+
+static bool is_held_elsewhere(struct world *world, uint32_t node, const struct hash32 *hash) {
+    for (uint32_t i = 0; i < world->nodes_count; i++) {
+        const struct node *at = &world->nodes[i];
+        if (i == node || !at->is_up || at->is_byzantine) continue;
+        const struct sequencer_node *other = at->state;
+        if (sequencer_pool_find(other->sequencer, hash) != NULL) return true;
+    }
+    return false;
 }
 
 static void send_item(struct world *world, uint32_t account, uint64_t nonce) {
@@ -233,6 +240,8 @@ void sequencer_acknowledged(struct world *world, uint32_t node, uint64_t request
      * survived. */
     if (item->is_acknowledged) return;
     item->is_acknowledged = true;
+    item->is_held =
+        is_held_elsewhere(world, node, &items[number / CLIENT_ITEMS][number % CLIENT_ITEMS].hash);
     item->acknowledged_crashes = world->counts[COUNT_CRASHES];
 }
 
@@ -284,13 +293,13 @@ bool sequencer_world_is_done(struct world *world) {
 /* --- DA */
 
 uint64_t sequencer_da_publish(struct world *world, uint64_t first, uint64_t last, struct bytes blob,
-                              bool scans) {
+                              uint64_t scan_from) {
     struct sequencer_shared *shared = world->shared;
     if (world->is_da_out) {
         world_count(world, COUNT_DA_REFUSED);
         return 0;
     }
-    for (size_t i = 0; scans && i < shared->blobs_count; i++) {
+    for (size_t i = scan_from == 0 ? 0 : scan_from - 1; i < shared->blobs_count; i++) {
         if (!bytes_equal(shared->blobs[i], blob)) continue;
         world_count(world, COUNT_BATCHES_SCANNED);
         return i + 1;
