@@ -44,7 +44,7 @@ static void put(struct generator *g, uint8_t byte) {
 static void push(struct generator *g, uint64_t value, unsigned bytes) {
     put(g, (uint8_t)(OP_PUSH1 + bytes - 1));
     for (unsigned i = bytes; i-- > 0;)
-        put(g, i < 8 ? (uint8_t)(value >> (8 * i)) : (uint8_t)next(g));
+        put(g, (uint8_t)(i < 8 ? value >> (8 * i) : next(g)));
     g->height++;
 }
 
