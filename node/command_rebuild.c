@@ -28,8 +28,10 @@ struct rebuild {
     struct executor *executor;
     struct arena arena;
     struct da_client *client;
-    uint64_t blobs, strangers, duplicates, batches;
-    uint64_t early; /* batches that came before their turn in this pass */
+    uint64_t batches;             /* taken, in all passes */
+    uint64_t strangers, passed;   /* blobs of this pass that are no batch of ours, or not needed */
+    uint64_t early;               /* batches that came before their turn in this pass */
+    uint64_t batches_before_pass; /* passed over in this one, because they were taken before */
     uint64_t progress_ms;
     char error[512];
 };
@@ -107,14 +109,13 @@ static enum err on_blob(void *context, struct bytes blob) {
     struct rebuild *rebuild = context;
     struct batch batch;
     arena_reset(&rebuild->arena);
-    rebuild->blobs += 1;
     if (batch_decode(blob, &rebuild->arena, &batch) != ERR_OK) {
         rebuild->strangers += 1;
         return ERR_OK;
     }
     const uint64_t next = head_number(rebuild) + 1;
     if (batch.first + batch.count <= next) {
-        rebuild->duplicates += 1;
+        rebuild->passed += 1;
         return ERR_OK;
     }
     if (batch.first > next) {
@@ -145,7 +146,8 @@ static enum err scan_all(struct rebuild *rebuild) {
     TRY(da_head(rebuild->client, &to, rebuild->error));
     for (;;) { /* batches may lie out of order: again, as long as that brings blocks */
         const uint64_t before = head_number(rebuild);
-        rebuild->early = 0;
+        rebuild->early = rebuild->strangers = rebuild->passed = 0;
+        rebuild->batches_before_pass = rebuild->batches;
         TRY(scan(rebuild, rebuild->settings->da_from, to));
         if (rebuild->early == 0 || head_number(rebuild) == before) return ERR_OK;
     }
@@ -191,7 +193,8 @@ static int report(struct rebuild *rebuild, enum err err) {
            (unsigned long long)head_number(rebuild),
            hex_string(hash_bytes(&rebuild->view.chain.head_hash), hash),
            hex_string(hash_bytes(&rebuild->view.chain.head.state_root), root),
-           (unsigned long long)rebuild->batches, (unsigned long long)rebuild->duplicates,
+           (unsigned long long)rebuild->batches,
+           (unsigned long long)(rebuild->passed - rebuild->batches_before_pass),
            (unsigned long long)rebuild->strangers);
     return 0;
 }
