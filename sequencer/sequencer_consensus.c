@@ -375,6 +375,9 @@ void sequencer_restore_record(struct sequencer *sequencer,
     if (candidate == NULL) return;
     /* It was proposed in some round up to the record's: a later one than 0, maybe. */
     candidate->round = restore->record.round;
+    /* It was right by L1 when it became the valid block: what our L1 node told us then is gone, and
+     * nobody could go on if we waited for it (found by the simulator, seed 1292). */
+    candidate->is_doubted = true;
     if (polka.size == 0 || commit_decode(polka, &sequencer->record_polka) != ERR_OK) return;
     sequencer->has_record_polka = true;
 }
