@@ -61,7 +61,7 @@ static void check_programs(struct run *run) {
     const struct evm_tracer tracer = {.step = ignore_step};
     uint64_t random = 11;
     size_t successes = 0;
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < 30000; i++) {
         uint8_t code[200];
         size_t size = 0;
         for (int j = 0; j < 6; j++) { /* something to work on */
@@ -99,7 +99,7 @@ static void check_programs(struct run *run) {
         CHECK(bytes_equal(results[0].output, results[1].output));
         successes += results[0].status == EVM_SUCCESS;
     }
-    CHECK(successes > 20);
+    CHECK(successes > 200);
 }
 
 int main(void) {

@@ -33,9 +33,7 @@ static inline void run_begin(struct run *run, enum fork fork) {
         run->evm = world_evm();
         run->arena = arena_over(world_map((size_t)64 << 20), (size_t)64 << 20);
     }
-    memset(run->world->accounts, 0, sizeof run->world->accounts);
-    memset(run->world->slots, 0, sizeof run->world->slots);
-    run->world->undo_used = run->world->codes_used = 0;
+    world_clear(run->world);
     arena_reset(&run->arena);
     run->config = chain_config_for_fork(fork);
     run->block = (struct evm_block){.config = &run->config,

@@ -37,6 +37,8 @@ struct world_slot {
 struct world {
     struct world_account accounts[WORLD_ACCOUNTS];
     struct world_slot slots[WORLD_SLOTS];
+    uint32_t accounts_used[WORLD_ACCOUNTS], slots_used[WORLD_SLOTS]; /* which are in use */
+    size_t accounts_count, slots_count;
     uint8_t *undo;
     size_t undo_used;
     uint8_t *codes; /* created code, never freed */
@@ -59,6 +61,7 @@ static inline struct world_account *world_account(struct world *w, const struct 
         struct world_account *account = &w->accounts[index % WORLD_ACCOUNTS];
         if (!account->is_used) {
             account->is_used = true;
+            w->accounts_used[w->accounts_count++] = (uint32_t)(index % WORLD_ACCOUNTS);
             account->address = *address;
             account->code_hash = KECCAK_EMPTY;
         }
@@ -76,6 +79,7 @@ static inline struct world_slot *world_slot(struct world *w, const struct addres
         struct world_slot *slot = &w->slots[index % WORLD_SLOTS];
         if (!slot->is_used) {
             slot->is_used = true;
+            w->slots_used[w->slots_count++] = (uint32_t)(index % WORLD_SLOTS);
             slot->address = *address;
             slot->key = *key;
         }
@@ -258,15 +262,27 @@ static inline struct evm *world_evm(void) {
     return evm;
 }
 
+/* world_clear makes the world empty again. */
+static inline void world_clear(struct world *w) {
+    for (size_t i = 0; i < w->accounts_count; i++)
+        memset(&w->accounts[w->accounts_used[i]], 0, sizeof w->accounts[0]);
+    for (size_t i = 0; i < w->slots_count; i++)
+        memset(&w->slots[w->slots_used[i]], 0, sizeof w->slots[0]);
+    w->accounts_count = w->slots_count = 0;
+    w->undo_used = w->codes_used = 0;
+}
+
 /* world_end_transaction forgets what a transaction leaves: warmth, transient storage, originals. */
 static inline void world_end_transaction(struct world *w) {
-    for (size_t i = 0; i < WORLD_ACCOUNTS; i++)
-        w->accounts[i].is_warm = w->accounts[i].is_created = false;
-    for (size_t i = 0; i < WORLD_SLOTS; i++) {
-        if (!w->slots[i].is_used) continue;
-        w->slots[i].is_warm = false;
-        w->slots[i].original = w->slots[i].value;
-        w->slots[i].transient = U256_ZERO;
+    for (size_t i = 0; i < w->accounts_count; i++) {
+        struct world_account *account = &w->accounts[w->accounts_used[i]];
+        account->is_warm = account->is_created = false;
+    }
+    for (size_t i = 0; i < w->slots_count; i++) {
+        struct world_slot *slot = &w->slots[w->slots_used[i]];
+        slot->is_warm = false;
+        slot->original = slot->value;
+        slot->transient = U256_ZERO;
     }
     w->undo_used = 0;
 }

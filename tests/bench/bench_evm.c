@@ -52,9 +52,7 @@ struct program {
 /* run_once runs the program in a fresh world; returns its time. */
 static double run_once(struct bench *bench, const struct program *program,
                        struct evm_result *result) {
-    memset(bench->world->accounts, 0, sizeof bench->world->accounts);
-    memset(bench->world->slots, 0, sizeof bench->world->slots);
-    bench->world->undo_used = bench->world->codes_used = 0;
+    world_clear(bench->world);
     arena_reset(&bench->results);
     world_set_code(bench->world, &target, program->code);
 

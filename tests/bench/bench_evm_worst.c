@@ -62,9 +62,7 @@ static void push_number(struct bench *b, uint64_t value, unsigned bytes) {
 
 /* run measures b->code and keeps a line. */
 static void run(struct bench *b, const char *name, struct bytes input) {
-    memset(b->world->accounts, 0, sizeof b->world->accounts);
-    memset(b->world->slots, 0, sizeof b->world->slots);
-    b->world->undo_used = b->world->codes_used = 0;
+    world_clear(b->world);
     arena_reset(&b->arena);
     world_set_code(b->world, &target, (struct bytes){b->code, b->size});
     const struct chain_config config = chain_config_for_fork(FORK_OSAKA);

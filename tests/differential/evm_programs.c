@@ -7,7 +7,6 @@
  * destinations, calls to itself, to precompiled contracts and to accounts without code, creations,
  * storage, memory, logs; some are then damaged in a few bytes.  One JSON line each: code, input,
  * gas limit, status, gas, output, logs, and the slots that it left. */
-#define WORLD_SLOTS 4096 /* cleared for every program */
 #include "base/hex.h"
 #include "evm/opcodes.h"
 #include "evm/rules.h"
@@ -221,9 +220,7 @@ static void print_logs(const struct evm_result *result) {
 /* execute runs the program in a fresh world. */
 static void execute(struct engine *e, struct bytes code, struct bytes input,
                     const struct evm_tracer *tracer, struct evm_result *result) {
-    memset(e->world->accounts, 0, sizeof e->world->accounts);
-    memset(e->world->slots, 0, sizeof e->world->slots);
-    e->world->undo_used = e->world->codes_used = 0;
+    world_clear(e->world);
     arena_reset(&e->arena);
     const struct evm_host host = world_host(e->world);
     const struct u256 balance = u256_from_u64(1000000000000000000u);
