@@ -36,6 +36,7 @@ baton_script_test(contracts/test-contracts tests/contracts/test-contracts 600 LA
 baton_script_test(contracts/test-deployment tests/contracts/test-deployment 600 LABELS contracts)
 
 baton_script_test(suites/conformance tests/suites/test-suites 1500 LABELS suites)
+baton_script_test(suites/rpc-io tests/suites/test-rpc-io 300 LABELS suites conformance)
 
 # The simulator without the rest of the program; the planted variants are linked like it.
 add_executable(simulate ${CMAKE_SOURCE_DIR}/tests/sim/main.c)
@@ -45,3 +46,10 @@ baton_script_test(sim/planted tests/sim/planted/run 1800 LABELS sim)
 # Random programs for tests/differential/compare.mjs.
 add_executable(evm_programs ${CMAKE_SOURCE_DIR}/tests/differential/evm_programs.c)
 target_link_libraries(evm_programs PRIVATE evm)
+
+# A network each, on ports of its own; scripts/acceptance runs the same at full length.
+baton_script_test(network/configuration tests/network/test-configuration 120 LABELS network)
+baton_script_test(network/clients tests/network/test-clients 420 LABELS network)
+baton_script_test(network/rotation tests/network/test-rotation 300 LABELS network)
+baton_script_test(network/kill tests/network/test-kill 300 LABELS network)
+baton_script_test(network/outages tests/network/test-outages 400 LABELS network)
