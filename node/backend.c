@@ -82,6 +82,10 @@ static enum err pending_nonce(void *context, const struct address *address, uint
     struct node *node = context;
     uint64_t before, after;
     TRY(committed_nonce(node, address, &before));
+    if (!node->config->is_rollup) {
+        *out = before;
+        return ERR_OK;
+    }
     struct question question = {.lane = address, .committed = before};
     TRY(driver_ask(node, answer_nonce, &question));
     TRY(committed_nonce(node, address, &after));
@@ -100,7 +104,9 @@ static void answer_find(struct sequencer *sequencer, void *context) {
 
 static enum err pool_find(void *context, const struct hash32 *hash, struct arena *arena,
                           struct bytes *encoded) {
+    const struct node *node = context;
     struct question question = {.hash = hash, .arena = arena};
+    if (!node->config->is_rollup) return ERR_NOT_FOUND;
     TRY(driver_ask(context, answer_find, &question));
     if (question.err == ERR_OK) *encoded = question.encoded;
     return question.err;
@@ -144,7 +150,7 @@ static enum err pool_content(void *context, const struct address *lane, struct a
     question.pending = arena_array(arena, question.max, sizeof *question.pending);
     question.queued = arena_array(arena, question.max, sizeof *question.queued);
     if (question.pending == NULL || question.queued == NULL) return ERR_LIMIT;
-    TRY(driver_ask(node, answer_content, &question));
+    if (node->config->is_rollup) TRY(driver_ask(node, answer_content, &question));
     if (question.err != ERR_OK) return question.err;
     *pending = question.pending;
     *pending_count = question.pending_count;

@@ -193,6 +193,7 @@ static void *driver_main(void *context) {
 
 enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind kind,
                      struct bytes header, struct bytes body) {
+    if (!node->config->is_rollup) return ERR_UNSUPPORTED; /* an imported chain has no sequencer */
     const enum err err = queue_push(node->inputs, lane, kind, header, body);
     if (err == ERR_LIMIT) atomic_fetch_add(&node->counters.queue_full, 1);
     return err;

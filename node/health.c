@@ -47,7 +47,8 @@ void health_read(struct node *node, struct rpc_health *out) {
     } else if (lag > READY_LAG_BLOCKS) {
         snprintf(out->reason, sizeof out->reason, "%s: %llu blocks behind",
                  status.is_syncing ? "syncing" : "behind", (unsigned long long)lag);
-    } else if (!node->options.is_on_demand && now - last_ms > silence_max_ms(node)) {
+    } else if (node->config->is_rollup && !node->options.is_on_demand &&
+               now - last_ms > silence_max_ms(node)) {
         snprintf(out->reason, sizeof out->reason, "no quorum seen for %llu s",
                  (unsigned long long)((now - last_ms) / 1000));
     }

@@ -149,10 +149,22 @@ static enum err start_rpc(struct node *node, char error[512]) {
     return err;
 }
 
+/* start_archive serves a chain that was imported: nobody orders it, so there is nothing to run but
+ * the RPC. */
+static enum err start_archive(struct node *node, char error[512]) {
+    struct store_view *view;
+    TRY(store_view_open(node->ledger.store, &view));
+    node->head_at_start = store_view_head(view).number;
+    store_view_close(view);
+    node->status.head_height = node->head_at_start;
+    return start_rpc(node, error);
+}
+
 static enum err start_all(struct node *node, char error[512]) {
     const struct settings *settings = node->options.settings;
     TRY(ledger_open(node->options.data_dir, settings->map_gib, node->options.genesis, &node->ledger,
                     error));
+    if (!node->config->is_rollup) return start_archive(node, error);
     make_domains(node);
     TRY(queue_create(URGENT_BYTES, BULK_BYTES, &node->inputs));
     TRY(start_executing(node));

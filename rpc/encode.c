@@ -2,6 +2,8 @@
 
 #include "base/keccak.h"
 
+#define BLOB_GAS ((uint64_t)1 << 17) /* EIP-4844 */
+
 static void quantity(struct json_writer *json, const char *key, uint64_t value) {
     json_key(json, key);
     json_quantity(json, value);
@@ -171,6 +173,7 @@ static void write_place(struct json_writer *json, const struct encode_place *pla
     if (place == NULL) {
         null(json, "blockHash");
         null(json, "blockNumber");
+        null(json, "blockTimestamp");
         null(json, "transactionIndex");
         return;
     }
@@ -260,9 +263,18 @@ static void write_logs(struct json_writer *json, const struct rpc_block *block,
     json_array_end(json);
 }
 
-enum err encode_receipt(struct json_writer *json, const struct rpc_block *block,
-                        const struct receipt *receipts, size_t index, uint64_t logs_before,
-                        struct arena *arena) {
+/* write_blob_gas adds what a blob transaction's blobs cost (EIP-4844). */
+static void write_blob_gas(struct json_writer *json, const struct chain_config *chain,
+                           const struct header *header, const struct transaction *transaction) {
+    const enum fork fork = fork_at(chain, header->number, header->timestamp);
+    const struct u256 price = blob_base_fee(chain, fork, header->excess_blob_gas);
+    quantity(json, "blobGasUsed", transaction->blob_hashes_count * BLOB_GAS);
+    quantity_u256(json, "blobGasPrice", &price);
+}
+
+enum err encode_receipt(struct json_writer *json, const struct chain_config *chain,
+                        const struct rpc_block *block, const struct receipt *receipts, size_t index,
+                        uint64_t logs_before, struct arena *arena) {
     const struct receipt *receipt = &receipts[index];
     struct transaction transaction;
     const struct bytes encoded = block->block.transactions[index];
@@ -295,6 +307,29 @@ enum err encode_receipt(struct json_writer *json, const struct rpc_block *block,
     hash(json, "transactionHash", &transaction.hash);
     quantity(json, "transactionIndex", index);
     quantity(json, "type", receipt->type);
+    if (transaction.type == TRANSACTION_BLOB) {
+        write_blob_gas(json, chain, &block->block.header, &transaction);
+    }
     json_object_end(json);
     return ERR_OK;
+}
+
+static uint64_t logs_before(const struct receipt *receipts, size_t index) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < index; i++)
+        count += receipts[i].logs_count;
+    return count;
+}
+
+enum err encode_receipt_at(struct json_writer *json, const struct rpc_backend *backend,
+                           struct rpc_view *view, const struct rpc_transaction_place *place,
+                           struct arena *arena) {
+    struct rpc_block block;
+    const struct receipt *receipts;
+    size_t count;
+    TRY(backend->block(view, place->block_number, arena, &block));
+    TRY(backend->receipts(view, place->block_number, arena, &receipts, &count));
+    if (count != block.block.transactions_count || place->index >= count) return ERR_CORRUPT;
+    return encode_receipt(json, backend->chain, &block, receipts, place->index,
+                          logs_before(receipts, place->index), arena);
 }

@@ -97,6 +97,7 @@ static bool read_range(struct call *call, json_t *object, struct log_query *out)
     if (call_view(call) == NULL) return false;
     call->backend->tags(call->view, &tags);
     out->is_empty = false;
+    out->is_beyond_head = false;
     if (hash != NULL && !json_is_null(hash)) {
         struct hash32 block;
         if (from != NULL || to != NULL) {
@@ -122,6 +123,7 @@ static bool read_range(struct call *call, json_t *object, struct log_query *out)
         return false;
     }
     out->is_empty = out->from > tags.latest || out->from > out->to;
+    out->is_beyond_head = out->to > tags.latest;
     if (out->to > tags.latest) out->to = tags.latest;
     return true;
 }
@@ -203,6 +205,10 @@ enum method_result rpc_logs_write(struct call *call, const struct rpc_log_filter
 enum method_result eth_get_logs(struct call *call) {
     struct log_query query;
     if (!rpc_logs_param_query(call, 0, &query)) return METHOD_FAILED;
+    if (query.is_beyond_head) {
+        return call_error(call, RPC_INVALID_PARAMS,
+                          "block range extends beyond current head block");
+    }
     json_array_begin(call->out);
     if (!query.is_empty &&
         rpc_logs_write(call, &query.filter, query.from, query.to) == METHOD_FAILED) {

@@ -5,7 +5,8 @@
 struct log_query {
     struct rpc_log_filter filter;
     uint64_t from, to;
-    bool is_empty; /* the range has no block, or a block hash is not here */
+    bool is_empty;       /* the range has no block, or a block hash is not here */
+    bool is_beyond_head; /* toBlock is a block to come */
 };
 
 /* rpc_logs_param_filter reads address and topics of the object at `index`; arrays go to `arena`. */

@@ -9,6 +9,7 @@
     X("eth_getBalance", eth_get_balance, 1, 2, false)                                              \
     X("eth_getTransactionCount", eth_get_transaction_count, 1, 2, false)                           \
     X("eth_sendRawTransaction", eth_send_raw_transaction, 1, 1, false)                             \
+    X("eth_sendRawTransactionSync", eth_send_raw_transaction_sync, 1, 2, false)                    \
     X("eth_getTransactionReceipt", eth_get_transaction_receipt, 1, 1, false)                       \
     X("eth_getTransactionByHash", eth_get_transaction_by_hash, 1, 1, false)                        \
     X("eth_call", eth_call, 1, 4, true)                                                            \
@@ -16,6 +17,7 @@
     X("eth_createAccessList", eth_create_access_list, 1, 3, true)                                  \
     X("eth_gasPrice", eth_gas_price, 0, 0, false)                                                  \
     X("eth_maxPriorityFeePerGas", eth_max_priority_fee, 0, 0, false)                               \
+    X("eth_baseFee", eth_base_fee, 0, 0, false)                                                    \
     X("eth_blobBaseFee", eth_blob_base_fee, 0, 0, false)                                           \
     X("eth_feeHistory", eth_fee_history, 2, 3, true)                                               \
     X("eth_getCode", eth_get_code, 1, 2, false)                                                    \
@@ -27,6 +29,8 @@
     X("eth_getBlockTransactionCountByHash", eth_count_by_hash, 1, 1, false)                        \
     X("eth_getUncleCountByBlockNumber", eth_uncles_by_number, 1, 1, false)                         \
     X("eth_getUncleCountByBlockHash", eth_uncles_by_hash, 1, 1, false)                             \
+    X("eth_getUncleByBlockNumberAndIndex", eth_uncle_at_number, 2, 2, false)                       \
+    X("eth_getUncleByBlockHashAndIndex", eth_uncle_at_hash, 2, 2, false)                           \
     X("eth_getBlockReceipts", eth_get_block_receipts, 1, 1, true)                                  \
     X("eth_getTransactionByBlockHashAndIndex", eth_transaction_at_hash, 2, 2, false)               \
     X("eth_getTransactionByBlockNumberAndIndex", eth_transaction_at_number, 2, 2, false)           \

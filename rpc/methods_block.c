@@ -3,6 +3,7 @@
 #include "rpc/encode.h"
 #include "rpc/methods.h"
 #include "rpc/params.h"
+#include "rpc/rpc_internal.h"
 #include "rpc/submit.h"
 
 static enum method_result null(struct call *call) {
@@ -96,6 +97,33 @@ enum method_result eth_uncles_by_number(struct call *call) {
 }
 enum method_result eth_uncles_by_hash(struct call *call) {
     return count_uncles(call, true);
+}
+
+/* uncle_at writes the header of an ommer as a block without transactions. */
+static enum method_result uncle_at(struct call *call, bool by_hash) {
+    struct rpc_block block;
+    uint64_t index;
+    bool is_missing;
+    if (!param_quantity(call, 1, &index)) return METHOD_FAILED;
+    if (!load(call, by_hash, &block, &is_missing)) return METHOD_FAILED;
+    if (is_missing || index >= block.block.ommers_count) return null(call);
+    const struct header *ommer = &block.block.ommers[index];
+    struct rpc_block alone = {.block = {.header = *ommer, .hash = header_hash(ommer)}};
+    const size_t capacity = HEADER_BYTES_MAX + 64;
+    uint8_t *memory = arena_alloc(call->arena, capacity);
+    if (memory == NULL) return call_failed(call, ERR_LIMIT);
+    struct buffer encoded = buffer_over(memory, capacity);
+    block_encode(&alone.block, &encoded);
+    alone.ethereum_block_bytes = encoded.size;
+    const enum err err = encode_block(call->out, &alone, false, call->arena);
+    return err == ERR_OK ? METHOD_DONE : call_failed(call, err);
+}
+
+enum method_result eth_uncle_at_hash(struct call *call) {
+    return uncle_at(call, true);
+}
+enum method_result eth_uncle_at_number(struct call *call) {
+    return uncle_at(call, false);
 }
 
 static enum method_result transaction_at(struct call *call, bool by_hash) {
@@ -196,32 +224,14 @@ enum method_result eth_get_raw_transaction_debug(struct call *call) {
     return raw_transaction(call, false);
 }
 
-static uint64_t logs_before(const struct receipt *receipts, size_t index) {
-    uint64_t count = 0;
-    for (size_t i = 0; i < index; i++)
-        count += receipts[i].logs_count;
-    return count;
-}
-
 enum method_result eth_get_transaction_receipt(struct call *call) {
     struct hash32 hash;
-    struct rpc_block block;
     struct rpc_transaction_place at;
-    const struct receipt *receipts;
-    size_t count;
     if (!param_hash(call, 0, &hash) || call_view(call) == NULL) return METHOD_FAILED;
     enum err err = call->backend->transaction_place(call->view, &hash, &at);
     if (err == ERR_NOT_FOUND) return null(call);
     if (err == ERR_OK) {
-        err = call->backend->block(call->view, at.block_number, call->arena, &block);
-    }
-    if (err == ERR_OK) {
-        err = call->backend->receipts(call->view, at.block_number, call->arena, &receipts, &count);
-    }
-    if (err == ERR_OK && at.index >= count) err = ERR_CORRUPT;
-    if (err == ERR_OK) {
-        err = encode_receipt(call->out, &block, receipts, at.index, logs_before(receipts, at.index),
-                             call->arena);
+        err = encode_receipt_at(call->out, call->backend, call->view, &at, call->arena);
     }
     return err == ERR_OK ? METHOD_DONE : call_failed(call, err);
 }
@@ -241,7 +251,8 @@ enum method_result eth_get_block_receipts(struct call *call) {
     json_array_begin(call->out);
     for (size_t i = 0; i < count && err == ERR_OK; i++) {
         const size_t mark = arena_mark(call->arena);
-        err = encode_receipt(call->out, &block, receipts, i, logs, call->arena);
+        err =
+            encode_receipt(call->out, call->backend->chain, &block, receipts, i, logs, call->arena);
         arena_release(call->arena, mark);
         logs += receipts[i].logs_count;
     }
@@ -250,15 +261,32 @@ enum method_result eth_get_block_receipts(struct call *call) {
     return METHOD_DONE;
 }
 
+/* param_raw reads a raw transaction; false after an answer. */
+static bool param_raw(struct call *call, struct bytes *raw) {
+    if (!param_data(call, 0, raw)) return false;
+    if (raw->size == 0) {
+        call_error(call, RPC_SERVER_ERROR, "typed transaction too short");
+        return false;
+    }
+    if (raw->size <= ITEM_BYTES_MAX) return true;
+    call_error(call, RPC_SERVER_ERROR, "oversized data: transaction size %zu, limit %u", raw->size,
+               ITEM_BYTES_MAX);
+    return false;
+}
+
 enum method_result eth_send_raw_transaction(struct call *call) {
     struct bytes raw;
-    if (!param_data(call, 0, &raw)) return METHOD_FAILED;
-    if (raw.size == 0) return call_error(call, RPC_SERVER_ERROR, "typed transaction too short");
-    if (raw.size > ITEM_BYTES_MAX) {
-        return call_error(call, RPC_SERVER_ERROR, "oversized data: transaction size %zu, limit %u",
-                          raw.size, ITEM_BYTES_MAX);
-    }
-    return submit_call(call, raw);
+    return param_raw(call, &raw) ? submit_call(call, raw, 0) : METHOD_FAILED;
+}
+
+enum method_result eth_send_raw_transaction_sync(struct call *call) {
+    struct bytes raw;
+    uint64_t timeout_ms = RPC_SYNC_TIMEOUT_MS;
+    if (!param_raw(call, &raw)) return METHOD_FAILED;
+    if (param_is_given(call, 1) && !param_quantity(call, 1, &timeout_ms)) return METHOD_FAILED;
+    if (timeout_ms == 0) timeout_ms = RPC_SYNC_TIMEOUT_MS;
+    if (timeout_ms > RPC_SYNC_TIMEOUT_MS_MAX) timeout_ms = RPC_SYNC_TIMEOUT_MS_MAX;
+    return submit_call(call, raw, timeout_ms);
 }
 
 enum method_result debug_get_raw_header(struct call *call) {

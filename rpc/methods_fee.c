@@ -101,6 +101,16 @@ enum method_result eth_max_priority_fee(struct call *call) {
     return METHOD_DONE;
 }
 
+enum method_result eth_base_fee(struct call *call) {
+    struct header head;
+    if (call_view(call) == NULL) return METHOD_FAILED;
+    const enum err err = head_of(call, &head);
+    if (err != ERR_OK) return call_failed(call, err);
+    const struct u256 fee = header_next_base_fee(&head);
+    json_quantity_u256(call->out, &fee);
+    return METHOD_DONE;
+}
+
 enum method_result eth_blob_base_fee(struct call *call) {
     struct header head;
     if (call_view(call) == NULL) return METHOD_FAILED;

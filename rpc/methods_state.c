@@ -92,6 +92,18 @@ struct proven {
     struct proof *proofs;
 };
 
+/* write_slot_name repeats a slot's name: as a hash when it was asked for as one, else as a
+ * quantity.
+ */
+static void write_slot_name(struct json_writer *json, json_t *name, const struct hash32 *key) {
+    if (json_string_length(name) == 66) {
+        json_hash(json, key);
+        return;
+    }
+    const struct u256 number = u256_from_hash(key);
+    json_quantity_u256(json, &number);
+}
+
 static void write_proven(struct call *call, const struct proven *proven) {
     struct json_writer *json = call->out;
     json_object_begin(json);
@@ -113,7 +125,7 @@ static void write_proven(struct call *call, const struct proven *proven) {
     for (size_t i = 0; i < proven->keys_count; i++) {
         json_object_begin(json);
         json_key(json, "key");
-        json_write_string(json, json_string_value(json_array_get(names, i)));
+        write_slot_name(json, json_array_get(names, i), &proven->keys[i]);
         json_key(json, "value");
         json_quantity_u256(json, &proven->values[i]);
         json_key(json, "proof");

@@ -12,6 +12,10 @@
 /* Submissions that wait for the sequencer's verdict. */
 #define RPC_SUBMITS_MAX       65536
 #define RPC_SUBMIT_TIMEOUT_MS 10000
+/* Of these, at most so many wait for a block: every block looks each of them up. */
+#define RPC_SYNCS_MAX           4096
+#define RPC_SYNC_TIMEOUT_MS     5000 /* when the caller names none */
+#define RPC_SYNC_TIMEOUT_MS_MAX 60000
 /* Memory of one thread that runs calls; address space, pages cost when touched. */
 #define RPC_ARENA_BYTES ((size_t)256 << 20)
 
@@ -54,6 +58,9 @@ struct waiting {
     uint64_t generation;
     uint64_t deadline_ms;
     bool is_used;
+    bool is_sync;       /* waits for the block, too */
+    bool is_admitted;   /* is_sync: the pool has it */
+    struct hash32 hash; /* is_sync: of the transaction */
 };
 
 struct subscriptions;
@@ -73,7 +80,7 @@ struct rpc {
     bool is_inline;               /* no workers: service threads run everything */
     pthread_mutex_t waiting_lock; /* guards waiting */
     struct waiting *waiting;
-    unsigned waiting_count;
+    unsigned waiting_count, syncs_count;
     unsigned waiting_next;            /* where the search for a free place begins */
     struct method_counters *counters; /* methods_count() + 1: the last is "unknown" */
     atomic_uint_fast64_t errors_total;
@@ -91,8 +98,10 @@ bool workers_push(struct rpc *rpc, struct task *task);
 /* submit.c */
 enum err submit_create(struct rpc *rpc);
 void submit_destroy(struct rpc *rpc);
-/* submit_expire answers what waited too long; called now and then by service thread 0. */
+/* submit_expire answers what waited too long; called several times a second by the notifier. */
 void submit_expire(struct rpc *rpc);
+/* submit_block answers the calls whose transaction `view` has in a block; `arena` is scratch. */
+void submit_block(struct rpc *rpc, struct rpc_view *view, struct arena *arena);
 
 /* server.c */
 void service_complete(struct service *service, struct task *task);

@@ -205,14 +205,9 @@ static void drain(struct service *service) {
 
 static void *service_main(void *context) {
     struct service *service = context;
-    uint64_t expired_ms = 0;
     while (!atomic_load(&service->rpc->stopping)) {
         if (lws_service(service->context, 0) < 0) break;
         drain(service);
-        if (service->index == 0 && rpc_now_ms() - expired_ms > 1000) {
-            expired_ms = rpc_now_ms();
-            submit_expire(service->rpc);
-        }
     }
     drain(service);
     return NULL;

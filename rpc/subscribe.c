@@ -4,9 +4,11 @@
  * add and remove, the notifier thread walks it.  Notifications are made on a thread of their own,
  * so that a slow store or many subscribers delay neither the sequencer nor the service threads.
  * Blocks are announced one by one, in order, none left out. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "base/keccak.h"
 #include "rpc/encode.h"
@@ -18,6 +20,7 @@
 #define ITEMS_QUEUED_MAX  4096
 #define NOTICE_BYTES_MAX  ((size_t)8 << 20)
 #define NOTIFIER_ARENA    ((size_t)128 << 20)
+#define TICK_MS           50
 
 enum subscription_kind { SUBSCRIPTION_HEADS, SUBSCRIPTION_LOGS, SUBSCRIPTION_ITEMS };
 
@@ -113,6 +116,7 @@ static void announce(struct subscriptions *table, uint64_t number) {
     size_t count = 0;
     arena_reset(&table->arena);
     if (backend->view_open(backend->context, &view) != ERR_OK) return;
+    submit_block(table->rpc, view, &table->arena);
     enum err err = backend->block(view, number, &table->arena, &block);
     if (err == ERR_OK) err = backend->receipts(view, number, &table->arena, &receipts, &count);
     backend->view_close(view);
@@ -147,40 +151,54 @@ static void announce_item(struct subscriptions *table, const struct queued_item 
     pthread_mutex_unlock(&table->lock);
 }
 
-/* next_work waits for a block or an item; false at the end. */
-static bool next_work(struct subscriptions *table, uint64_t *block, bool *is_block,
-                      struct queued_item *item) {
+enum work { WORK_END, WORK_TICK, WORK_BLOCK, WORK_ITEM };
+
+/* next_work waits for a block, an item or the next tick. */
+static enum work next_work(struct subscriptions *table, uint64_t tick_ms, uint64_t *block,
+                           struct queued_item *item) {
+    const struct timespec until = {(time_t)(tick_ms / 1000), (long)(tick_ms % 1000) * 1000000};
+    enum work work = WORK_TICK;
+    int waited = rpc_now_ms() >= tick_ms ? ETIMEDOUT : 0;
     pthread_mutex_lock(&table->lock);
-    while (!table->is_stopping && table->announced >= table->head && table->items_count == 0) {
-        pthread_cond_wait(&table->filled, &table->lock);
+    while (!table->is_stopping && table->announced >= table->head && table->items_count == 0 &&
+           waited == 0) {
+        waited = pthread_cond_timedwait(&table->filled, &table->lock, &until);
     }
-    const bool go_on = !table->is_stopping;
-    *is_block = table->announced < table->head;
-    if (go_on && *is_block) {
+    if (table->is_stopping) {
+        work = WORK_END;
+    } else if (waited != 0) {
+        work = WORK_TICK; /* also when there is work: it comes next */
+    } else if (table->announced < table->head) {
+        work = WORK_BLOCK;
         *block = ++table->announced;
-    } else if (go_on) {
+    } else {
+        work = WORK_ITEM;
         *item = table->items[table->items_first];
         table->items_first = (table->items_first + 1) % ITEMS_QUEUED_MAX;
         table->items_count -= 1;
     }
     pthread_mutex_unlock(&table->lock);
-    return go_on;
+    return work;
 }
 
 static void *notifier_main(void *context) {
     struct subscriptions *table = context;
-    uint64_t block = 0;
-    bool is_block;
+    uint64_t block = 0, tick_ms = rpc_now_ms();
     struct queued_item item;
-    while (next_work(table, &block, &is_block, &item)) {
-        if (is_block) {
-            announce(table, block);
-        } else {
+    for (;;) {
+        switch (next_work(table, tick_ms, &block, &item)) {
+        case WORK_END: return NULL;
+        case WORK_TICK:
+            submit_expire(table->rpc);
+            tick_ms = rpc_now_ms() + TICK_MS;
+            break;
+        case WORK_BLOCK: announce(table, block); break;
+        case WORK_ITEM:
             announce_item(table, &item);
             free((void *)(uintptr_t)item.encoded.data);
+            break;
         }
     }
-    return NULL;
 }
 
 enum err subscriptions_create(struct rpc *rpc) {
@@ -197,7 +215,11 @@ enum err subscriptions_create(struct rpc *rpc) {
     table->arena = arena_over(memory, NOTIFIER_ARENA);
     table->text = (uint8_t *)memory + NOTIFIER_ARENA;
     pthread_mutex_init(&table->lock, NULL);
-    pthread_cond_init(&table->filled, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&table->filled, &attributes);
+    pthread_condattr_destroy(&attributes);
     if (pthread_create(&table->thread, NULL, notifier_main, table) != 0) {
         munmap(memory, NOTIFIER_ARENA + NOTICE_BYTES_MAX);
         free(table);

@@ -58,6 +58,7 @@ enum method_result call_failed(struct call *call, enum err err) {
     switch (err) {
     case ERR_LIMIT: return call_error(call, RPC_SERVER_ERROR, "server is busy, try again");
     case ERR_STOPPED: return call_error(call, RPC_SERVER_ERROR, "server is shutting down");
+    case ERR_UNSUPPORTED: return call_error(call, RPC_SERVER_ERROR, "not supported by this node");
     case ERR_NOT_FOUND: return call_error(call, RPC_SERVER_ERROR, "not found");
     default: return call_error(call, RPC_INTERNAL, "internal error: %s", err_text(err));
     }
