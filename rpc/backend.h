@@ -51,7 +51,7 @@ struct rpc_log_filter {
     } topics[LOG_TOPICS_MAX];
 };
 
-/* An account as eth_call's third argument overrides it. */
+/* An account as rpc_eth_call's third argument overrides it. */
 struct rpc_override {
     struct address address;
     bool has_balance, has_nonce, has_code, has_state; /* has_state: `slots` replace all storage */
@@ -74,7 +74,7 @@ struct rpc_call_result {
     struct evm_result result;
 };
 
-/* What /ready and baton_status say. */
+/* What /ready and rpc_baton_status say. */
 struct rpc_health {
     bool is_ready;
     char reason[200]; /* one line when not ready */
@@ -152,7 +152,7 @@ struct rpc_backend {
                              const struct bytes **queued, size_t *queued_count);
 
     void (*health)(void *context, struct rpc_health *out);
-    /* Writes the result objects of baton_status, baton_validators, baton_proposer. */
+    /* Writes the result objects of rpc_baton_status, rpc_baton_validators, rpc_baton_proposer. */
     void (*status_json)(void *context, struct json_writer *json);
     void (*validators_json)(void *context, struct json_writer *json);
     void (*proposer_json)(void *context, struct json_writer *json);

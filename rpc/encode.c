@@ -29,8 +29,8 @@ static void null(struct json_writer *json, const char *key) {
     json_write_null(json);
 }
 
-void encode_header_fields(struct json_writer *json, const struct header *header,
-                          const struct hash32 *block_hash) {
+void rpc_encode_header_fields(struct json_writer *json, const struct header *header,
+                              const struct hash32 *block_hash) {
     hash(json, "hash", block_hash);
     hash(json, "parentHash", &header->parent_hash);
     hash(json, "sha3Uncles", &header->ommers_hash);
@@ -89,17 +89,17 @@ static enum err write_transactions(struct json_writer *json, const struct block 
         const struct encode_place place = {&block->hash, block->header.number, i,
                                            block->header.timestamp, block->header.base_fee};
         const size_t mark = arena_mark(arena);
-        TRY(encode_transaction(json, block->transactions[i], &place, arena));
+        TRY(rpc_encode_transaction(json, block->transactions[i], &place, arena));
         arena_release(arena, mark);
     }
     json_array_end(json);
     return ERR_OK;
 }
 
-enum err encode_block(struct json_writer *json, const struct rpc_block *block, bool full,
-                      struct arena *arena) {
+enum err rpc_encode_block(struct json_writer *json, const struct rpc_block *block, bool full,
+                          struct arena *arena) {
     json_object_begin(json);
-    encode_header_fields(json, &block->block.header, &block->block.hash);
+    rpc_encode_header_fields(json, &block->block.header, &block->block.hash);
     quantity(json, "size", block->ethereum_block_bytes);
     json_key(json, "transactions");
     TRY(write_transactions(json, &block->block, full, arena));
@@ -198,8 +198,8 @@ static void write_typed(struct json_writer *json, const struct transaction *tran
     if (transaction->is_protected) quantity(json, "chainId", transaction->chain_id);
 }
 
-enum err encode_transaction(struct json_writer *json, struct bytes encoded,
-                            const struct encode_place *place, struct arena *arena) {
+enum err rpc_encode_transaction(struct json_writer *json, struct bytes encoded,
+                                const struct encode_place *place, struct arena *arena) {
     struct transaction transaction;
     const enum verdict verdict = transaction_decode(encoded, arena, &transaction);
     if (verdict == VERDICT_OVERSIZED) return ERR_LIMIT;
@@ -229,9 +229,9 @@ enum err encode_transaction(struct json_writer *json, struct bytes encoded,
     return ERR_OK;
 }
 
-void encode_log(struct json_writer *json, const struct log *log, const struct header *header,
-                const struct hash32 *block_hash, const struct hash32 *transaction_hash,
-                uint64_t transaction_index, uint64_t log_index, bool removed) {
+void rpc_encode_log(struct json_writer *json, const struct log *log, const struct header *header,
+                    const struct hash32 *block_hash, const struct hash32 *transaction_hash,
+                    uint64_t transaction_index, uint64_t log_index, bool removed) {
     json_object_begin(json);
     address(json, "address", &log->address);
     json_key(json, "topics");
@@ -257,8 +257,8 @@ static void write_logs(struct json_writer *json, const struct rpc_block *block,
     json_key(json, "logs");
     json_array_begin(json);
     for (size_t i = 0; i < receipt->logs_count; i++) {
-        encode_log(json, &receipt->logs[i], &block->block.header, &block->block.hash, name, index,
-                   logs_before + i, false);
+        rpc_encode_log(json, &receipt->logs[i], &block->block.header, &block->block.hash, name,
+                       index, logs_before + i, false);
     }
     json_array_end(json);
 }
@@ -272,9 +272,9 @@ static void write_blob_gas(struct json_writer *json, const struct chain_config *
     quantity_u256(json, "blobGasPrice", &price);
 }
 
-enum err encode_receipt(struct json_writer *json, const struct chain_config *chain,
-                        const struct rpc_block *block, const struct receipt *receipts, size_t index,
-                        uint64_t logs_before, struct arena *arena) {
+enum err rpc_encode_receipt(struct json_writer *json, const struct chain_config *chain,
+                            const struct rpc_block *block, const struct receipt *receipts,
+                            size_t index, uint64_t logs_before, struct arena *arena) {
     const struct receipt *receipt = &receipts[index];
     struct transaction transaction;
     const struct bytes encoded = block->block.transactions[index];
@@ -321,15 +321,15 @@ static uint64_t logs_before(const struct receipt *receipts, size_t index) {
     return count;
 }
 
-enum err encode_receipt_at(struct json_writer *json, const struct rpc_backend *backend,
-                           struct rpc_view *view, const struct rpc_transaction_place *place,
-                           struct arena *arena) {
+enum err rpc_encode_receipt_at(struct json_writer *json, const struct rpc_backend *backend,
+                               struct rpc_view *view, const struct rpc_transaction_place *place,
+                               struct arena *arena) {
     struct rpc_block block;
     const struct receipt *receipts;
     size_t count;
     TRY(backend->block(view, place->block_number, arena, &block));
     TRY(backend->receipts(view, place->block_number, arena, &receipts, &count));
     if (count != block.block.transactions_count || place->index >= count) return ERR_CORRUPT;
-    return encode_receipt(json, backend->chain, &block, receipts, place->index,
-                          logs_before(receipts, place->index), arena);
+    return rpc_encode_receipt(json, backend->chain, &block, receipts, place->index,
+                              logs_before(receipts, place->index), arena);
 }

@@ -13,23 +13,24 @@ struct encode_place {
 };
 
 /* encode_header writes the fields of a header into an open object. */
-void encode_header_fields(struct json_writer *json, const struct header *header,
-                          const struct hash32 *hash);
-/* encode_block writes a block object; `full`: transactions as objects.  `arena` is scratch. */
-MUST_USE enum err encode_block(struct json_writer *json, const struct rpc_block *block, bool full,
-                               struct arena *arena);
-/* encode_transaction writes a transaction object from its envelope (sender is recovered). */
-MUST_USE enum err encode_transaction(struct json_writer *json, struct bytes encoded,
-                                     const struct encode_place *place, struct arena *arena);
-void encode_log(struct json_writer *json, const struct log *log, const struct header *header,
-                const struct hash32 *block_hash, const struct hash32 *transaction_hash,
-                uint64_t transaction_index, uint64_t log_index, bool removed);
-/* encode_receipt_at reads and writes the receipt of one mined transaction. */
-MUST_USE enum err encode_receipt_at(struct json_writer *json, const struct rpc_backend *backend,
-                                    struct rpc_view *view,
-                                    const struct rpc_transaction_place *place, struct arena *arena);
-/* encode_receipt writes receipt `index` of a block; `logs_before` is the number of logs in the
+void rpc_encode_header_fields(struct json_writer *json, const struct header *header,
+                              const struct hash32 *hash);
+/* rpc_encode_block writes a block object; `full`: transactions as objects.  `arena` is scratch. */
+MUST_USE enum err rpc_encode_block(struct json_writer *json, const struct rpc_block *block,
+                                   bool full, struct arena *arena);
+/* rpc_encode_transaction writes a transaction object from its envelope (sender is recovered). */
+MUST_USE enum err rpc_encode_transaction(struct json_writer *json, struct bytes encoded,
+                                         const struct encode_place *place, struct arena *arena);
+void rpc_encode_log(struct json_writer *json, const struct log *log, const struct header *header,
+                    const struct hash32 *block_hash, const struct hash32 *transaction_hash,
+                    uint64_t transaction_index, uint64_t log_index, bool removed);
+/* rpc_encode_receipt_at reads and writes the receipt of one mined transaction. */
+MUST_USE enum err rpc_encode_receipt_at(struct json_writer *json, const struct rpc_backend *backend,
+                                        struct rpc_view *view,
+                                        const struct rpc_transaction_place *place,
+                                        struct arena *arena);
+/* rpc_encode_receipt writes receipt `index` of a block; `logs_before` is the number of logs in the
  * receipts before it. */
-MUST_USE enum err encode_receipt(struct json_writer *json, const struct chain_config *chain,
-                                 const struct rpc_block *block, const struct receipt *receipts,
-                                 size_t index, uint64_t logs_before, struct arena *arena);
+MUST_USE enum err rpc_encode_receipt(struct json_writer *json, const struct chain_config *chain,
+                                     const struct rpc_block *block, const struct receipt *receipts,
+                                     size_t index, uint64_t logs_before, struct arena *arena);

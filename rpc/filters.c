@@ -30,7 +30,7 @@ struct filters {
     struct filter list[FILTERS_MAX];
 };
 
-enum err filters_create(struct rpc *rpc) {
+enum err rpc_filters_create(struct rpc *rpc) {
     rpc->filters = calloc(1, sizeof *rpc->filters);
     if (rpc->filters == NULL) return ERR_MEMORY;
     pthread_mutex_init(&rpc->filters->lock, NULL);
@@ -38,7 +38,7 @@ enum err filters_create(struct rpc *rpc) {
     return ERR_OK;
 }
 
-void filters_destroy(struct rpc *rpc) {
+void rpc_filters_destroy(struct rpc *rpc) {
     for (size_t i = 0; i < FILTERS_MAX; i++)
         free(rpc->filters->list[i].logs);
     free(rpc->filters);
@@ -71,44 +71,44 @@ static struct filter *find(struct filters *table, uint64_t id) {
 
 static enum method_result create(struct call *call, struct filter *wanted) {
     struct rpc_tags tags;
-    if (call_view(call) == NULL) return METHOD_FAILED;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
     call->backend->tags(call->view, &tags);
     wanted->next_block = tags.latest + 1;
     const uint64_t id = insert(call->rpc->filters, wanted);
     if (id == 0) {
         free(wanted->logs);
-        return call_error(call, RPC_SERVER_ERROR, "too many filters");
+        return rpc_call_error(call, RPC_SERVER_ERROR, "too many filters");
     }
     json_quantity(call->out, id);
     return METHOD_DONE;
 }
 
-enum method_result eth_new_filter(struct call *call) {
+enum method_result rpc_eth_new_filter(struct call *call) {
     struct log_query query;
     struct filter wanted = {.kind = FILTER_LOGS};
     if (!rpc_logs_param_query(call, 0, &query)) return METHOD_FAILED;
     wanted.logs = rpc_logs_filter_copy(&query.filter);
-    if (wanted.logs == NULL) return call_failed(call, ERR_MEMORY);
+    if (wanted.logs == NULL) return rpc_call_failed(call, ERR_MEMORY);
     json_t *object = json_array_get(call->params, 0);
     wanted.from = query.from;
     wanted.to = json_object_get(object, "toBlock") != NULL ? query.to : UINT64_MAX;
     return create(call, &wanted);
 }
 
-enum method_result eth_new_block_filter(struct call *call) {
+enum method_result rpc_eth_new_block_filter(struct call *call) {
     struct filter wanted = {.kind = FILTER_BLOCKS};
     return create(call, &wanted);
 }
 
-enum method_result eth_new_pending_filter(struct call *call) {
+enum method_result rpc_eth_new_pending_filter(struct call *call) {
     struct filter wanted = {.kind = FILTER_ITEMS};
     return create(call, &wanted);
 }
 
-enum method_result eth_uninstall_filter(struct call *call) {
+enum method_result rpc_eth_uninstall_filter(struct call *call) {
     struct filters *table = call->rpc->filters;
     uint64_t id;
-    if (!param_quantity(call, 0, &id)) return METHOD_FAILED;
+    if (!rpc_param_quantity(call, 0, &id)) return METHOD_FAILED;
     pthread_mutex_lock(&table->lock);
     struct filter *filter = find(table, id);
     if (filter != NULL) {
@@ -125,7 +125,7 @@ enum method_result eth_uninstall_filter(struct call *call) {
 static bool advance(struct call *call, uint64_t latest, bool move, struct filter *out) {
     struct filters *table = call->rpc->filters;
     uint64_t id;
-    if (!param_quantity(call, 0, &id)) return false;
+    if (!rpc_param_quantity(call, 0, &id)) return false;
     struct rpc_log_filter *copy = NULL;
     pthread_mutex_lock(&table->lock);
     struct filter *filter = find(table, id);
@@ -137,7 +137,7 @@ static bool advance(struct call *call, uint64_t latest, bool move, struct filter
     }
     pthread_mutex_unlock(&table->lock);
     if (filter == NULL) {
-        call_error(call, RPC_SERVER_ERROR, "filter not found");
+        rpc_call_error(call, RPC_SERVER_ERROR, "filter not found");
         return false;
     }
     out->logs = copy;
@@ -150,7 +150,7 @@ static enum method_result write_hashes(struct call *call, uint64_t from, uint64_
     if (to >= from && to - from >= FILTER_BLOCKS_MAX) from = to - FILTER_BLOCKS_MAX + 1;
     for (uint64_t number = from; number <= to; number++) {
         const enum err err = call->backend->header(call->view, number, &header, &hash);
-        if (err != ERR_OK) return call_failed(call, err);
+        if (err != ERR_OK) return rpc_call_failed(call, err);
         json_hash(call->out, &hash);
     }
     return METHOD_DONE;
@@ -163,7 +163,7 @@ static enum method_result write_items(struct call *call, uint64_t from, uint64_t
         struct rpc_block block;
         const size_t mark = arena_mark(call->arena);
         const enum err err = call->backend->block(call->view, number, call->arena, &block);
-        if (err != ERR_OK) return call_failed(call, err);
+        if (err != ERR_OK) return rpc_call_failed(call, err);
         for (size_t i = 0; i < block.block.transactions_count; i++) {
             const struct hash32 name = keccak256(block.block.transactions[i]);
             json_hash(call->out, &name);
@@ -173,11 +173,11 @@ static enum method_result write_items(struct call *call, uint64_t from, uint64_t
     return METHOD_DONE;
 }
 
-enum method_result eth_get_filter_changes(struct call *call) {
+enum method_result rpc_eth_get_filter_changes(struct call *call) {
     struct rpc_tags tags;
     struct filter filter;
     enum method_result result = METHOD_DONE;
-    if (call_view(call) == NULL) return METHOD_FAILED;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
     call->backend->tags(call->view, &tags);
     if (!advance(call, tags.latest, true, &filter)) return METHOD_FAILED;
     json_array_begin(call->out);
@@ -196,14 +196,15 @@ enum method_result eth_get_filter_changes(struct call *call) {
     return METHOD_DONE;
 }
 
-enum method_result eth_get_filter_logs(struct call *call) {
+enum method_result rpc_eth_get_filter_logs(struct call *call) {
     struct rpc_tags tags;
     struct filter filter;
     enum method_result result = METHOD_DONE;
-    if (call_view(call) == NULL) return METHOD_FAILED;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
     call->backend->tags(call->view, &tags);
     if (!advance(call, tags.latest, false, &filter)) return METHOD_FAILED;
-    if (filter.kind != FILTER_LOGS) return call_error(call, RPC_SERVER_ERROR, "filter not found");
+    if (filter.kind != FILTER_LOGS)
+        return rpc_call_error(call, RPC_SERVER_ERROR, "filter not found");
     json_array_begin(call->out);
     const uint64_t to = filter.to < tags.latest ? filter.to : tags.latest;
     if (filter.from <= to) result = rpc_logs_write(call, filter.logs, filter.from, to);

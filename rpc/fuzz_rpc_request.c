@@ -21,9 +21,9 @@ static struct rpc *rpc_without_threads(void) {
                                             .logs_max = 100,
                                             .call_gas_max = 100000,
                                             .json_depth_max = 32};
-    rpc.counters = calloc(methods_count() + 1, sizeof *rpc.counters);
-    CHECK(rpc.counters != NULL && submit_create(&rpc) == ERR_OK);
-    CHECK(filters_create(&rpc) == ERR_OK && subscriptions_create(&rpc) == ERR_OK);
+    rpc.counters = calloc(rpc_methods_count() + 1, sizeof *rpc.counters);
+    CHECK(rpc.counters != NULL && rpc_submit_create(&rpc) == ERR_OK);
+    CHECK(rpc_filters_create(&rpc) == ERR_OK && rpc_subscriptions_create(&rpc) == ERR_OK);
     pthread_mutex_init(&rpc.queue_lock, NULL);
     rpc.is_inline = true;
     rpc.services[0].rpc = &rpc;
@@ -36,8 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct rpc *rpc = rpc_without_threads();
     struct service *service = &rpc->services[0];
     const bool is_websocket = size > 0 && (data[0] & 1) != 0;
-    struct task *task =
-        task_begin(rpc, service, 5, is_websocket, bytes_slice((struct bytes){data, size}, 1, size));
+    struct task *task = rpc_task_begin(rpc, service, 5, is_websocket,
+                                       bytes_slice((struct bytes){data, size}, 1, size));
     if (task != NULL) {
         if (task->response != NULL) {
             json_t *answer = json_loadb((const char *)task->response, task->response_bytes,
@@ -45,14 +45,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             CHECK(answer != NULL); /* whatever comes in, what goes out is JSON */
             json_decref(answer);
         }
-        task_free(task);
+        rpc_task_free(task);
     }
-    subscriptions_session_closed(rpc, 5);
+    rpc_subscriptions_session_closed(rpc, 5);
     for (size_t i = 0; i < RPC_SUBMITS_MAX && rpc->waiting_count > 0; i++) {
         if (!rpc->waiting[i].is_used) continue;
         rpc->waiting[i].is_used = false;
         rpc->waiting_count -= 1;
-        task_free(rpc->waiting[i].task);
+        rpc_task_free(rpc->waiting[i].task);
     }
     return 0;
 }

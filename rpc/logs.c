@@ -14,7 +14,7 @@ static struct bytes text_of(json_t *value) {
 }
 
 static bool refuse(struct call *call, const char *what) {
-    call_error(call, RPC_INVALID_PARAMS, "invalid argument 0: %s", what);
+    rpc_call_error(call, RPC_INVALID_PARAMS, "invalid argument 0: %s", what);
     return false;
 }
 
@@ -94,7 +94,7 @@ static bool read_range(struct call *call, json_t *object, struct log_query *out)
     struct rpc_tags tags;
     json_t *from = json_object_get(object, "fromBlock"), *to = json_object_get(object, "toBlock");
     json_t *hash = json_object_get(object, "blockHash");
-    if (call_view(call) == NULL) return false;
+    if (rpc_call_view(call) == NULL) return false;
     call->backend->tags(call->view, &tags);
     out->is_empty = false;
     out->is_beyond_head = false;
@@ -109,17 +109,17 @@ static bool read_range(struct call *call, json_t *object, struct log_query *out)
         }
         const enum err err = call->backend->block_number(call->view, &block, &out->from);
         if (err == ERR_NOT_FOUND) {
-            call_error(call, RPC_SERVER_ERROR, "unknown block");
+            rpc_call_error(call, RPC_SERVER_ERROR, "unknown block");
             return false;
         }
         out->to = out->from;
-        if (err != ERR_OK) call_failed(call, err);
+        if (err != ERR_OK) rpc_call_failed(call, err);
         return err == ERR_OK;
     }
     if (!read_bound(call, from, tags.latest, &out->from)) return false;
     if (!read_bound(call, to, tags.latest, &out->to)) return false;
     if (from != NULL && to != NULL && out->from > out->to) {
-        call_error(call, RPC_INVALID_PARAMS, "invalid block range params");
+        rpc_call_error(call, RPC_INVALID_PARAMS, "invalid block range params");
         return false;
     }
     out->is_empty = out->from > tags.latest || out->from > out->to;
@@ -173,8 +173,8 @@ static enum err write_block(struct call *call, const struct rpc_log_filter *filt
             if (!rpc_logs_match(filter, &receipts[i].logs[k])) continue;
             if (!is_named) name = keccak256(block.block.transactions[i]);
             is_named = true;
-            encode_log(call->out, &receipts[i].logs[k], &block.block.header, &block.block.hash,
-                       &name, i, log_index, false);
+            rpc_encode_log(call->out, &receipts[i].logs[k], &block.block.header, &block.block.hash,
+                           &name, i, log_index, false);
             *count += 1;
         }
     }
@@ -192,22 +192,23 @@ enum method_result rpc_logs_write(struct call *call, const struct rpc_log_filter
         const size_t mark = arena_mark(call->arena);
         if (err == ERR_OK) err = write_block(call, filter, number, &count);
         arena_release(call->arena, mark);
-        if (err != ERR_OK) return call_failed(call, err);
+        if (err != ERR_OK) return rpc_call_failed(call, err);
         if (count > call->limits->logs_max) {
-            return call_error(call, -32005, "query returned more than %u results: narrow the range",
-                              call->limits->logs_max);
+            return rpc_call_error(call, -32005,
+                                  "query returned more than %u results: narrow the range",
+                                  call->limits->logs_max);
         }
         at = number + 1;
     }
     return METHOD_DONE;
 }
 
-enum method_result eth_get_logs(struct call *call) {
+enum method_result rpc_eth_get_logs(struct call *call) {
     struct log_query query;
     if (!rpc_logs_param_query(call, 0, &query)) return METHOD_FAILED;
     if (query.is_beyond_head) {
-        return call_error(call, RPC_INVALID_PARAMS,
-                          "block range extends beyond current head block");
+        return rpc_call_error(call, RPC_INVALID_PARAMS,
+                              "block range extends beyond current head block");
     }
     json_array_begin(call->out);
     if (!query.is_empty &&

@@ -3,8 +3,8 @@
  *
  * A method gets a `struct call`: parsed parameters, the request's arena, a writer that stands where
  * the result goes, and the backend.  It returns METHOD_DONE after writing exactly one JSON value,
- * METHOD_FAILED after call_error, or METHOD_LATER when somebody else will finish the call (submit).
- * Heavy methods run on worker threads. */
+ * METHOD_FAILED after rpc_call_error, or METHOD_LATER when somebody else will finish the call
+ * (submit). Heavy methods run on worker threads. */
 #include <jansson.h>
 
 #include "base/json.h"
@@ -39,10 +39,10 @@ struct call {
     json_t *params;      /* array; never NULL */
     struct arena *arena; /* request lifetime */
     struct json_writer *out;
-    struct rpc_view *view; /* opened by call_view on first use */
+    struct rpc_view *view; /* opened by rpc_call_view on first use */
     bool is_websocket;
     uint64_t session_id; /* WebSocket session, for subscriptions */
-    /* what call_error said */
+    /* what rpc_call_error said */
     int error_code;
     const char *error_message; /* in the arena or static */
     struct bytes error_data;   /* hex-encoded as `data`; empty: none */
@@ -56,19 +56,21 @@ struct method {
     bool is_heavy;
 };
 
-/* method_find returns NULL for an unknown name; method_index is its place in the table (metrics).
+/* rpc_method_find returns NULL for an unknown name; rpc_method_index is its place in the table
+ * (metrics).
  */
-const struct method *method_find(const char *name, size_t name_bytes);
-size_t methods_count(void);
-const struct method *method_at(size_t index);
-size_t method_index(const struct method *method);
+const struct method *rpc_method_find(const char *name, size_t name_bytes);
+size_t rpc_methods_count(void);
+const struct method *rpc_method_at(size_t index);
+size_t rpc_method_index(const struct method *method);
 
-/* call_error records a failure and returns METHOD_FAILED; the message is formatted into the arena.
+/* rpc_call_error records a failure and returns METHOD_FAILED; the message is formatted into the
+ * arena.
  */
-enum method_result call_error(struct call *call, int code, const char *format, ...)
+enum method_result rpc_call_error(struct call *call, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* call_failed turns an err of the backend into an answer. */
-enum method_result call_failed(struct call *call, enum err err);
+/* rpc_call_failed turns an err of the backend into an answer. */
+enum method_result rpc_call_failed(struct call *call, enum err err);
 
-/* call_view opens the call's read view once; NULL after call_error. */
-struct rpc_view *call_view(struct call *call);
+/* rpc_call_view opens the call's read view once; NULL after rpc_call_error. */
+struct rpc_view *rpc_call_view(struct call *call);

@@ -32,7 +32,7 @@ __attribute__((constructor)) static void fill_slots(void) {
     }
 }
 
-const struct method *method_find(const char *name, size_t name_bytes) {
+const struct method *rpc_method_find(const char *name, size_t name_bytes) {
     for (unsigned slot = slot_of(name, name_bytes); slots[slot] != 0; slot = (slot + 1) % SLOTS) {
         const struct method *method = &TABLE[slots[slot] - 1];
         if (strlen(method->name) == name_bytes && memcmp(method->name, name, name_bytes) == 0) {
@@ -42,12 +42,12 @@ const struct method *method_find(const char *name, size_t name_bytes) {
     return NULL;
 }
 
-size_t methods_count(void) {
+size_t rpc_methods_count(void) {
     return TABLE_COUNT;
 }
-const struct method *method_at(size_t index) {
+const struct method *rpc_method_at(size_t index) {
     return &TABLE[index];
 }
-size_t method_index(const struct method *method) {
+size_t rpc_method_index(const struct method *method) {
     return (size_t)(method - TABLE);
 }

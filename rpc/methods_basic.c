@@ -8,38 +8,38 @@
 #include "rpc/methods.h"
 #include "rpc/params.h"
 
-enum method_result eth_chain_id(struct call *call) {
+enum method_result rpc_eth_chain_id(struct call *call) {
     json_quantity(call->out, call->backend->chain->chain_id);
     return METHOD_DONE;
 }
 
-enum method_result net_version(struct call *call) {
+enum method_result rpc_net_version(struct call *call) {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)call->backend->chain->chain_id);
     json_write_string(call->out, text);
     return METHOD_DONE;
 }
 
-enum method_result net_listening(struct call *call) {
+enum method_result rpc_net_listening(struct call *call) {
     json_bool(call->out, true);
     return METHOD_DONE;
 }
 
-enum method_result net_peer_count(struct call *call) {
+enum method_result rpc_net_peer_count(struct call *call) {
     struct rpc_health health;
     call->backend->health(call->backend->context, &health);
     json_quantity(call->out, health.peers_count);
     return METHOD_DONE;
 }
 
-enum method_result web3_client_version(struct call *call) {
+enum method_result rpc_web3_client_version(struct call *call) {
     json_write_string(call->out, call->backend->client_version);
     return METHOD_DONE;
 }
 
-enum method_result web3_sha3(struct call *call) {
+enum method_result rpc_web3_sha3(struct call *call) {
     struct bytes data;
-    if (!param_data(call, 0, &data)) return METHOD_FAILED;
+    if (!rpc_param_data(call, 0, &data)) return METHOD_FAILED;
     const struct hash32 hash = keccak256(data);
     json_hash(call->out, &hash);
     return METHOD_DONE;
@@ -56,13 +56,13 @@ enum method_result rpc_modules(struct call *call) {
     return METHOD_DONE;
 }
 
-enum method_result eth_accounts(struct call *call) {
+enum method_result rpc_eth_accounts(struct call *call) {
     json_array_begin(call->out);
     json_array_end(call->out);
     return METHOD_DONE;
 }
 
-enum method_result eth_syncing(struct call *call) {
+enum method_result rpc_eth_syncing(struct call *call) {
     struct rpc_health health;
     call->backend->health(call->backend->context, &health);
     if (!health.is_syncing) {
@@ -80,7 +80,7 @@ enum method_result eth_syncing(struct call *call) {
     return METHOD_DONE;
 }
 
-enum method_result txpool_status(struct call *call) {
+enum method_result rpc_txpool_status(struct call *call) {
     uint32_t pending = 0, queued = 0;
     call->backend->pool_status(call->backend->context, &pending, &queued);
     json_object_begin(call->out);
@@ -116,7 +116,7 @@ static enum err write_lanes(struct call *call, const struct bytes *items, size_t
         }
         snprintf(text, sizeof text, "%llu", (unsigned long long)transaction.nonce);
         json_key(call->out, text);
-        TRY(encode_transaction(call->out, items[i], NULL, call->arena));
+        TRY(rpc_encode_transaction(call->out, items[i], NULL, call->arena));
         arena_release(call->arena, mark);
     }
     if (is_open) json_object_end(call->out);
@@ -129,7 +129,7 @@ static enum method_result write_content(struct call *call, const struct address 
     size_t pending_count, queued_count;
     enum err err = call->backend->pool_content(call->backend->context, lane, call->arena, &pending,
                                                &pending_count, &queued, &queued_count);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     json_object_begin(call->out);
     json_key(call->out, "pending");
     err = write_lanes(call, pending, pending_count, lane != NULL);
@@ -137,42 +137,42 @@ static enum method_result write_content(struct call *call, const struct address 
         json_key(call->out, "queued");
         err = write_lanes(call, queued, queued_count, lane != NULL);
     }
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     json_object_end(call->out);
     return METHOD_DONE;
 }
 
-enum method_result txpool_content(struct call *call) {
+enum method_result rpc_txpool_content(struct call *call) {
     return write_content(call, NULL);
 }
 
-enum method_result txpool_content_from(struct call *call) {
+enum method_result rpc_txpool_content_from(struct call *call) {
     struct address lane;
-    if (!param_address(call, 0, &lane)) return METHOD_FAILED;
+    if (!rpc_param_address(call, 0, &lane)) return METHOD_FAILED;
     return write_content(call, &lane);
 }
 
-enum method_result baton_status(struct call *call) {
+enum method_result rpc_baton_status(struct call *call) {
     call->backend->status_json(call->backend->context, call->out);
     return METHOD_DONE;
 }
 
-enum method_result baton_validators(struct call *call) {
+enum method_result rpc_baton_validators(struct call *call) {
     call->backend->validators_json(call->backend->context, call->out);
     return METHOD_DONE;
 }
 
-/* baton_proposer says who leads now, or, with a block, who first proposed that one. */
-enum method_result baton_proposer(struct call *call) {
+/* rpc_baton_proposer says who leads now, or, with a block, who first proposed that one. */
+enum method_result rpc_baton_proposer(struct call *call) {
     struct block_choice choice;
     struct rpc_block block;
-    if (!param_is_given(call, 0)) {
+    if (!rpc_param_is_given(call, 0)) {
         call->backend->proposer_json(call->backend->context, call->out);
         return METHOD_DONE;
     }
-    if (!param_block(call, 0, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 0, false, &choice, NULL)) return METHOD_FAILED;
     const enum err err = call->backend->block(call->view, choice.number, call->arena, &block);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     json_object_begin(call->out);
     json_key(call->out, "address");
     json_address(call->out, &block.frame.proposer);
@@ -208,11 +208,11 @@ static void write_commit(struct call *call, const struct commit *commit) {
     json_object_end(call->out);
 }
 
-enum method_result baton_get_commit(struct call *call) {
+enum method_result rpc_baton_get_commit(struct call *call) {
     struct block_choice choice;
     struct bytes encoded;
     bool is_missing;
-    if (!param_block(call, 0, true, &choice, &is_missing)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 0, true, &choice, &is_missing)) return METHOD_FAILED;
     enum err err = is_missing
                        ? ERR_NOT_FOUND
                        : call->backend->commit(call->view, choice.number, call->arena, &encoded);
@@ -221,9 +221,9 @@ enum method_result baton_get_commit(struct call *call) {
         return METHOD_DONE;
     }
     struct commit *commit = arena_alloc(call->arena, sizeof *commit);
-    if (commit == NULL) return call_failed(call, ERR_LIMIT);
+    if (commit == NULL) return rpc_call_failed(call, ERR_LIMIT);
     if (err == ERR_OK) err = commit_decode(encoded, commit);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     write_commit(call, commit);
     return METHOD_DONE;
 }
@@ -255,14 +255,14 @@ static void write_frame(struct json_writer *json, const struct frame *frame) {
     json_object_end(json);
 }
 
-enum method_result baton_get_frame(struct call *call) {
+enum method_result rpc_baton_get_frame(struct call *call) {
     struct block_choice choice;
     struct rpc_block block;
     bool is_missing;
-    if (!param_block(call, 0, true, &choice, &is_missing)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 0, true, &choice, &is_missing)) return METHOD_FAILED;
     if (!is_missing) {
         const enum err err = call->backend->block(call->view, choice.number, call->arena, &block);
-        if (err != ERR_OK) return call_failed(call, err);
+        if (err != ERR_OK) return rpc_call_failed(call, err);
     }
     if (is_missing || !block.has_frame) {
         json_write_null(call->out);

@@ -16,12 +16,12 @@ static enum method_result null(struct call *call) {
 static bool choose(struct call *call, bool by_hash, struct block_choice *out, bool *is_missing) {
     struct hash32 hash;
     *is_missing = false;
-    if (!by_hash) return param_block(call, 0, true, out, is_missing);
-    if (!param_hash(call, 0, &hash) || call_view(call) == NULL) return false;
+    if (!by_hash) return rpc_param_block(call, 0, true, out, is_missing);
+    if (!rpc_param_hash(call, 0, &hash) || rpc_call_view(call) == NULL) return false;
     out->is_pending = false;
     const enum err err = call->backend->block_number(call->view, &hash, &out->number);
     if (err != ERR_OK && err != ERR_NOT_FOUND) {
-        call_failed(call, err);
+        rpc_call_failed(call, err);
         return false;
     }
     *is_missing = err == ERR_NOT_FOUND;
@@ -35,16 +35,16 @@ static bool load(struct call *call, bool by_hash, struct rpc_block *out, bool *i
     if (*is_missing) return true;
     const enum err err = call->backend->block(call->view, choice.number, call->arena, out);
     if (err != ERR_OK && err != ERR_NOT_FOUND) {
-        call_failed(call, err);
+        rpc_call_failed(call, err);
         return false;
     }
     *is_missing = err == ERR_NOT_FOUND;
     return true;
 }
 
-enum method_result eth_block_number(struct call *call) {
+enum method_result rpc_eth_block_number(struct call *call) {
     struct rpc_tags tags;
-    if (call_view(call) == NULL) return METHOD_FAILED;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
     call->backend->tags(call->view, &tags);
     json_quantity(call->out, tags.latest);
     return METHOD_DONE;
@@ -53,17 +53,17 @@ enum method_result eth_block_number(struct call *call) {
 static enum method_result get_block(struct call *call, bool by_hash) {
     struct rpc_block block;
     bool full, is_missing;
-    if (!param_bool(call, 1, false, &full)) return METHOD_FAILED;
+    if (!rpc_param_bool(call, 1, false, &full)) return METHOD_FAILED;
     if (!load(call, by_hash, &block, &is_missing)) return METHOD_FAILED;
     if (is_missing) return null(call);
-    const enum err err = encode_block(call->out, &block, full, call->arena);
-    return err == ERR_OK ? METHOD_DONE : call_failed(call, err);
+    const enum err err = rpc_encode_block(call->out, &block, full, call->arena);
+    return err == ERR_OK ? METHOD_DONE : rpc_call_failed(call, err);
 }
 
-enum method_result eth_get_block_by_number(struct call *call) {
+enum method_result rpc_eth_get_block_by_number(struct call *call) {
     return get_block(call, false);
 }
-enum method_result eth_get_block_by_hash(struct call *call) {
+enum method_result rpc_eth_get_block_by_hash(struct call *call) {
     return get_block(call, true);
 }
 
@@ -76,10 +76,10 @@ static enum method_result count_transactions(struct call *call, bool by_hash) {
     return METHOD_DONE;
 }
 
-enum method_result eth_count_by_number(struct call *call) {
+enum method_result rpc_eth_count_by_number(struct call *call) {
     return count_transactions(call, false);
 }
-enum method_result eth_count_by_hash(struct call *call) {
+enum method_result rpc_eth_count_by_hash(struct call *call) {
     return count_transactions(call, true);
 }
 
@@ -92,10 +92,10 @@ static enum method_result count_uncles(struct call *call, bool by_hash) {
     return METHOD_DONE;
 }
 
-enum method_result eth_uncles_by_number(struct call *call) {
+enum method_result rpc_eth_uncles_by_number(struct call *call) {
     return count_uncles(call, false);
 }
-enum method_result eth_uncles_by_hash(struct call *call) {
+enum method_result rpc_eth_uncles_by_hash(struct call *call) {
     return count_uncles(call, true);
 }
 
@@ -104,25 +104,25 @@ static enum method_result uncle_at(struct call *call, bool by_hash) {
     struct rpc_block block;
     uint64_t index;
     bool is_missing;
-    if (!param_quantity(call, 1, &index)) return METHOD_FAILED;
+    if (!rpc_param_quantity(call, 1, &index)) return METHOD_FAILED;
     if (!load(call, by_hash, &block, &is_missing)) return METHOD_FAILED;
     if (is_missing || index >= block.block.ommers_count) return null(call);
     const struct header *ommer = &block.block.ommers[index];
     struct rpc_block alone = {.block = {.header = *ommer, .hash = header_hash(ommer)}};
     const size_t capacity = HEADER_BYTES_MAX + 64;
     uint8_t *memory = arena_alloc(call->arena, capacity);
-    if (memory == NULL) return call_failed(call, ERR_LIMIT);
+    if (memory == NULL) return rpc_call_failed(call, ERR_LIMIT);
     struct buffer encoded = buffer_over(memory, capacity);
     block_encode(&alone.block, &encoded);
     alone.ethereum_block_bytes = encoded.size;
-    const enum err err = encode_block(call->out, &alone, false, call->arena);
-    return err == ERR_OK ? METHOD_DONE : call_failed(call, err);
+    const enum err err = rpc_encode_block(call->out, &alone, false, call->arena);
+    return err == ERR_OK ? METHOD_DONE : rpc_call_failed(call, err);
 }
 
-enum method_result eth_uncle_at_hash(struct call *call) {
+enum method_result rpc_eth_uncle_at_hash(struct call *call) {
     return uncle_at(call, true);
 }
-enum method_result eth_uncle_at_number(struct call *call) {
+enum method_result rpc_eth_uncle_at_number(struct call *call) {
     return uncle_at(call, false);
 }
 
@@ -130,21 +130,21 @@ static enum method_result transaction_at(struct call *call, bool by_hash) {
     struct rpc_block block;
     uint64_t index;
     bool is_missing;
-    if (!param_quantity(call, 1, &index)) return METHOD_FAILED;
+    if (!rpc_param_quantity(call, 1, &index)) return METHOD_FAILED;
     if (!load(call, by_hash, &block, &is_missing)) return METHOD_FAILED;
     if (is_missing || index >= block.block.transactions_count) return null(call);
     const struct header *header = &block.block.header;
     const struct encode_place place = {&block.block.hash, header->number, index, header->timestamp,
                                        header->base_fee};
     const enum err err =
-        encode_transaction(call->out, block.block.transactions[index], &place, call->arena);
-    return err == ERR_OK ? METHOD_DONE : call_failed(call, err);
+        rpc_encode_transaction(call->out, block.block.transactions[index], &place, call->arena);
+    return err == ERR_OK ? METHOD_DONE : rpc_call_failed(call, err);
 }
 
-enum method_result eth_transaction_at_hash(struct call *call) {
+enum method_result rpc_eth_transaction_at_hash(struct call *call) {
     return transaction_at(call, true);
 }
-enum method_result eth_transaction_at_number(struct call *call) {
+enum method_result rpc_eth_transaction_at_number(struct call *call) {
     return transaction_at(call, false);
 }
 
@@ -178,29 +178,29 @@ static enum err find_anywhere(struct call *call, const struct hash32 *hash, stru
     *encoded = BYTES_EMPTY;
     call->backend->view_close(call->view);
     call->view = NULL;
-    if (call_view(call) == NULL) return ERR_LIMIT;
+    if (rpc_call_view(call) == NULL) return ERR_LIMIT;
     return find_transaction(call, hash, block, place, place_is_known, encoded);
 }
 
-enum method_result eth_get_transaction_by_hash(struct call *call) {
+enum method_result rpc_eth_get_transaction_by_hash(struct call *call) {
     struct hash32 hash;
     struct rpc_block block;
     struct rpc_transaction_place at;
     struct bytes encoded;
     bool is_mined;
-    if (!param_hash(call, 0, &hash) || call_view(call) == NULL) return METHOD_FAILED;
+    if (!rpc_param_hash(call, 0, &hash) || rpc_call_view(call) == NULL) return METHOD_FAILED;
     enum err err = find_anywhere(call, &hash, &block, &at, &is_mined, &encoded);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     if (encoded.size == 0) return null(call);
     if (is_mined) {
         const struct header *header = &block.block.header;
         const struct encode_place place = {&block.block.hash, header->number, at.index,
                                            header->timestamp, header->base_fee};
-        err = encode_transaction(call->out, encoded, &place, call->arena);
+        err = rpc_encode_transaction(call->out, encoded, &place, call->arena);
     } else {
-        err = encode_transaction(call->out, encoded, NULL, call->arena);
+        err = rpc_encode_transaction(call->out, encoded, NULL, call->arena);
     }
-    return err == ERR_OK ? METHOD_DONE : call_failed(call, err);
+    return err == ERR_OK ? METHOD_DONE : rpc_call_failed(call, err);
 }
 
 static enum method_result raw_transaction(struct call *call, bool null_when_missing) {
@@ -209,34 +209,34 @@ static enum method_result raw_transaction(struct call *call, bool null_when_miss
     struct rpc_transaction_place at;
     struct bytes encoded;
     bool is_mined;
-    if (!param_hash(call, 0, &hash) || call_view(call) == NULL) return METHOD_FAILED;
+    if (!rpc_param_hash(call, 0, &hash) || rpc_call_view(call) == NULL) return METHOD_FAILED;
     const enum err err = find_anywhere(call, &hash, &block, &at, &is_mined, &encoded);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     if (encoded.size == 0 && null_when_missing) return null(call);
     json_data(call->out, encoded);
     return METHOD_DONE;
 }
 
-enum method_result eth_get_raw_transaction(struct call *call) {
+enum method_result rpc_eth_get_raw_transaction(struct call *call) {
     return raw_transaction(call, true);
 }
-enum method_result eth_get_raw_transaction_debug(struct call *call) {
+enum method_result rpc_eth_get_raw_transaction_debug(struct call *call) {
     return raw_transaction(call, false);
 }
 
-enum method_result eth_get_transaction_receipt(struct call *call) {
+enum method_result rpc_eth_get_transaction_receipt(struct call *call) {
     struct hash32 hash;
     struct rpc_transaction_place at;
-    if (!param_hash(call, 0, &hash) || call_view(call) == NULL) return METHOD_FAILED;
+    if (!rpc_param_hash(call, 0, &hash) || rpc_call_view(call) == NULL) return METHOD_FAILED;
     enum err err = call->backend->transaction_place(call->view, &hash, &at);
     if (err == ERR_NOT_FOUND) return null(call);
     if (err == ERR_OK) {
-        err = encode_receipt_at(call->out, call->backend, call->view, &at, call->arena);
+        err = rpc_encode_receipt_at(call->out, call->backend, call->view, &at, call->arena);
     }
-    return err == ERR_OK ? METHOD_DONE : call_failed(call, err);
+    return err == ERR_OK ? METHOD_DONE : rpc_call_failed(call, err);
 }
 
-enum method_result eth_get_block_receipts(struct call *call) {
+enum method_result rpc_eth_get_block_receipts(struct call *call) {
     struct rpc_block block;
     const struct receipt *receipts;
     size_t count;
@@ -247,83 +247,84 @@ enum method_result eth_get_block_receipts(struct call *call) {
     enum err err = call->backend->receipts(call->view, block.block.header.number, call->arena,
                                            &receipts, &count);
     if (err == ERR_OK && count != block.block.transactions_count) err = ERR_CORRUPT;
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     json_array_begin(call->out);
     for (size_t i = 0; i < count && err == ERR_OK; i++) {
         const size_t mark = arena_mark(call->arena);
-        err =
-            encode_receipt(call->out, call->backend->chain, &block, receipts, i, logs, call->arena);
+        err = rpc_encode_receipt(call->out, call->backend->chain, &block, receipts, i, logs,
+                                 call->arena);
         arena_release(call->arena, mark);
         logs += receipts[i].logs_count;
     }
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     json_array_end(call->out);
     return METHOD_DONE;
 }
 
 /* param_raw reads a raw transaction; false after an answer. */
 static bool param_raw(struct call *call, struct bytes *raw) {
-    if (!param_data(call, 0, raw)) return false;
+    if (!rpc_param_data(call, 0, raw)) return false;
     if (raw->size == 0) {
-        call_error(call, RPC_SERVER_ERROR, "typed transaction too short");
+        rpc_call_error(call, RPC_SERVER_ERROR, "typed transaction too short");
         return false;
     }
     if (raw->size <= ITEM_BYTES_MAX) return true;
-    call_error(call, RPC_SERVER_ERROR, "oversized data: transaction size %zu, limit %u", raw->size,
-               ITEM_BYTES_MAX);
+    rpc_call_error(call, RPC_SERVER_ERROR, "oversized data: transaction size %zu, limit %u",
+                   raw->size, ITEM_BYTES_MAX);
     return false;
 }
 
-enum method_result eth_send_raw_transaction(struct call *call) {
+enum method_result rpc_eth_send_raw_transaction(struct call *call) {
     struct bytes raw;
-    return param_raw(call, &raw) ? submit_call(call, raw, 0) : METHOD_FAILED;
+    return param_raw(call, &raw) ? rpc_submit_call(call, raw, 0) : METHOD_FAILED;
 }
 
-enum method_result eth_send_raw_transaction_sync(struct call *call) {
+enum method_result rpc_eth_send_raw_transaction_sync(struct call *call) {
     struct bytes raw;
     uint64_t timeout_ms = RPC_SYNC_TIMEOUT_MS;
     if (!param_raw(call, &raw)) return METHOD_FAILED;
-    if (param_is_given(call, 1) && !param_quantity(call, 1, &timeout_ms)) return METHOD_FAILED;
+    if (rpc_param_is_given(call, 1) && !rpc_param_quantity(call, 1, &timeout_ms))
+        return METHOD_FAILED;
     if (timeout_ms == 0) timeout_ms = RPC_SYNC_TIMEOUT_MS;
     if (timeout_ms > RPC_SYNC_TIMEOUT_MS_MAX) timeout_ms = RPC_SYNC_TIMEOUT_MS_MAX;
-    return submit_call(call, raw, timeout_ms);
+    return rpc_submit_call(call, raw, timeout_ms);
 }
 
-enum method_result debug_get_raw_header(struct call *call) {
+enum method_result rpc_debug_get_raw_header(struct call *call) {
     struct block_choice choice;
     struct header header;
     struct hash32 hash;
     uint8_t memory[HEADER_BYTES_MAX];
-    if (!param_block(call, 0, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 0, false, &choice, NULL)) return METHOD_FAILED;
     const enum err err = call->backend->header(call->view, choice.number, &header, &hash);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     struct buffer out = buffer_over(memory, sizeof memory);
     header_encode(&header, &out);
     json_data(call->out, buffer_bytes(&out));
     return METHOD_DONE;
 }
 
-enum method_result debug_get_raw_block(struct call *call) {
+enum method_result rpc_debug_get_raw_block(struct call *call) {
     struct rpc_block block;
     bool is_missing;
     if (!load(call, false, &block, &is_missing)) return METHOD_FAILED;
-    if (is_missing) return call_error(call, RPC_SERVER_ERROR, "block not found");
+    if (is_missing) return rpc_call_error(call, RPC_SERVER_ERROR, "block not found");
     uint8_t *memory = arena_alloc(call->arena, block.ethereum_block_bytes + 64);
-    if (memory == NULL) return call_failed(call, ERR_LIMIT);
+    if (memory == NULL) return rpc_call_failed(call, ERR_LIMIT);
     struct buffer out = buffer_over(memory, block.ethereum_block_bytes + 64);
     block_encode(&block.block, &out);
     json_data(call->out, buffer_bytes(&out));
     return METHOD_DONE;
 }
 
-enum method_result debug_get_raw_receipts(struct call *call) {
+enum method_result rpc_debug_get_raw_receipts(struct call *call) {
     struct block_choice choice;
     const struct receipt *receipts;
     size_t count;
-    if (!param_block(call, 0, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 0, false, &choice, NULL)) return METHOD_FAILED;
     const enum err err =
         call->backend->receipts(call->view, choice.number, call->arena, &receipts, &count);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     json_array_begin(call->out);
     for (size_t i = 0; i < count; i++) {
         size_t bytes = 1024;
@@ -332,7 +333,7 @@ enum method_result debug_get_raw_receipts(struct call *call) {
         }
         const size_t mark = arena_mark(call->arena);
         uint8_t *memory = arena_alloc(call->arena, bytes);
-        if (memory == NULL) return call_failed(call, ERR_LIMIT);
+        if (memory == NULL) return rpc_call_failed(call, ERR_LIMIT);
         struct buffer out = buffer_over(memory, bytes);
         receipt_encode(&receipts[i], &out);
         json_data(call->out, buffer_bytes(&out));

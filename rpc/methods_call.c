@@ -1,4 +1,4 @@
-/* Methods that execute: eth_call, eth_estimateGas, eth_createAccessList. */
+/* Methods that execute: rpc_eth_call, eth_estimateGas, eth_createAccessList. */
 #include <stdio.h>
 #include <string.h>
 
@@ -53,17 +53,17 @@ static bool decode_reason(struct bytes data, char out[REASON_BYTES_MAX]) {
 static enum method_result outcome_failed(struct call *call, const struct rpc_call_result *result) {
     char reason[REASON_BYTES_MAX];
     if (result->verdict != VERDICT_ACCEPTED) {
-        return call_error(call, RPC_SERVER_ERROR, "err: %s", verdict_text(result->verdict));
+        return rpc_call_error(call, RPC_SERVER_ERROR, "err: %s", verdict_text(result->verdict));
     }
     if (result->result.status != EVM_REVERT) {
-        return call_error(call, RPC_SERVER_ERROR, "%s", evm_status_text(result->result.status));
+        return rpc_call_error(call, RPC_SERVER_ERROR, "%s", evm_status_text(result->result.status));
     }
     call->error_data = result->result.output;
     call->has_error_data = true;
     if (decode_reason(result->result.output, reason)) {
-        return call_error(call, RPC_REVERTED, "execution reverted: %s", reason);
+        return rpc_call_error(call, RPC_REVERTED, "execution reverted: %s", reason);
     }
-    return call_error(call, RPC_REVERTED, "execution reverted");
+    return rpc_call_error(call, RPC_REVERTED, "execution reverted");
 }
 
 static enum method_result run(struct call *call, const struct block_choice *choice,
@@ -72,20 +72,20 @@ static enum method_result run(struct call *call, const struct block_choice *choi
                                              call->arena, result);
     if (err == ERR_OK) return METHOD_DONE;
     if (err == ERR_NOT_FOUND) {
-        return call_error(call, RPC_SERVER_ERROR,
-                          "missing trie node: state of block %llu is not available",
-                          (unsigned long long)choice->number);
+        return rpc_call_error(call, RPC_SERVER_ERROR,
+                              "missing trie node: state of block %llu is not available",
+                              (unsigned long long)choice->number);
     }
-    return call_failed(call, err);
+    return rpc_call_failed(call, err);
 }
 
-enum method_result eth_call(struct call *call) {
+enum method_result rpc_eth_call(struct call *call) {
     struct rpc_call what;
     struct block_choice choice;
     struct rpc_call_result result;
     bool has_gas, has_nonce;
-    if (!param_call(call, 0, 2, &what, &has_gas, &has_nonce)) return METHOD_FAILED;
-    if (!param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_call(call, 0, 2, &what, &has_gas, &has_nonce)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
     if (run(call, &choice, &what, &result) == METHOD_FAILED) return METHOD_FAILED;
     if (result.verdict != VERDICT_ACCEPTED || result.result.status != EVM_SUCCESS) {
         return outcome_failed(call, &result);
@@ -136,7 +136,7 @@ static enum method_result search(struct call *call, const struct block_choice *c
     return METHOD_DONE;
 }
 
-enum method_result eth_estimate_gas(struct call *call) {
+enum method_result rpc_eth_estimate_gas(struct call *call) {
     struct rpc_call what;
     struct block_choice choice;
     struct rpc_call_result result;
@@ -144,21 +144,21 @@ enum method_result eth_estimate_gas(struct call *call) {
     struct hash32 hash;
     bool has_gas, has_nonce;
     uint64_t most, estimate;
-    if (!param_call(call, 0, 2, &what, &has_gas, &has_nonce)) return METHOD_FAILED;
-    if (!param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_call(call, 0, 2, &what, &has_gas, &has_nonce)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
     enum err err = call->backend->header(call->view, choice.number, &header, &hash);
     if (err == ERR_OK) {
         most = what.transaction.gas_limit;
         if (!has_gas && header.gas_limit < most) most = header.gas_limit;
         err = affordable_gas(call, &choice, &what, most, &most);
     }
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     what.transaction.gas_limit = most;
     if (run(call, &choice, &what, &result) == METHOD_FAILED) return METHOD_FAILED;
     if (!succeeded(&result)) {
         if (result.verdict == VERDICT_ACCEPTED && result.result.status == EVM_OUT_OF_GAS) {
-            return call_error(call, RPC_SERVER_ERROR, "gas required exceeds allowance (%llu)",
-                              (unsigned long long)most);
+            return rpc_call_error(call, RPC_SERVER_ERROR, "gas required exceeds allowance (%llu)",
+                                  (unsigned long long)most);
         }
         return outcome_failed(call, &result);
     }
@@ -320,30 +320,30 @@ static void write_list(struct call *call, const struct access_tuple *list, size_
     json_object_end(json);
 }
 
-enum method_result eth_create_access_list(struct call *call) {
+enum method_result rpc_eth_create_access_list(struct call *call) {
     struct rpc_call what;
     struct block_choice choice;
     struct rpc_call_result result;
     bool has_gas, has_nonce;
     struct collector collector = {.addresses_count = 0};
     size_t count = 0;
-    if (!param_call(call, 0, 2, &what, &has_gas, &has_nonce)) return METHOD_FAILED;
-    if (!param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_call(call, 0, 2, &what, &has_gas, &has_nonce)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
     collector.addresses =
         arena_array(call->arena, ACCESS_ADDRESSES_MAX, sizeof *collector.addresses);
     collector.slots = arena_array(call->arena, ACCESS_SLOTS_MAX, sizeof *collector.slots);
     if (collector.addresses == NULL || collector.slots == NULL) {
-        return call_failed(call, ERR_LIMIT);
+        return rpc_call_failed(call, ERR_LIMIT);
     }
     const struct evm_tracer tracer = {.context = &collector, .step = collect_step};
     what.options.tracer = &tracer;
     if (run(call, &choice, &what, &result) == METHOD_FAILED) return METHOD_FAILED;
     if (result.verdict != VERDICT_ACCEPTED) return outcome_failed(call, &result);
     if (collector.overflow) {
-        return call_error(call, RPC_SERVER_ERROR, "the access list would be too large");
+        return rpc_call_error(call, RPC_SERVER_ERROR, "the access list would be too large");
     }
     struct access_tuple *list = make_list(call, &what, &collector, &count);
-    if (list == NULL) return call_failed(call, ERR_LIMIT);
+    if (list == NULL) return rpc_call_failed(call, ERR_LIMIT);
     /* once more with the list, for the gas that it leads to */
     what.options.tracer = NULL;
     what.transaction.access_list = list;

@@ -79,43 +79,43 @@ static enum err suggest_tip(struct call *call, struct u256 *out) {
     return ERR_OK;
 }
 
-enum method_result eth_gas_price(struct call *call) {
+enum method_result rpc_eth_gas_price(struct call *call) {
     struct header head;
     struct u256 tip;
-    if (call_view(call) == NULL) return METHOD_FAILED;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
     enum err err = head_of(call, &head);
     if (err == ERR_OK) err = suggest_tip(call, &tip);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     const struct u256 base_fee = header_next_base_fee(&head);
     const struct u256 price = u256_add(&base_fee, &tip);
     json_quantity_u256(call->out, &price);
     return METHOD_DONE;
 }
 
-enum method_result eth_max_priority_fee(struct call *call) {
+enum method_result rpc_eth_max_priority_fee(struct call *call) {
     struct u256 tip;
-    if (call_view(call) == NULL) return METHOD_FAILED;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
     const enum err err = suggest_tip(call, &tip);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     json_quantity_u256(call->out, &tip);
     return METHOD_DONE;
 }
 
-enum method_result eth_base_fee(struct call *call) {
+enum method_result rpc_eth_base_fee(struct call *call) {
     struct header head;
-    if (call_view(call) == NULL) return METHOD_FAILED;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
     const enum err err = head_of(call, &head);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     const struct u256 fee = header_next_base_fee(&head);
     json_quantity_u256(call->out, &fee);
     return METHOD_DONE;
 }
 
-enum method_result eth_blob_base_fee(struct call *call) {
+enum method_result rpc_eth_blob_base_fee(struct call *call) {
     struct header head;
-    if (call_view(call) == NULL) return METHOD_FAILED;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
     const enum err err = head_of(call, &head);
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     const struct chain_config *chain = call->backend->chain;
     const enum fork fork = fork_at(chain, head.number, head.timestamp);
     if (fork < FORK_CANCUN) {
@@ -139,8 +139,8 @@ static bool read_percentiles(struct call *call, struct fee_question *question) {
     json_t *list = json_array_get(call->params, 2);
     question->percentiles_count = json_array_size(list);
     if (question->percentiles_count > FEE_PERCENTILES_MAX) {
-        call_error(call, RPC_INVALID_PARAMS, "invalid reward percentile: over the query limit %d",
-                   FEE_PERCENTILES_MAX);
+        rpc_call_error(call, RPC_INVALID_PARAMS,
+                       "invalid reward percentile: over the query limit %d", FEE_PERCENTILES_MAX);
         return false;
     }
     for (size_t i = 0; i < question->percentiles_count; i++) {
@@ -148,7 +148,7 @@ static bool read_percentiles(struct call *call, struct fee_question *question) {
         const double percentile = json_number_value(value);
         if (!json_is_number(value) || percentile < 0 || percentile > 100 ||
             (i > 0 && percentile < question->percentiles[i - 1])) {
-            call_error(call, RPC_SERVER_ERROR, "invalid reward percentile: %f", percentile);
+            rpc_call_error(call, RPC_SERVER_ERROR, "invalid reward percentile: %f", percentile);
             return false;
         }
         question->percentiles[i] = percentile;
@@ -246,12 +246,12 @@ static enum err write_column(struct call *call, const struct fee_question *quest
     return ERR_OK;
 }
 
-enum method_result eth_fee_history(struct call *call) {
+enum method_result rpc_eth_fee_history(struct call *call) {
     struct fee_question question;
     struct block_choice newest;
     uint64_t count;
-    if (!param_quantity(call, 0, &count)) return METHOD_FAILED;
-    if (!param_block(call, 1, false, &newest, NULL)) return METHOD_FAILED;
+    if (!rpc_param_quantity(call, 0, &count)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 1, false, &newest, NULL)) return METHOD_FAILED;
     if (!read_percentiles(call, &question)) return METHOD_FAILED;
     if (count > FEE_BLOCKS_MAX) count = FEE_BLOCKS_MAX;
     if (count > newest.number + 1) count = newest.number + 1;
@@ -271,7 +271,7 @@ enum method_result eth_fee_history(struct call *call) {
         json_key(call->out, "gasUsedRatio");
         json_write_null(call->out);
     }
-    if (err != ERR_OK) return call_failed(call, err);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
     json_object_end(call->out);
     return METHOD_DONE;
 }

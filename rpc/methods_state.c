@@ -7,36 +7,36 @@
 /* state_failed words a missing state as geth does. */
 static enum method_result state_failed(struct call *call, enum err err, uint64_t number) {
     if (err == ERR_NOT_FOUND) {
-        return call_error(call, RPC_SERVER_ERROR,
-                          "missing trie node: state of block %llu is not available",
-                          (unsigned long long)number);
+        return rpc_call_error(call, RPC_SERVER_ERROR,
+                              "missing trie node: state of block %llu is not available",
+                              (unsigned long long)number);
     }
-    return call_failed(call, err);
+    return rpc_call_failed(call, err);
 }
 
-enum method_result eth_get_balance(struct call *call) {
+enum method_result rpc_eth_get_balance(struct call *call) {
     struct address address;
     struct block_choice choice;
     struct account account;
-    if (!param_address(call, 0, &address)) return METHOD_FAILED;
-    if (!param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_address(call, 0, &address)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
     const enum err err = call->backend->account(call->view, choice.number, &address, &account);
     if (err != ERR_OK) return state_failed(call, err, choice.number);
     json_quantity_u256(call->out, &account.balance);
     return METHOD_DONE;
 }
 
-enum method_result eth_get_transaction_count(struct call *call) {
+enum method_result rpc_eth_get_transaction_count(struct call *call) {
     struct address address;
     struct block_choice choice;
     struct account account;
     uint64_t nonce;
-    if (!param_address(call, 0, &address)) return METHOD_FAILED;
-    if (!param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_address(call, 0, &address)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
     enum err err;
     if (choice.is_pending) {
         err = call->backend->pending_nonce(call->backend->context, &address, &nonce);
-        if (err != ERR_OK) return call_failed(call, err);
+        if (err != ERR_OK) return rpc_call_failed(call, err);
     } else {
         err = call->backend->account(call->view, choice.number, &address, &account);
         if (err != ERR_OK) return state_failed(call, err, choice.number);
@@ -46,12 +46,12 @@ enum method_result eth_get_transaction_count(struct call *call) {
     return METHOD_DONE;
 }
 
-enum method_result eth_get_code(struct call *call) {
+enum method_result rpc_eth_get_code(struct call *call) {
     struct address address;
     struct block_choice choice;
     struct bytes code;
-    if (!param_address(call, 0, &address)) return METHOD_FAILED;
-    if (!param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_address(call, 0, &address)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
     const enum err err =
         call->backend->code(call->view, choice.number, &address, call->arena, &code);
     if (err != ERR_OK) return state_failed(call, err, choice.number);
@@ -59,14 +59,14 @@ enum method_result eth_get_code(struct call *call) {
     return METHOD_DONE;
 }
 
-enum method_result eth_get_storage_at(struct call *call) {
+enum method_result rpc_eth_get_storage_at(struct call *call) {
     struct address address;
     struct hash32 key;
     struct block_choice choice;
     struct u256 value;
-    if (!param_address(call, 0, &address)) return METHOD_FAILED;
-    if (!param_slot_value(call, json_array_get(call->params, 1), &key)) return METHOD_FAILED;
-    if (!param_block(call, 2, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_address(call, 0, &address)) return METHOD_FAILED;
+    if (!rpc_param_slot_value(call, json_array_get(call->params, 1), &key)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 2, false, &choice, NULL)) return METHOD_FAILED;
     const enum err err = call->backend->storage(call->view, choice.number, &address, &key, &value);
     if (err != ERR_OK) return state_failed(call, err, choice.number);
     const struct hash32 word = u256_to_hash(&value);
@@ -136,36 +136,36 @@ static void write_proven(struct call *call, const struct proven *proven) {
     json_object_end(json);
 }
 
-enum method_result eth_get_proof(struct call *call) {
+enum method_result rpc_eth_get_proof(struct call *call) {
     struct proven proven = {.keys_count = 0};
     struct block_choice choice;
     json_t *keys = json_array_get(call->params, 1);
-    if (!param_address(call, 0, &proven.address)) return METHOD_FAILED;
+    if (!rpc_param_address(call, 0, &proven.address)) return METHOD_FAILED;
     if (!json_is_array(keys) || json_array_size(keys) > PROOF_KEYS_MAX) {
-        return call_error(call, RPC_INVALID_PARAMS,
-                          "invalid argument 1: a list of at most %d storage keys is wanted",
-                          PROOF_KEYS_MAX);
+        return rpc_call_error(call, RPC_INVALID_PARAMS,
+                              "invalid argument 1: a list of at most %d storage keys is wanted",
+                              PROOF_KEYS_MAX);
     }
     proven.keys_count = json_array_size(keys);
     proven.keys = arena_array(call->arena, proven.keys_count + 1, sizeof *proven.keys);
     proven.values = arena_array(call->arena, proven.keys_count + 1, sizeof *proven.values);
     proven.proofs = arena_array(call->arena, proven.keys_count + 1, sizeof *proven.proofs);
     if (proven.keys == NULL || proven.values == NULL || proven.proofs == NULL) {
-        return call_failed(call, ERR_LIMIT);
+        return rpc_call_failed(call, ERR_LIMIT);
     }
     for (size_t i = 0; i < proven.keys_count; i++) {
-        if (!param_slot_value(call, json_array_get(keys, i), &proven.keys[i])) {
+        if (!rpc_param_slot_value(call, json_array_get(keys, i), &proven.keys[i])) {
             return METHOD_FAILED;
         }
     }
-    if (!param_block(call, 2, false, &choice, NULL)) return METHOD_FAILED;
+    if (!rpc_param_block(call, 2, false, &choice, NULL)) return METHOD_FAILED;
     const enum err err = call->backend->proof(
         call->view, choice.number, &proven.address, proven.keys, proven.keys_count, call->arena,
         &proven.account, &proven.account_proof, proven.values, proven.proofs);
     if (err == ERR_LIMIT) {
-        return call_error(call, RPC_SERVER_ERROR,
-                          "block %llu is too old for a proof: too much changed since then",
-                          (unsigned long long)choice.number);
+        return rpc_call_error(call, RPC_SERVER_ERROR,
+                              "block %llu is too old for a proof: too much changed since then",
+                              (unsigned long long)choice.number);
     }
     if (err != ERR_OK) return state_failed(call, err, choice.number);
     write_proven(call, &proven);

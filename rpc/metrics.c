@@ -6,9 +6,9 @@
 static const uint64_t BOUNDS_US[RPC_BUCKETS] = {100,   500,    1000,   5000,    10000,
                                                 50000, 100000, 200000, 1000000, 5000000};
 
-void metrics_observe(struct rpc *rpc, const struct method *method, uint64_t microseconds,
-                     bool is_error) {
-    const size_t index = method != NULL ? method_index(method) : methods_count();
+void rpc_metrics_observe(struct rpc *rpc, const struct method *method, uint64_t microseconds,
+                         bool is_error) {
+    const size_t index = method != NULL ? rpc_method_index(method) : rpc_methods_count();
     struct method_counters *counters = &rpc->counters[index];
     unsigned bucket = 0;
     while (bucket < RPC_BUCKETS && microseconds > BOUNDS_US[bucket])
@@ -39,17 +39,17 @@ static void head(struct page *page, const char *name, const char *type, const ch
 }
 
 static const char *name_of(size_t index) {
-    return index < methods_count() ? method_at(index)->name : "unknown";
+    return index < rpc_methods_count() ? rpc_method_at(index)->name : "unknown";
 }
 
 static void write_counter(struct page *page, const struct rpc *rpc, const char *name,
                           const char *help, bool errors) {
     char label[80], value[32];
     head(page, name, "counter", help);
-    for (size_t i = 0; i <= methods_count(); i++) {
+    for (size_t i = 0; i <= rpc_methods_count(); i++) {
         const struct method_counters *counters = &rpc->counters[i];
         const uint64_t count = atomic_load(errors ? &counters->errors : &counters->count);
-        if (count == 0 && i < methods_count()) continue; /* seen methods, and unknown */
+        if (count == 0 && i < rpc_methods_count()) continue; /* seen methods, and unknown */
         snprintf(label, sizeof label, "{method=\"%s\"}", name_of(i));
         snprintf(value, sizeof value, "%llu", (unsigned long long)count);
         line(page, name, label, value);
@@ -59,10 +59,10 @@ static void write_counter(struct page *page, const struct rpc *rpc, const char *
 static void write_durations(struct page *page, const struct rpc *rpc) {
     char label[112], value[32];
     head(page, "rpc_request_duration_seconds", "histogram", "Time to answer a call.");
-    for (size_t i = 0; i <= methods_count(); i++) {
+    for (size_t i = 0; i <= rpc_methods_count(); i++) {
         const struct method_counters *counters = &rpc->counters[i];
         uint64_t count = 0;
-        if (atomic_load(&counters->count) == 0 && i < methods_count()) continue;
+        if (atomic_load(&counters->count) == 0 && i < rpc_methods_count()) continue;
         for (unsigned bucket = 0; bucket <= RPC_BUCKETS; bucket++) {
             count += atomic_load(&counters->buckets[bucket]);
             char bound[16] = "+Inf";
@@ -80,7 +80,7 @@ static void write_durations(struct page *page, const struct rpc *rpc) {
     }
 }
 
-void metrics_write_rpc(struct rpc *rpc, struct buffer *out) {
+void rpc_metrics_write(struct rpc *rpc, struct buffer *out) {
     struct page page = {out, rpc->config.metrics_namespace};
     char value[32];
     uint64_t connections = 0;

@@ -14,26 +14,26 @@ static struct bytes text_of(json_t *value) {
 }
 
 static bool refuse(struct call *call, size_t index, const char *what) {
-    call_error(call, RPC_INVALID_PARAMS, "invalid argument %zu: %s", index, what);
+    rpc_call_error(call, RPC_INVALID_PARAMS, "invalid argument %zu: %s", index, what);
     return false;
 }
 
-bool param_is_given(const struct call *call, size_t index) {
+bool rpc_param_is_given(const struct call *call, size_t index) {
     json_t *value = param(call, index);
     return value != NULL && !json_is_null(value);
 }
 
-bool param_address(struct call *call, size_t index, struct address *out) {
+bool rpc_param_address(struct call *call, size_t index, struct address *out) {
     if (hex_to_address(text_of(param(call, index)), out) == ERR_OK) return true;
     return refuse(call, index, "not an address: \"0x\" and 40 hex digits are wanted");
 }
 
-bool param_hash(struct call *call, size_t index, struct hash32 *out) {
+bool rpc_param_hash(struct call *call, size_t index, struct hash32 *out) {
     if (hex_to_hash(text_of(param(call, index)), out) == ERR_OK) return true;
     return refuse(call, index, "not a hash: \"0x\" and 64 hex digits are wanted");
 }
 
-bool param_quantity(struct call *call, size_t index, uint64_t *out) {
+bool rpc_param_quantity(struct call *call, size_t index, uint64_t *out) {
     json_t *value = param(call, index);
     if (json_is_integer(value) && json_integer_value(value) >= 0) {
         *out = (uint64_t)json_integer_value(value);
@@ -43,7 +43,7 @@ bool param_quantity(struct call *call, size_t index, uint64_t *out) {
     return refuse(call, index, "not a quantity: \"0x\" and hex digits without leading zeros");
 }
 
-bool param_bool(struct call *call, size_t index, bool fallback, bool *out) {
+bool rpc_param_bool(struct call *call, size_t index, bool fallback, bool *out) {
     json_t *value = param(call, index);
     *out = fallback;
     if (value == NULL || json_is_null(value)) return true;
@@ -63,30 +63,30 @@ static bool decode_data(struct call *call, struct bytes text, struct bytes *out)
     return true;
 }
 
-bool param_data(struct call *call, size_t index, struct bytes *out) {
+bool rpc_param_data(struct call *call, size_t index, struct bytes *out) {
     if (decode_data(call, text_of(param(call, index)), out)) return true;
     return refuse(call, index, "not data: \"0x\" and an even number of hex digits are wanted");
 }
 
-bool param_slot_value(struct call *call, json_t *value, struct hash32 *out) {
+bool rpc_param_slot_value(struct call *call, json_t *value, struct hash32 *out) {
     const struct bytes text = text_of(value);
     uint8_t digits[66];
     if (text.size < 3 || text.size > 66 || text.data[0] != '0' || text.data[1] != 'x') {
-        call_error(call, RPC_INVALID_PARAMS,
-                   "unable to decode storage key: \"0x\" and at most 64 "
-                   "hex digits are wanted");
+        rpc_call_error(call, RPC_INVALID_PARAMS,
+                       "unable to decode storage key: \"0x\" and at most 64 "
+                       "hex digits are wanted");
         return false;
     }
     memset(digits, '0', sizeof digits);
     digits[1] = 'x';
     memcpy(digits + sizeof digits - (text.size - 2), text.data + 2, text.size - 2);
     if (hex_to_hash((struct bytes){digits, sizeof digits}, out) == ERR_OK) return true;
-    call_error(call, RPC_INVALID_PARAMS, "unable to decode storage key: invalid hex");
+    rpc_call_error(call, RPC_INVALID_PARAMS, "unable to decode storage key: invalid hex");
     return false;
 }
 
 static bool refuse_field(struct call *call, const char *name, const char *what) {
-    call_error(call, RPC_INVALID_PARAMS, "invalid argument: field \"%s\": %s", name, what);
+    rpc_call_error(call, RPC_INVALID_PARAMS, "invalid argument: field \"%s\": %s", name, what);
     return false;
 }
 
@@ -98,15 +98,15 @@ static json_t *field(json_t *object, const char *name, bool *is_given) {
     return given ? value : NULL;
 }
 
-bool field_address(struct call *call, json_t *object, const char *name, struct address *out,
-                   bool *is_given) {
+bool rpc_field_address(struct call *call, json_t *object, const char *name, struct address *out,
+                       bool *is_given) {
     json_t *value = field(object, name, is_given);
     if (value == NULL || hex_to_address(text_of(value), out) == ERR_OK) return true;
     return refuse_field(call, name, "not an address");
 }
 
-bool field_quantity(struct call *call, json_t *object, const char *name, uint64_t *out,
-                    bool *is_given) {
+bool rpc_field_quantity(struct call *call, json_t *object, const char *name, uint64_t *out,
+                        bool *is_given) {
     json_t *value = field(object, name, is_given);
     if (value == NULL || hex_to_u64(text_of(value), out) == ERR_OK) return true;
     if (json_is_integer(value) && json_integer_value(value) >= 0) {
@@ -116,15 +116,15 @@ bool field_quantity(struct call *call, json_t *object, const char *name, uint64_
     return refuse_field(call, name, "not a quantity of at most 64 bits");
 }
 
-bool field_u256(struct call *call, json_t *object, const char *name, struct u256 *out,
-                bool *is_given) {
+bool rpc_field_u256(struct call *call, json_t *object, const char *name, struct u256 *out,
+                    bool *is_given) {
     json_t *value = field(object, name, is_given);
     if (value == NULL || hex_to_u256(text_of(value), out) == ERR_OK) return true;
     return refuse_field(call, name, "not a quantity of at most 256 bits");
 }
 
-bool field_data(struct call *call, json_t *object, const char *name, struct bytes *out,
-                bool *is_given) {
+bool rpc_field_data(struct call *call, json_t *object, const char *name, struct bytes *out,
+                    bool *is_given) {
     json_t *value = field(object, name, is_given);
     if (value == NULL || decode_data(call, text_of(value), out)) return true;
     return refuse_field(call, name, "not data");
@@ -156,7 +156,7 @@ static bool missing_block(struct call *call, bool null_when_missing, bool *is_mi
         *is_missing = true;
         return true;
     }
-    call_error(call, RPC_SERVER_ERROR, "%s", text);
+    rpc_call_error(call, RPC_SERVER_ERROR, "%s", text);
     return false;
 }
 
@@ -169,7 +169,7 @@ static bool choose_hash(struct call *call, const struct hash32 *hash, bool null_
     if (err == ERR_NOT_FOUND) {
         return missing_block(call, null_when_missing, is_missing, "header for hash not found");
     }
-    call_failed(call, err);
+    rpc_call_failed(call, err);
     return false;
 }
 
@@ -194,12 +194,12 @@ static bool choose_text(struct call *call, size_t index, struct bytes text, bool
     return true;
 }
 
-bool param_block(struct call *call, size_t index, bool null_when_missing, struct block_choice *out,
-                 bool *is_missing) {
+bool rpc_param_block(struct call *call, size_t index, bool null_when_missing,
+                     struct block_choice *out, bool *is_missing) {
     bool ignored;
     if (is_missing == NULL) is_missing = &ignored;
     *is_missing = false;
-    if (call_view(call) == NULL) return false;
+    if (rpc_call_view(call) == NULL) return false;
     json_t *value = param(call, index);
     if (value == NULL || json_is_null(value)) {
         return choose_tag(call, BYTES_STRING("latest"), out);

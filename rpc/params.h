@@ -4,31 +4,31 @@
 #include "chain/transaction.h"
 #include "rpc/method.h"
 
-/* param_is_given: the parameter is there and not null. */
-bool param_is_given(const struct call *call, size_t index);
+/* rpc_param_is_given: the parameter is there and not null. */
+bool rpc_param_is_given(const struct call *call, size_t index);
 /* An address: DATA of 20 bytes. */
-bool param_address(struct call *call, size_t index, struct address *out);
+bool rpc_param_address(struct call *call, size_t index, struct address *out);
 /* A hash: DATA of 32 bytes. */
-bool param_hash(struct call *call, size_t index, struct hash32 *out);
+bool rpc_param_hash(struct call *call, size_t index, struct hash32 *out);
 /* A QUANTITY of at most 64 bits; a JSON number that is not negative is taken too. */
-bool param_quantity(struct call *call, size_t index, uint64_t *out);
+bool rpc_param_quantity(struct call *call, size_t index, uint64_t *out);
 /* true or false; `fallback` when it is missing or null. */
-bool param_bool(struct call *call, size_t index, bool fallback, bool *out);
+bool rpc_param_bool(struct call *call, size_t index, bool fallback, bool *out);
 /* DATA of any length, in the request's arena. */
-bool param_data(struct call *call, size_t index, struct bytes *out);
+bool rpc_param_data(struct call *call, size_t index, struct bytes *out);
 /* A storage slot: DATA of up to 32 bytes, or a QUANTITY, left-padded. */
-bool param_slot_value(struct call *call, json_t *value, struct hash32 *out);
+bool rpc_param_slot_value(struct call *call, json_t *value, struct hash32 *out);
 
 /* Fields of objects; `name` goes into the message.  A missing field leaves *out and returns true.
  */
-bool field_address(struct call *call, json_t *object, const char *name, struct address *out,
-                   bool *is_given);
-bool field_quantity(struct call *call, json_t *object, const char *name, uint64_t *out,
+bool rpc_field_address(struct call *call, json_t *object, const char *name, struct address *out,
+                       bool *is_given);
+bool rpc_field_quantity(struct call *call, json_t *object, const char *name, uint64_t *out,
+                        bool *is_given);
+bool rpc_field_u256(struct call *call, json_t *object, const char *name, struct u256 *out,
                     bool *is_given);
-bool field_u256(struct call *call, json_t *object, const char *name, struct u256 *out,
-                bool *is_given);
-bool field_data(struct call *call, json_t *object, const char *name, struct bytes *out,
-                bool *is_given);
+bool rpc_field_data(struct call *call, json_t *object, const char *name, struct bytes *out,
+                    bool *is_given);
 
 /* Which block a parameter means. */
 struct block_choice {
@@ -36,13 +36,14 @@ struct block_choice {
     bool is_pending; /* the tag `pending`: number is the head's */
 };
 
-/* param_block reads a tag, a number, or EIP-1898's object; missing means latest.  A block that is
- * not here is answered with "header not found" (or, with `null_when_missing`, reported in
+/* rpc_param_block reads a tag, a number, or EIP-1898's object; missing means latest.  A block that
+ * is not here is answered with "header not found" (or, with `null_when_missing`, reported in
  * *is_missing). */
-bool param_block(struct call *call, size_t index, bool null_when_missing, struct block_choice *out,
-                 bool *is_missing);
+bool rpc_param_block(struct call *call, size_t index, bool null_when_missing,
+                     struct block_choice *out, bool *is_missing);
 
-/* param_call reads a call object into *out (sender set, gas capped) with overrides at
- * `overrides_index` (0: none).  Fees are filled as eth_call wants them: zero price when none. */
-bool param_call(struct call *call, size_t index, size_t overrides_index, struct rpc_call *out,
-                bool *gas_is_given, bool *nonce_is_given);
+/* rpc_param_call reads a call object into *out (sender set, gas capped) with overrides at
+ * `overrides_index` (0: none).  Fees are filled as rpc_eth_call wants them: zero price when none.
+ */
+bool rpc_param_call(struct call *call, size_t index, size_t overrides_index, struct rpc_call *out,
+                    bool *gas_is_given, bool *nonce_is_given);

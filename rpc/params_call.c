@@ -1,4 +1,4 @@
-/* Call objects: the parameters of eth_call, eth_estimateGas and eth_createAccessList. */
+/* Call objects: the parameters of rpc_eth_call, eth_estimateGas and eth_createAccessList. */
 #include <string.h>
 
 #include "base/hex.h"
@@ -14,7 +14,7 @@ static struct bytes text_of(json_t *value) {
 }
 
 static bool refuse(struct call *call, const char *what) {
-    call_error(call, RPC_INVALID_PARAMS, "invalid argument: %s", what);
+    rpc_call_error(call, RPC_INVALID_PARAMS, "invalid argument: %s", what);
     return false;
 }
 
@@ -22,7 +22,7 @@ static bool read_access_tuple(struct call *call, json_t *entry, struct access_tu
     json_t *keys = json_object_get(entry, "storageKeys");
     const size_t count = json_array_size(keys);
     bool given;
-    if (!field_address(call, entry, "address", &out->address, &given)) return false;
+    if (!rpc_field_address(call, entry, "address", &out->address, &given)) return false;
     if (!given || count > SLOTS_MAX) return refuse(call, "accessList: address or keys are wrong");
     struct hash32 *list = arena_array(call->arena, count, sizeof *list);
     if (list == NULL && count > 0) return refuse(call, "accessList is too large");
@@ -78,9 +78,9 @@ static bool read_slots(struct call *call, json_t *object, struct rpc_override *o
 static bool read_override(struct call *call, json_t *object, struct rpc_override *out) {
     json_t *state = json_object_get(object, "state");
     json_t *diff = json_object_get(object, "stateDiff");
-    if (!field_u256(call, object, "balance", &out->balance, &out->has_balance)) return false;
-    if (!field_quantity(call, object, "nonce", &out->nonce, &out->has_nonce)) return false;
-    if (!field_data(call, object, "code", &out->code, &out->has_code)) return false;
+    if (!rpc_field_u256(call, object, "balance", &out->balance, &out->has_balance)) return false;
+    if (!rpc_field_quantity(call, object, "nonce", &out->nonce, &out->has_nonce)) return false;
+    if (!rpc_field_data(call, object, "code", &out->code, &out->has_code)) return false;
     if (state != NULL && diff != NULL) {
         return refuse(call, "an override has both \"state\" and \"stateDiff\"");
     }
@@ -117,14 +117,15 @@ static bool read_fees(struct call *call, json_t *object, struct rpc_call *out) {
     struct transaction *transaction = &out->transaction;
     struct u256 price = U256_ZERO, fee = U256_ZERO, tip = U256_ZERO;
     bool has_price, has_fee, has_tip;
-    if (!field_u256(call, object, "gasPrice", &price, &has_price)) return false;
-    if (!field_u256(call, object, "maxFeePerGas", &fee, &has_fee)) return false;
-    if (!field_u256(call, object, "maxPriorityFeePerGas", &tip, &has_tip)) return false;
+    if (!rpc_field_u256(call, object, "gasPrice", &price, &has_price)) return false;
+    if (!rpc_field_u256(call, object, "maxFeePerGas", &fee, &has_fee)) return false;
+    if (!rpc_field_u256(call, object, "maxPriorityFeePerGas", &tip, &has_tip)) return false;
     if (has_price && (has_fee || has_tip)) {
         return refuse(call, "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified");
     }
     if (has_fee && u256_less(&fee, &tip)) {
-        call_error(call, RPC_SERVER_ERROR, "max priority fee per gas higher than max fee per gas");
+        rpc_call_error(call, RPC_SERVER_ERROR,
+                       "max priority fee per gas higher than max fee per gas");
         return false;
     }
     transaction->max_fee = has_price ? price : fee;
@@ -139,8 +140,8 @@ static bool read_fees(struct call *call, json_t *object, struct rpc_call *out) {
 static bool read_data(struct call *call, json_t *object, struct transaction *out) {
     struct bytes data = BYTES_EMPTY, input = BYTES_EMPTY;
     bool has_data, has_input;
-    if (!field_data(call, object, "data", &data, &has_data)) return false;
-    if (!field_data(call, object, "input", &input, &has_input)) return false;
+    if (!rpc_field_data(call, object, "data", &data, &has_data)) return false;
+    if (!rpc_field_data(call, object, "input", &input, &has_input)) return false;
     if (has_data && has_input && !bytes_equal(data, input)) {
         return refuse(call, "both \"data\" and \"input\" are set and not equal. Please use "
                             "\"input\" to pass transaction call data");
@@ -149,19 +150,21 @@ static bool read_data(struct call *call, json_t *object, struct transaction *out
     return true;
 }
 
-bool param_call(struct call *call, size_t index, size_t overrides_index, struct rpc_call *out,
-                bool *gas_is_given, bool *nonce_is_given) {
+bool rpc_param_call(struct call *call, size_t index, size_t overrides_index, struct rpc_call *out,
+                    bool *gas_is_given, bool *nonce_is_given) {
     json_t *object = json_array_get(call->params, index);
     struct rpc_call result = {.transaction = {.has_sender = true, .is_protected = true}};
     struct transaction *transaction = &result.transaction;
     bool has_to = false;
     if (!json_is_object(object)) return refuse(call, "argument 0 is not a call object");
     transaction->chain_id = call->backend->chain->chain_id;
-    if (!field_address(call, object, "from", &transaction->sender, NULL)) return false;
-    if (!field_address(call, object, "to", &transaction->to, &has_to)) return false;
-    if (!field_quantity(call, object, "gas", &transaction->gas_limit, gas_is_given)) return false;
-    if (!field_u256(call, object, "value", &transaction->value, NULL)) return false;
-    if (!field_quantity(call, object, "nonce", &transaction->nonce, nonce_is_given)) return false;
+    if (!rpc_field_address(call, object, "from", &transaction->sender, NULL)) return false;
+    if (!rpc_field_address(call, object, "to", &transaction->to, &has_to)) return false;
+    if (!rpc_field_quantity(call, object, "gas", &transaction->gas_limit, gas_is_given))
+        return false;
+    if (!rpc_field_u256(call, object, "value", &transaction->value, NULL)) return false;
+    if (!rpc_field_quantity(call, object, "nonce", &transaction->nonce, nonce_is_given))
+        return false;
     if (!read_fees(call, object, &result) || !read_data(call, object, transaction)) return false;
     if (!read_access_list(call, object, transaction)) return false;
     if (overrides_index != 0 && !read_overrides(call, overrides_index, &result)) return false;

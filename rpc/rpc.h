@@ -3,8 +3,9 @@
  * jansson).
  *
  * Light methods run on the service threads; those that execute code or scan blocks run on worker
- * threads, so that a slow eth_call delays no eth_blockNumber.  Every bound is named in rpc_limits
- * and answered with an error when reached.  Method tables: rpc/methods.h, one line per method. */
+ * threads, so that a slow rpc_eth_call delays no eth_blockNumber.  Every bound is named in
+ * rpc_limits and answered with an error when reached.  Method tables: rpc/methods.h, one line per
+ * method. */
 #include "base/err.h"
 #include "rpc/backend.h"
 

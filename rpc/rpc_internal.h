@@ -82,7 +82,7 @@ struct rpc {
     struct waiting *waiting;
     unsigned waiting_count, syncs_count;
     unsigned waiting_next;            /* where the search for a free place begins */
-    struct method_counters *counters; /* methods_count() + 1: the last is "unknown" */
+    struct method_counters *counters; /* rpc_methods_count() + 1: the last is "unknown" */
     atomic_uint_fast64_t errors_total;
     struct subscriptions *subscriptions;
     struct filters *filters;
@@ -90,39 +90,40 @@ struct rpc {
 };
 
 /* workers.c */
-enum err workers_start_rpc(struct rpc *rpc);
-void workers_stop_rpc(struct rpc *rpc);
+enum err rpc_workers_start(struct rpc *rpc);
+void rpc_workers_stop(struct rpc *rpc);
 /* False: the queue is full. */
-bool workers_push(struct rpc *rpc, struct task *task);
+bool rpc_workers_push(struct rpc *rpc, struct task *task);
 
 /* submit.c */
-enum err submit_create(struct rpc *rpc);
-void submit_destroy(struct rpc *rpc);
-/* submit_expire answers what waited too long; called several times a second by the notifier. */
-void submit_expire(struct rpc *rpc);
-/* submit_block answers the calls whose transaction `view` has in a block; `arena` is scratch. */
-void submit_block(struct rpc *rpc, struct rpc_view *view, struct arena *arena);
+enum err rpc_submit_create(struct rpc *rpc);
+void rpc_submit_destroy(struct rpc *rpc);
+/* rpc_submit_expire answers what waited too long; called several times a second by the notifier. */
+void rpc_submit_expire(struct rpc *rpc);
+/* rpc_submit_block answers the calls whose transaction `view` has in a block; `arena` is scratch.
+ */
+void rpc_submit_block(struct rpc *rpc, struct rpc_view *view, struct arena *arena);
 
 /* server.c */
-void service_complete(struct service *service, struct task *task);
+void rpc_service_complete(struct service *service, struct task *task);
 /* Sends text to a WebSocket session: `session_id` names service and session; text is copied. */
-void service_push(struct rpc *rpc, uint64_t session_id, struct bytes text);
+void rpc_service_push(struct rpc *rpc, uint64_t session_id, struct bytes text);
 
 /* metrics.c */
-void metrics_observe(struct rpc *rpc, const struct method *method, uint64_t microseconds,
-                     bool is_error);
-void metrics_write_rpc(struct rpc *rpc, struct buffer *out);
+void rpc_metrics_observe(struct rpc *rpc, const struct method *method, uint64_t microseconds,
+                         bool is_error);
+void rpc_metrics_write(struct rpc *rpc, struct buffer *out);
 
 /* subscribe.c */
-enum err subscriptions_create(struct rpc *rpc);
-void subscriptions_destroy(struct rpc *rpc);
-void subscriptions_session_closed(struct rpc *rpc, uint64_t session_id);
-void subscriptions_block(struct rpc *rpc, uint64_t number);
-void subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded);
+enum err rpc_subscriptions_create(struct rpc *rpc);
+void rpc_subscriptions_destroy(struct rpc *rpc);
+void rpc_subscriptions_session_closed(struct rpc *rpc, uint64_t session_id);
+void rpc_subscriptions_block(struct rpc *rpc, uint64_t number);
+void rpc_subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded);
 
 /* filters.c */
-enum err filters_create(struct rpc *rpc);
-void filters_destroy(struct rpc *rpc);
+enum err rpc_filters_create(struct rpc *rpc);
+void rpc_filters_destroy(struct rpc *rpc);
 
 /* The monotonic clock.  Any thread. */
 uint64_t rpc_now_ms(void);

@@ -21,15 +21,15 @@ uint64_t rpc_now_ms(void) {
     return rpc_now_us() / 1000;
 }
 
-struct session *session_find(struct service *service, uint64_t id) {
+struct session *rpc_session_find(struct service *service, uint64_t id) {
     struct session *session = service->sessions;
     while (session != NULL && session->id != id)
         session = session->next;
     return session;
 }
 
-void session_open(struct service *service, struct session *session, struct lws *wsi,
-                  bool is_websocket) {
+void rpc_session_open(struct service *service, struct session *session, struct lws *wsi,
+                      bool is_websocket) {
     if (session->is_open) return;
     *session = (struct session){.wsi = wsi, .is_open = true, .is_websocket = is_websocket};
     session->id = (uint64_t)service->index << SERVICE_SHIFT | ++service->session_next;
@@ -39,22 +39,22 @@ void session_open(struct service *service, struct session *session, struct lws *
     atomic_fetch_add(&service->connections, 1);
 }
 
-void session_close(struct service *service, struct session *session) {
+void rpc_session_close(struct service *service, struct session *session) {
     if (!session->is_open) return;
     struct session **at = &service->sessions;
     while (*at != session)
         at = &(*at)->next;
     *at = session->next;
     while (session->out != NULL)
-        session_pop(session);
+        rpc_session_pop(session);
     free(session->body);
     if (session->is_websocket && service->rpc->subscriptions != NULL)
-        subscriptions_session_closed(service->rpc, session->id);
+        rpc_subscriptions_session_closed(service->rpc, session->id);
     *session = (struct session){.is_open = false};
     atomic_fetch_sub(&service->connections, 1);
 }
 
-bool session_append(struct session *session, const void *data, size_t size, size_t max) {
+bool rpc_session_append(struct session *session, const void *data, size_t size, size_t max) {
     if (size > max || session->body_bytes > max - size) return false;
     if (session->body_bytes + size > session->body_capacity) {
         size_t capacity = session->body_capacity == 0 ? 1024 : session->body_capacity;
@@ -70,7 +70,7 @@ bool session_append(struct session *session, const void *data, size_t size, size
     return true;
 }
 
-void session_queue(struct session *session, uint8_t *memory, size_t bytes) {
+void rpc_session_queue(struct session *session, uint8_t *memory, size_t bytes) {
     struct outgoing *outgoing = malloc(sizeof *outgoing);
     CHECK(outgoing != NULL);
     *outgoing = (struct outgoing){.memory = memory, .bytes = bytes};
@@ -83,7 +83,7 @@ void session_queue(struct session *session, uint8_t *memory, size_t bytes) {
     lws_callback_on_writable(session->wsi);
 }
 
-void session_pop(struct session *session) {
+void rpc_session_pop(struct session *session) {
     struct outgoing *first = session->out;
     session->out = first->next;
     if (session->out == NULL) session->out_end = &session->out;
@@ -101,14 +101,16 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_HTTP_BODY:
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
     case LWS_CALLBACK_HTTP_WRITEABLE:
-    case LWS_CALLBACK_CLOSED_HTTP: return http_callback(service, session, wsi, reason, in, size);
+    case LWS_CALLBACK_CLOSED_HTTP:
+        return rpc_http_callback(service, session, wsi, reason, in, size);
     case LWS_CALLBACK_ESTABLISHED:
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_SERVER_WRITEABLE:
-    case LWS_CALLBACK_CLOSED: return websocket_callback(service, session, wsi, reason, in, size);
+    case LWS_CALLBACK_CLOSED:
+        return rpc_websocket_callback(service, session, wsi, reason, in, size);
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
     case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
-        if (session != NULL) session_close(service, session);
+        if (session != NULL) rpc_session_close(service, session);
         return 0;
     default: return 0;
     }
@@ -147,7 +149,7 @@ static const struct lws_protocols PROTOCOLS[] = {
 static const lws_retry_bo_t IDLE_POLICY = {.secs_since_valid_ping = 30,
                                            .secs_since_valid_hangup = 60};
 
-void service_complete(struct service *service, struct task *task) {
+void rpc_service_complete(struct service *service, struct task *task) {
     struct completion *completion = calloc(1, sizeof *completion);
     CHECK(completion != NULL);
     completion->task = task;
@@ -158,7 +160,7 @@ void service_complete(struct service *service, struct task *task) {
     lws_cancel_service(service->context);
 }
 
-void service_push(struct rpc *rpc, uint64_t session_id, struct bytes text) {
+void rpc_service_push(struct rpc *rpc, uint64_t session_id, struct bytes text) {
     struct service *service = &rpc->services[session_id >> SERVICE_SHIFT];
     struct completion *completion = calloc(1, sizeof *completion);
     CHECK(completion != NULL);
@@ -178,12 +180,12 @@ void service_push(struct rpc *rpc, uint64_t session_id, struct bytes text) {
 static void deliver(struct service *service, struct completion *completion) {
     struct task *task = completion->task;
     struct session *session =
-        session_find(service, task != NULL ? task->session_id : completion->session_id);
+        rpc_session_find(service, task != NULL ? task->session_id : completion->session_id);
     if (task != NULL) {
-        if (session != NULL) http_answer(service, session, task);
-        task_free(task);
+        if (session != NULL) rpc_http_answer(service, session, task);
+        rpc_task_free(task);
     } else if (session != NULL && session->is_websocket) {
-        session_queue(session, completion->text, completion->text_bytes);
+        rpc_session_queue(session, completion->text, completion->text_bytes);
     } else {
         free(completion->text);
     }
@@ -335,12 +337,12 @@ static enum err start_all(struct rpc *rpc, char error[256]) {
         snprintf(error, 256, "%s: port %u is in use", ports[i].name, ports[i].port);
         return ERR_ADDRESS_IN_USE;
     }
-    rpc->counters = calloc(methods_count() + 1, sizeof *rpc->counters);
+    rpc->counters = calloc(rpc_methods_count() + 1, sizeof *rpc->counters);
     if (rpc->counters == NULL) return ERR_MEMORY;
-    TRY(submit_create(rpc));
-    TRY(filters_create(rpc));
-    TRY(subscriptions_create(rpc));
-    TRY(workers_start_rpc(rpc));
+    TRY(rpc_submit_create(rpc));
+    TRY(rpc_filters_create(rpc));
+    TRY(rpc_subscriptions_create(rpc));
+    TRY(rpc_workers_start(rpc));
     for (unsigned i = 0; i < config->threads; i++) {
         rpc->services_count += 1;
         TRY(service_start(rpc, i, error));
@@ -377,8 +379,8 @@ void rpc_stop(struct rpc *rpc) {
         lws_cancel_service(service->context);
         pthread_join(service->thread, NULL);
     }
-    if (rpc->workers_count > 0) workers_stop_rpc(rpc);
-    if (rpc->subscriptions != NULL) subscriptions_destroy(rpc); /* while sessions are there */
+    if (rpc->workers_count > 0) rpc_workers_stop(rpc);
+    if (rpc->subscriptions != NULL) rpc_subscriptions_destroy(rpc); /* while sessions are there */
     for (unsigned i = 0; i < rpc->services_count; i++) {
         struct service *service = &rpc->services[i];
         drain(service);
@@ -388,16 +390,16 @@ void rpc_stop(struct rpc *rpc) {
                    RPC_ARENA_BYTES + rpc->config.limits.response_bytes_max + 4096u);
         }
     }
-    if (rpc->waiting != NULL) submit_destroy(rpc);
-    if (rpc->filters != NULL) filters_destroy(rpc);
+    if (rpc->waiting != NULL) rpc_submit_destroy(rpc);
+    if (rpc->filters != NULL) rpc_filters_destroy(rpc);
     free(rpc->counters);
     free(rpc);
 }
 
 void rpc_block_committed(struct rpc *rpc, uint64_t number) {
-    subscriptions_block(rpc, number);
+    rpc_subscriptions_block(rpc, number);
 }
 
 void rpc_item_admitted(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded) {
-    subscriptions_item(rpc, hash, encoded);
+    rpc_subscriptions_item(rpc, hash, encoded);
 }

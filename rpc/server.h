@@ -36,28 +36,30 @@ struct session {
     bool close_after;
 };
 
-/* session_find returns the open session of that id, or NULL.  Service thread, like all below. */
-struct session *session_find(struct service *service, uint64_t id);
-/* session_open enters a connection into the service's list; nothing when it is there already. */
-void session_open(struct service *service, struct session *session, struct lws *wsi,
-                  bool is_websocket);
-/* session_close frees what the session holds and forgets its subscriptions. */
-void session_close(struct service *service, struct session *session);
-/* session_append grows the body up to `max`; false beyond. */
-bool session_append(struct session *session, const void *data, size_t size, size_t max);
-/* session_queue takes over `memory` (text at TASK_HEADROOM) and asks to be writable. */
-void session_queue(struct session *session, uint8_t *memory, size_t bytes);
-/* session_pop frees the first outgoing message. */
-void session_pop(struct session *session);
+/* rpc_session_find returns the open session of that id, or NULL.  Service thread, like all below.
+ */
+struct session *rpc_session_find(struct service *service, uint64_t id);
+/* rpc_session_open enters a connection into the service's list; nothing when it is there already.
+ */
+void rpc_session_open(struct service *service, struct session *session, struct lws *wsi,
+                      bool is_websocket);
+/* rpc_session_close frees what the session holds and forgets its subscriptions. */
+void rpc_session_close(struct service *service, struct session *session);
+/* rpc_session_append grows the body up to `max`; false beyond. */
+bool rpc_session_append(struct session *session, const void *data, size_t size, size_t max);
+/* rpc_session_queue takes over `memory` (text at TASK_HEADROOM) and asks to be writable. */
+void rpc_session_queue(struct session *session, uint8_t *memory, size_t bytes);
+/* rpc_session_pop frees the first outgoing message. */
+void rpc_session_pop(struct session *session);
 
-/* http_callback and websocket_callback take what libwebsockets says of a session; the result is
- * libwebsockets': not 0 closes the connection. */
-int http_callback(struct service *service, struct session *session, struct lws *wsi,
-                  enum lws_callback_reasons reason, void *in, size_t size);
-/* See http_callback. */
-int websocket_callback(struct service *service, struct session *session, struct lws *wsi,
-                       enum lws_callback_reasons reason, void *in, size_t size);
-/* http_answer queues a task's response, for HTTP with its header as one message; without a response
- * (notifications only) HTTP gets an empty body and a WebSocket nothing.  The task stays the
- * caller's. */
-void http_answer(struct service *service, struct session *session, struct task *task);
+/* rpc_http_callback and rpc_websocket_callback take what libwebsockets says of a session; the
+ * result is libwebsockets': not 0 closes the connection. */
+int rpc_http_callback(struct service *service, struct session *session, struct lws *wsi,
+                      enum lws_callback_reasons reason, void *in, size_t size);
+/* See rpc_http_callback. */
+int rpc_websocket_callback(struct service *service, struct session *session, struct lws *wsi,
+                           enum lws_callback_reasons reason, void *in, size_t size);
+/* rpc_http_answer queues a task's response, for HTTP with its header as one message; without a
+ * response (notifications only) HTTP gets an empty body and a WebSocket nothing.  The task stays
+ * the caller's. */
+void rpc_http_answer(struct service *service, struct session *session, struct task *task);

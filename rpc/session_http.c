@@ -62,7 +62,7 @@ static void send_body(struct service *service, struct session *session, int stat
     }
     memcpy(whole + begin, header, (size_t)size);
     session->is_waiting = false;
-    session_queue(session, whole, (size_t)size + body_bytes);
+    rpc_session_queue(session, whole, (size_t)size + body_bytes);
     /* sent from `begin` on: remembered through `sent`, which counts from the memory's start */
     struct outgoing *last = session->out;
     while (last->next != NULL)
@@ -81,7 +81,7 @@ static void send_text(struct service *service, struct session *session, int stat
     send_body(service, session, status, type, memory, size);
 }
 
-void http_answer(struct service *service, struct session *session, struct task *task) {
+void rpc_http_answer(struct service *service, struct session *session, struct task *task) {
     uint8_t *memory =
         task->response != NULL ? task->response - TASK_HEADROOM : malloc(TASK_HEADROOM);
     const size_t bytes = task->response_bytes;
@@ -90,7 +90,7 @@ void http_answer(struct service *service, struct session *session, struct task *
     if (!session->is_websocket) {
         send_body(service, session, 200, "application/json", memory, bytes);
     } else if (bytes > 0) {
-        session_queue(session, memory, bytes);
+        rpc_session_queue(session, memory, bytes);
     } else {
         free(memory);
     }
@@ -126,7 +126,7 @@ static void send_metrics(struct service *service, struct session *session) {
     CHECK(memory != NULL);
     struct buffer out = buffer_over(memory + TASK_HEADROOM, PAGE_BYTES_MAX);
     backend->metrics(backend->context, &out);
-    metrics_write_rpc(service->rpc, &out);
+    rpc_metrics_write(service->rpc, &out);
     send_body(service, session, 200, "text/plain; version=0.0.4", memory, out.size);
 }
 
@@ -145,7 +145,7 @@ static void answer_get(struct service *service, struct session *session, const c
 
 static int on_request(struct service *service, struct session *session, struct lws *wsi,
                       const char *path) {
-    session_open(service, session, wsi, false);
+    rpc_session_open(service, session, wsi, false);
     session->body_bytes = 0;
     session->is_body_expected = false;
     session->origin[0] = '\0';
@@ -170,7 +170,7 @@ static int on_request(struct service *service, struct session *session, struct l
 
 static int on_body(struct service *service, struct session *session, const void *in, size_t size) {
     if (!session->is_body_expected) return 0;
-    if (session_append(session, in, size, service->rpc->config.limits.body_bytes_max)) return 0;
+    if (rpc_session_append(session, in, size, service->rpc->config.limits.body_bytes_max)) return 0;
     session->is_body_expected = false;
     session->close_after = true;
     send_text(service, session, 413, "application/json",
@@ -184,7 +184,7 @@ static int on_body_complete(struct service *service, struct session *session) {
     session->is_body_expected = false;
     session->is_waiting = true;
     const struct bytes body = {session->body, session->body_bytes};
-    struct task *task = task_begin(service->rpc, service, session->id, false, body);
+    struct task *task = rpc_task_begin(service->rpc, service, session->id, false, body);
     if (session->body_capacity > 65536) {
         free(session->body);
         session->body = NULL;
@@ -195,8 +195,8 @@ static int on_body_complete(struct service *service, struct session *session) {
         lws_set_timeout(session->wsi, NO_PENDING_TIMEOUT, 0);
         return 0;
     }
-    http_answer(service, session, task);
-    task_free(task);
+    rpc_http_answer(service, session, task);
+    rpc_task_free(task);
     return 0;
 }
 
@@ -215,20 +215,20 @@ static int on_writable(struct session *session, struct lws *wsi) {
         lws_callback_on_writable(wsi);
         return 0;
     }
-    session_pop(session);
+    rpc_session_pop(session);
     if (session->close_after) return -1;
     return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
-int http_callback(struct service *service, struct session *session, struct lws *wsi,
-                  enum lws_callback_reasons reason, void *in, size_t size) {
+int rpc_http_callback(struct service *service, struct session *session, struct lws *wsi,
+                      enum lws_callback_reasons reason, void *in, size_t size) {
     switch (reason) {
     case LWS_CALLBACK_HTTP: return on_request(service, session, wsi, in);
     case LWS_CALLBACK_HTTP_BODY: return on_body(service, session, in, size);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION: return on_body_complete(service, session);
     case LWS_CALLBACK_HTTP_WRITEABLE: return on_writable(session, wsi);
     case LWS_CALLBACK_CLOSED_HTTP:
-        if (session != NULL) session_close(service, session);
+        if (session != NULL) rpc_session_close(service, session);
         return 0;
     default: return 0;
     }

@@ -6,17 +6,17 @@
 static int on_receive(struct service *service, struct session *session, struct lws *wsi,
                       const void *in, size_t size) {
     const size_t max = service->rpc->config.limits.websocket_bytes_max;
-    if (!session_append(session, in, size, max)) {
+    if (!rpc_session_append(session, in, size, max)) {
         lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
         return -1;
     }
     if (lws_remaining_packet_payload(wsi) > 0 || !lws_is_final_fragment(wsi)) return 0;
     const struct bytes body = {session->body, session->body_bytes};
-    struct task *task = task_begin(service->rpc, service, session->id, true, body);
+    struct task *task = rpc_task_begin(service->rpc, service, session->id, true, body);
     session->body_bytes = 0;
     if (task == NULL) return 0;
-    http_answer(service, session, task);
-    task_free(task);
+    rpc_http_answer(service, session, task);
+    rpc_task_free(task);
     return 0;
 }
 
@@ -35,22 +35,22 @@ static int on_writable(struct session *session, struct lws *wsi) {
     (void)text;
     if (lws_write(wsi, at, size, (enum lws_write_protocol)flags) < (int)size) return -1;
     first->sent += size;
-    if (first->sent == first->bytes) session_pop(session);
+    if (first->sent == first->bytes) rpc_session_pop(session);
     if (session->out != NULL) lws_callback_on_writable(wsi);
     return 0;
 }
 
-int websocket_callback(struct service *service, struct session *session, struct lws *wsi,
-                       enum lws_callback_reasons reason, void *in, size_t size) {
+int rpc_websocket_callback(struct service *service, struct session *session, struct lws *wsi,
+                           enum lws_callback_reasons reason, void *in, size_t size) {
     switch (reason) {
     case LWS_CALLBACK_ESTABLISHED:
         session->is_open = false; /* the memory is new */
-        session_open(service, session, wsi, true);
+        rpc_session_open(service, session, wsi, true);
         return 0;
     case LWS_CALLBACK_RECEIVE: return on_receive(service, session, wsi, in, size);
     case LWS_CALLBACK_SERVER_WRITEABLE: return on_writable(session, wsi);
     case LWS_CALLBACK_CLOSED:
-        if (session != NULL) session_close(service, session);
+        if (session != NULL) rpc_session_close(service, session);
         return 0;
     default: return 0;
     }

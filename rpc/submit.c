@@ -12,17 +12,17 @@
 /* Late entries that are taken out under one hold of the lock. */
 #define LATE_AT_ONCE 64
 
-enum err submit_create(struct rpc *rpc) {
+enum err rpc_submit_create(struct rpc *rpc) {
     pthread_mutex_init(&rpc->waiting_lock, NULL);
     rpc->waiting = calloc(RPC_SUBMITS_MAX, sizeof *rpc->waiting);
     return rpc->waiting == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-void submit_destroy(struct rpc *rpc) {
+void rpc_submit_destroy(struct rpc *rpc) {
     for (size_t i = 0; i < RPC_SUBMITS_MAX; i++) {
         if (!rpc->waiting[i].is_used) continue;
         rpc->waiting[i].is_used = false;
-        task_free(rpc->waiting[i].task);
+        rpc_task_free(rpc->waiting[i].task);
     }
     free(rpc->waiting);
     pthread_mutex_destroy(&rpc->waiting_lock);
@@ -78,7 +78,7 @@ static bool take(struct rpc *rpc, uint64_t token, bool keep_sync, struct waiting
     return found;
 }
 
-enum method_result submit_call(struct call *call, struct bytes raw, uint64_t sync_ms) {
+enum method_result rpc_submit_call(struct call *call, struct bytes raw, uint64_t sync_ms) {
     struct rpc *rpc = call->rpc;
     struct waiting waiting = {.task = call->task,
                               .index = call->index,
@@ -90,13 +90,13 @@ enum method_result submit_call(struct call *call, struct bytes raw, uint64_t syn
         waiting.deadline_ms = rpc_now_ms() + sync_ms;
     }
     if (!reserve(rpc, &waiting, &token)) {
-        return call_error(call, RPC_SERVER_ERROR, "server is busy, try again");
+        return rpc_call_error(call, RPC_SERVER_ERROR, "server is busy, try again");
     }
     const enum err err = call->backend->submit(call->backend->context, token, raw);
     if (err == ERR_OK) return METHOD_LATER;
     struct waiting ignored;
     if (!take(rpc, token, false, &ignored)) return METHOD_LATER; /* answered by its time-out */
-    return call_failed(call, err);
+    return rpc_call_failed(call, err);
 }
 
 /* answer_error finishes a waiting call with an error. */
@@ -104,9 +104,9 @@ static void answer_error(const struct waiting *waiting, int code, const char *me
                          struct bytes data) {
     uint8_t memory[2048];
     struct buffer out = buffer_over(memory, sizeof memory);
-    task_write_error(&out, waiting->task->answers[waiting->index].id, code, message, data,
-                     data.size > 0);
-    task_finish_call(waiting->task, waiting->index, buffer_bytes(&out));
+    rpc_task_write_error(&out, waiting->task->answers[waiting->index].id, code, message, data,
+                         data.size > 0);
+    rpc_task_finish_call(waiting->task, waiting->index, buffer_bytes(&out));
 }
 
 void rpc_submitted(struct rpc *rpc, const struct rpc_submit_result *result) {
@@ -119,11 +119,11 @@ void rpc_submitted(struct rpc *rpc, const struct rpc_submit_result *result) {
         return;
     }
     struct buffer out = buffer_over(memory, sizeof memory);
-    task_write_head(&out, waiting.task->answers[waiting.index].id);
+    rpc_task_write_head(&out, waiting.task->answers[waiting.index].id);
     buffer_append(&out, BYTES_STRING(",\"result\":\""));
     hex_write_data(&out, hash_bytes(&result->hash));
     buffer_append(&out, BYTES_STRING("\"}"));
-    task_finish_call(waiting.task, waiting.index, buffer_bytes(&out));
+    rpc_task_finish_call(waiting.task, waiting.index, buffer_bytes(&out));
 }
 
 static void answer_late(const struct waiting *late) {
@@ -156,7 +156,7 @@ static size_t take_late(struct rpc *rpc, uint64_t now, struct waiting late[LATE_
     return count;
 }
 
-void submit_expire(struct rpc *rpc) {
+void rpc_submit_expire(struct rpc *rpc) {
     struct waiting late[LATE_AT_ONCE];
     size_t count;
     do {
@@ -181,7 +181,7 @@ static bool next_admitted(struct rpc *rpc, size_t *at, struct waiting *out, uint
     return found;
 }
 
-void submit_block(struct rpc *rpc, struct rpc_view *view, struct arena *arena) {
+void rpc_submit_block(struct rpc *rpc, struct rpc_view *view, struct arena *arena) {
     struct waiting waiting;
     uint64_t token;
     uint8_t *memory = NULL;
@@ -194,16 +194,16 @@ void submit_block(struct rpc *rpc, struct rpc_view *view, struct arena *arena) {
         if (memory == NULL) memory = malloc(RECEIPT_TEXT_BYTES_MAX);
         CHECK(memory != NULL);
         struct buffer out = buffer_over(memory, RECEIPT_TEXT_BYTES_MAX);
-        task_write_head(&out, waiting.task->answers[waiting.index].id);
+        rpc_task_write_head(&out, waiting.task->answers[waiting.index].id);
         buffer_append(&out, BYTES_STRING(",\"result\":"));
         struct json_writer json = json_over(&out);
-        const enum err err = encode_receipt_at(&json, backend, view, &place, arena);
+        const enum err err = rpc_encode_receipt_at(&json, backend, view, &place, arena);
         buffer_append_byte(&out, '}');
         arena_release(arena, mark);
         if (err != ERR_OK || out.overflow) {
             answer_error(&waiting, RPC_INTERNAL, "the receipt cannot be read", BYTES_EMPTY);
         } else {
-            task_finish_call(waiting.task, waiting.index, buffer_bytes(&out));
+            rpc_task_finish_call(waiting.task, waiting.index, buffer_bytes(&out));
         }
     }
     free(memory);

@@ -1,4 +1,4 @@
-/* eth_subscribe: newHeads, logs, newPendingTransactions, pushed to WebSocket sessions.
+/* rpc_eth_subscribe: newHeads, logs, newPendingTransactions, pushed to WebSocket sessions.
  *
  * One table under one lock, the room's only shared mutable state beside the queues: service threads
  * add and remove, the notifier thread walks it.  Notifications are made on a thread of their own,
@@ -74,7 +74,7 @@ static void send_notice(struct subscriptions *table, const struct subscription *
                         struct json_writer *json) {
     json_object_end(json);
     json_object_end(json);
-    if (!json->out->overflow) service_push(table->rpc, to->session_id, buffer_bytes(json->out));
+    if (!json->out->overflow) rpc_service_push(table->rpc, to->session_id, buffer_bytes(json->out));
 }
 
 static void notify_head(struct subscriptions *table, const struct subscription *to,
@@ -83,7 +83,7 @@ static void notify_head(struct subscriptions *table, const struct subscription *
     struct json_writer json = json_over(&out);
     write_notice_head(&json, to->id);
     json_object_begin(&json);
-    encode_header_fields(&json, &block->block.header, &block->block.hash);
+    rpc_encode_header_fields(&json, &block->block.header, &block->block.hash);
     json_object_end(&json);
     send_notice(table, to, &json);
 }
@@ -99,8 +99,8 @@ static void notify_logs(struct subscriptions *table, const struct subscription *
             struct buffer out = buffer_over(table->text, NOTICE_BYTES_MAX);
             struct json_writer json = json_over(&out);
             write_notice_head(&json, to->id);
-            encode_log(&json, &receipts[i].logs[k], &block->block.header, &block->block.hash, &name,
-                       i, log_index, false);
+            rpc_encode_log(&json, &receipts[i].logs[k], &block->block.header, &block->block.hash,
+                           &name, i, log_index, false);
             send_notice(table, to, &json);
         }
     }
@@ -116,7 +116,7 @@ static void announce(struct subscriptions *table, uint64_t number) {
     size_t count = 0;
     arena_reset(&table->arena);
     if (backend->view_open(backend->context, &view) != ERR_OK) return;
-    submit_block(table->rpc, view, &table->arena);
+    rpc_submit_block(table->rpc, view, &table->arena);
     enum err err = backend->block(view, number, &table->arena, &block);
     if (err == ERR_OK) err = backend->receipts(view, number, &table->arena, &receipts, &count);
     backend->view_close(view);
@@ -143,7 +143,7 @@ static void announce_item(struct subscriptions *table, const struct queued_item 
         arena_reset(&table->arena);
         if (!to->is_full) {
             json_hash(&json, &item->hash);
-        } else if (encode_transaction(&json, item->encoded, NULL, &table->arena) != ERR_OK) {
+        } else if (rpc_encode_transaction(&json, item->encoded, NULL, &table->arena) != ERR_OK) {
             continue;
         }
         send_notice(table, to, &json);
@@ -189,7 +189,7 @@ static void *notifier_main(void *context) {
         switch (next_work(table, tick_ms, &block, &item)) {
         case WORK_END: return NULL;
         case WORK_TICK:
-            submit_expire(table->rpc);
+            rpc_submit_expire(table->rpc);
             tick_ms = rpc_now_ms() + TICK_MS;
             break;
         case WORK_BLOCK: announce(table, block); break;
@@ -201,7 +201,7 @@ static void *notifier_main(void *context) {
     }
 }
 
-enum err subscriptions_create(struct rpc *rpc) {
+enum err rpc_subscriptions_create(struct rpc *rpc) {
     struct subscriptions *table = calloc(1, sizeof *table);
     if (table == NULL) return ERR_MEMORY;
     void *memory = mmap(NULL, NOTIFIER_ARENA + NOTICE_BYTES_MAX, PROT_READ | PROT_WRITE,
@@ -229,7 +229,7 @@ enum err subscriptions_create(struct rpc *rpc) {
     return ERR_OK;
 }
 
-void subscriptions_destroy(struct rpc *rpc) {
+void rpc_subscriptions_destroy(struct rpc *rpc) {
     struct subscriptions *table = rpc->subscriptions;
     pthread_mutex_lock(&table->lock);
     table->is_stopping = true;
@@ -253,7 +253,7 @@ static void release(struct subscriptions *table, struct subscription *subscripti
     *subscription = (struct subscription){.is_used = false};
 }
 
-void subscriptions_session_closed(struct rpc *rpc, uint64_t session_id) {
+void rpc_subscriptions_session_closed(struct rpc *rpc, uint64_t session_id) {
     struct subscriptions *table = rpc->subscriptions;
     pthread_mutex_lock(&table->lock);
     for (size_t i = 0; i < table->used_max; i++) {
@@ -265,7 +265,7 @@ void subscriptions_session_closed(struct rpc *rpc, uint64_t session_id) {
     pthread_mutex_unlock(&table->lock);
 }
 
-void subscriptions_block(struct rpc *rpc, uint64_t number) {
+void rpc_subscriptions_block(struct rpc *rpc, uint64_t number) {
     struct subscriptions *table = rpc->subscriptions;
     pthread_mutex_lock(&table->lock);
     if (!table->has_head) table->announced = number - 1;
@@ -275,7 +275,7 @@ void subscriptions_block(struct rpc *rpc, uint64_t number) {
     pthread_mutex_unlock(&table->lock);
 }
 
-void subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded) {
+void rpc_subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded) {
     struct subscriptions *table = rpc->subscriptions;
     pthread_mutex_lock(&table->lock);
     if (table->item_subscribers > 0 && table->items_count < ITEMS_QUEUED_MAX) {
@@ -329,17 +329,19 @@ static bool read_kind(struct call *call, struct subscription *out) {
         if (option != NULL && !rpc_logs_param_filter(call, option, &filter)) return false;
         out->filter = rpc_logs_filter_copy(&filter);
     } else {
-        call_error(call, RPC_METHOD_NOT_FOUND, "no \"%.64s\" subscription in eth namespace", name);
+        rpc_call_error(call, RPC_METHOD_NOT_FOUND, "no \"%.64s\" subscription in eth namespace",
+                       name);
         return false;
     }
     return true;
 }
 
-enum method_result eth_subscribe(struct call *call) {
+enum method_result rpc_eth_subscribe(struct call *call) {
     struct subscription wanted = {.session_id = call->session_id};
     struct subscriptions *table = call->rpc->subscriptions;
     if (!call->is_websocket) {
-        return call_error(call, RPC_METHOD_NOT_FOUND, "notifications not supported: use WebSocket");
+        return rpc_call_error(call, RPC_METHOD_NOT_FOUND,
+                              "notifications not supported: use WebSocket");
     }
     if (!read_kind(call, &wanted)) return METHOD_FAILED;
     pthread_mutex_lock(&table->lock);
@@ -347,18 +349,18 @@ enum method_result eth_subscribe(struct call *call) {
     pthread_mutex_unlock(&table->lock);
     if (id == 0) {
         free(wanted.filter);
-        return call_error(call, RPC_SERVER_ERROR, "too many subscriptions: %u per connection",
-                          call->limits->subscriptions_max);
+        return rpc_call_error(call, RPC_SERVER_ERROR, "too many subscriptions: %u per connection",
+                              call->limits->subscriptions_max);
     }
     json_quantity(call->out, id);
     return METHOD_DONE;
 }
 
-enum method_result eth_unsubscribe(struct call *call) {
+enum method_result rpc_eth_unsubscribe(struct call *call) {
     struct subscriptions *table = call->rpc->subscriptions;
     uint64_t id;
     bool found = false;
-    if (!param_quantity(call, 0, &id)) return METHOD_FAILED;
+    if (!rpc_param_quantity(call, 0, &id)) return METHOD_FAILED;
     pthread_mutex_lock(&table->lock);
     struct subscription *subscription = &table->list[id % (1u << 20) % SUBSCRIPTIONS_MAX];
     if (subscription->is_used && subscription->id == id &&
@@ -367,7 +369,7 @@ enum method_result eth_unsubscribe(struct call *call) {
         found = true;
     }
     pthread_mutex_unlock(&table->lock);
-    if (!found) return call_error(call, RPC_SERVER_ERROR, "subscription not found");
+    if (!found) return rpc_call_error(call, RPC_SERVER_ERROR, "subscription not found");
     json_bool(call->out, true);
     return METHOD_DONE;
 }

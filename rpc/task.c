@@ -8,7 +8,7 @@
 
 #define ID_TEXT_BYTES_MAX 1024
 
-void task_write_head(struct buffer *out, json_t *id) {
+void rpc_task_write_head(struct buffer *out, json_t *id) {
     char text[ID_TEXT_BYTES_MAX];
     buffer_append(out, BYTES_STRING("{\"jsonrpc\":\"2.0\",\"id\":"));
     const size_t size =
@@ -20,9 +20,9 @@ void task_write_head(struct buffer *out, json_t *id) {
     }
 }
 
-void task_write_error(struct buffer *out, json_t *id, int code, const char *message,
-                      struct bytes data, bool has_data) {
-    task_write_head(out, id);
+void rpc_task_write_error(struct buffer *out, json_t *id, int code, const char *message,
+                          struct bytes data, bool has_data) {
+    rpc_task_write_head(out, id);
     buffer_append(out, BYTES_STRING(",\"error\":"));
     struct json_writer json = json_over(out);
     json_object_begin(&json);
@@ -38,7 +38,7 @@ void task_write_error(struct buffer *out, json_t *id, int code, const char *mess
     buffer_append_byte(out, '}');
 }
 
-enum method_result call_error(struct call *call, int code, const char *format, ...) {
+enum method_result rpc_call_error(struct call *call, int code, const char *format, ...) {
     char text[1024];
     va_list arguments;
     va_start(arguments, format);
@@ -54,22 +54,23 @@ enum method_result call_error(struct call *call, int code, const char *format, .
     return METHOD_FAILED;
 }
 
-enum method_result call_failed(struct call *call, enum err err) {
+enum method_result rpc_call_failed(struct call *call, enum err err) {
     switch (err) {
-    case ERR_LIMIT: return call_error(call, RPC_SERVER_ERROR, "server is busy, try again");
-    case ERR_STOPPED: return call_error(call, RPC_SERVER_ERROR, "server is shutting down");
-    case ERR_UNSUPPORTED: return call_error(call, RPC_SERVER_ERROR, "not supported by this node");
-    case ERR_NOT_FOUND: return call_error(call, RPC_SERVER_ERROR, "not found");
-    default: return call_error(call, RPC_INTERNAL, "internal error: %s", err_text(err));
+    case ERR_LIMIT: return rpc_call_error(call, RPC_SERVER_ERROR, "server is busy, try again");
+    case ERR_STOPPED: return rpc_call_error(call, RPC_SERVER_ERROR, "server is shutting down");
+    case ERR_UNSUPPORTED:
+        return rpc_call_error(call, RPC_SERVER_ERROR, "not supported by this node");
+    case ERR_NOT_FOUND: return rpc_call_error(call, RPC_SERVER_ERROR, "not found");
+    default: return rpc_call_error(call, RPC_INTERNAL, "internal error: %s", err_text(err));
     }
 }
 
-struct rpc_view *call_view(struct call *call) {
+struct rpc_view *rpc_call_view(struct call *call) {
     if (call->view != NULL) return call->view;
     const enum err err = call->backend->view_open(call->backend->context, &call->view);
     if (err == ERR_OK) return call->view;
     call->view = NULL;
-    call_failed(call, err);
+    rpc_call_failed(call, err);
     return NULL;
 }
 
@@ -106,12 +107,12 @@ static json_t *request_at(const struct task *task, size_t index) {
 static enum method_result run_method(struct call *call, const struct method *method) {
     const size_t count = json_array_size(call->params);
     if (count < method->params_min) {
-        return call_error(call, RPC_INVALID_PARAMS, "missing value for required argument %zu",
-                          count);
+        return rpc_call_error(call, RPC_INVALID_PARAMS, "missing value for required argument %zu",
+                              count);
     }
     if (count > method->params_max) {
-        return call_error(call, RPC_INVALID_PARAMS, "too many arguments, want at most %u",
-                          method->params_max);
+        return rpc_call_error(call, RPC_INVALID_PARAMS, "too many arguments, want at most %u",
+                              method->params_max);
     }
     return method->run(call);
 }
@@ -124,9 +125,10 @@ static void finish(struct task *task, size_t index, struct call *call, enum meth
     if (result == METHOD_FAILED || too_large) {
         scratch->size = mark;
         scratch->overflow = false;
-        task_write_error(scratch, answer->id, too_large ? RPC_RESPONSE_TOO_LARGE : call->error_code,
-                         too_large ? "response is too large" : call->error_message,
-                         call->error_data, call->has_error_data);
+        rpc_task_write_error(scratch, answer->id,
+                             too_large ? RPC_RESPONSE_TOO_LARGE : call->error_code,
+                             too_large ? "response is too large" : call->error_message,
+                             call->error_data, call->has_error_data);
     } else {
         buffer_append_byte(scratch, '}');
     }
@@ -141,10 +143,10 @@ static bool run_call(struct task *task, size_t index, struct arena *arena, struc
     const size_t mark = scratch->size, arena_at = arena_mark(arena);
     const char *fault = call_fault(request);
     if (fault != NULL) {
-        task_write_error(scratch, NULL, RPC_INVALID_REQUEST, fault, BYTES_EMPTY, false);
+        rpc_task_write_error(scratch, NULL, RPC_INVALID_REQUEST, fault, BYTES_EMPTY, false);
         keep(&task->answers[index], (struct bytes){scratch->data + mark, scratch->size - mark});
         scratch->size = mark;
-        metrics_observe(rpc, NULL, rpc_now_us() - begin, true);
+        rpc_metrics_observe(rpc, NULL, rpc_now_us() - begin, true);
         return true;
     }
     json_t *name = json_object_get(request, "method");
@@ -161,14 +163,15 @@ static bool run_call(struct task *task, size_t index, struct arena *arena, struc
                         .out = &json,
                         .is_websocket = task->is_websocket,
                         .session_id = task->session_id};
-    const struct method *method = method_find(json_string_value(name), json_string_length(name));
+    const struct method *method =
+        rpc_method_find(json_string_value(name), json_string_length(name));
     enum method_result result;
-    task_write_head(scratch, task->answers[index].id);
+    rpc_task_write_head(scratch, task->answers[index].id);
     buffer_append(scratch, BYTES_STRING(",\"result\":"));
     if (method == NULL) {
-        result = call_error(&call, RPC_METHOD_NOT_FOUND,
-                            "the method %.100s does not exist/is not available",
-                            json_string_value(name));
+        result = rpc_call_error(&call, RPC_METHOD_NOT_FOUND,
+                                "the method %.100s does not exist/is not available",
+                                json_string_value(name));
     } else {
         result = run_method(&call, method);
     }
@@ -178,7 +181,7 @@ static bool run_call(struct task *task, size_t index, struct arena *arena, struc
     scratch->overflow = false;
     arena_release(arena, arena_at);
     json_decref(none);
-    metrics_observe(rpc, method, rpc_now_us() - begin, result == METHOD_FAILED);
+    rpc_metrics_observe(rpc, method, rpc_now_us() - begin, result == METHOD_FAILED);
     return result != METHOD_LATER;
 }
 
@@ -218,13 +221,13 @@ static bool release_pending(struct task *task) {
     return true;
 }
 
-bool task_run(struct task *task, struct arena *arena, struct buffer *scratch) {
+bool rpc_task_run(struct task *task, struct arena *arena, struct buffer *scratch) {
     size_t total = 0;
     for (size_t i = 0; i < task->answers_count; i++) {
         if (total > task->rpc->config.limits.response_bytes_max) {
             const size_t mark = scratch->size;
-            task_write_error(scratch, task->answers[i].id, RPC_RESPONSE_TOO_LARGE,
-                             "response of the batch is too large", BYTES_EMPTY, false);
+            rpc_task_write_error(scratch, task->answers[i].id, RPC_RESPONSE_TOO_LARGE,
+                                 "response of the batch is too large", BYTES_EMPTY, false);
             keep(&task->answers[i], (struct bytes){scratch->data + mark, scratch->size - mark});
             scratch->size = mark;
             atomic_fetch_sub(&task->pending, 1);
@@ -236,13 +239,13 @@ bool task_run(struct task *task, struct arena *arena, struct buffer *scratch) {
     return release_pending(task); /* the one that the run itself held */
 }
 
-void task_finish_call(struct task *task, size_t index, struct bytes response_object) {
+void rpc_task_finish_call(struct task *task, size_t index, struct bytes response_object) {
     CHECK(index < task->answers_count);
     keep(&task->answers[index], response_object);
-    if (release_pending(task)) service_complete(task->service, task);
+    if (release_pending(task)) rpc_service_complete(task->service, task);
 }
 
-void task_free(struct task *task) {
+void rpc_task_free(struct task *task) {
     for (size_t i = 0; i < task->answers_count; i++)
         free(task->answers[i].text);
     if (task->response != NULL) free(task->response - TASK_HEADROOM);
@@ -256,11 +259,11 @@ static struct task *single_error(struct task *task, int code, const char *messag
     uint8_t *memory = malloc(TASK_HEADROOM + 512);
     CHECK(memory != NULL);
     struct buffer out = buffer_over(memory + TASK_HEADROOM, 512);
-    task_write_error(&out, NULL, code, message, BYTES_EMPTY, false);
+    rpc_task_write_error(&out, NULL, code, message, BYTES_EMPTY, false);
     task->response = out.data;
     task->response_bytes = out.size;
     task->answers_count = 0;
-    metrics_observe(task->rpc, NULL, 0, true);
+    rpc_metrics_observe(task->rpc, NULL, 0, true);
     return task;
 }
 
@@ -294,14 +297,14 @@ static bool is_heavy(const struct task *task) {
         json_t *name = json_object_get(request_at(task, i), "method");
         if (!json_is_string(name)) continue;
         const struct method *method =
-            method_find(json_string_value(name), json_string_length(name));
+            rpc_method_find(json_string_value(name), json_string_length(name));
         if (method != NULL && method->is_heavy) return true;
     }
     return false;
 }
 
-struct task *task_begin(struct rpc *rpc, struct service *service, uint64_t session_id,
-                        bool is_websocket, struct bytes body) {
+struct task *rpc_task_begin(struct rpc *rpc, struct service *service, uint64_t session_id,
+                            bool is_websocket, struct bytes body) {
     struct task *task = calloc(1, sizeof *task);
     CHECK(task != NULL);
     task->rpc = rpc;
@@ -333,11 +336,11 @@ struct task *task_begin(struct rpc *rpc, struct service *service, uint64_t sessi
     }
     atomic_init(&task->pending, task->answers_count + 1);
     if (is_heavy(task) && !rpc->is_inline) {
-        if (workers_push(rpc, task)) return NULL;
+        if (rpc_workers_push(rpc, task)) return NULL;
         return single_error(task, RPC_SERVER_ERROR, "server is busy, try again");
     }
     struct buffer scratch =
         buffer_over(service->scratch, rpc->config.limits.response_bytes_max + 4096u);
     arena_reset(&service->arena);
-    return task_run(task, &service->arena, &scratch) ? task : NULL;
+    return rpc_task_run(task, &service->arena, &scratch) ? task : NULL;
 }

@@ -38,20 +38,21 @@ struct task {
 /* Room before a response for the server's framing and HTTP header. */
 #define TASK_HEADROOM 512
 
-/* task_begin parses a body and runs what can run here; returns the task when its response is ready,
- * NULL when it will come to the service's completions.  `body` is not kept. */
-struct task *task_begin(struct rpc *rpc, struct service *service, uint64_t session_id,
-                        bool is_websocket, struct bytes body);
-/* task_run performs all calls with a thread's arena and scratch; true when the response is ready.
+/* rpc_task_begin parses a body and runs what can run here; returns the task when its response is
+ * ready, NULL when it will come to the service's completions.  `body` is not kept. */
+struct task *rpc_task_begin(struct rpc *rpc, struct service *service, uint64_t session_id,
+                            bool is_websocket, struct bytes body);
+/* rpc_task_run performs all calls with a thread's arena and scratch; true when the response is
+ * ready.
  */
-bool task_run(struct task *task, struct arena *arena, struct buffer *scratch);
-/* task_finish_call gives the answer of one METHOD_LATER call; any thread.  When it was the last,
- * the task goes to its service's completions. */
-void task_finish_call(struct task *task, size_t index, struct bytes response_object);
-void task_free(struct task *task);
+bool rpc_task_run(struct task *task, struct arena *arena, struct buffer *scratch);
+/* rpc_task_finish_call gives the answer of one METHOD_LATER call; any thread.  When it was the
+ * last, the task goes to its service's completions. */
+void rpc_task_finish_call(struct task *task, size_t index, struct bytes response_object);
+void rpc_task_free(struct task *task);
 
 /* Writes a response object with an error. */
-void task_write_error(struct buffer *out, json_t *id, int code, const char *message,
-                      struct bytes data, bool has_data);
+void rpc_task_write_error(struct buffer *out, json_t *id, int code, const char *message,
+                          struct bytes data, bool has_data);
 /* Writes `{"jsonrpc":"2.0","id":ID,"result":` ; the caller appends the value and '}'. */
-void task_write_head(struct buffer *out, json_t *id);
+void rpc_task_write_head(struct buffer *out, json_t *id);

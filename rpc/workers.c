@@ -31,7 +31,7 @@ static void *worker_main(void *context) {
         struct buffer scratch = buffer_over((uint8_t *)memory + RPC_ARENA_BYTES, scratch_bytes);
         arena_reset(&arena);
         struct service *service = task->service;
-        if (task_run(task, &arena, &scratch)) service_complete(service, task);
+        if (rpc_task_run(task, &arena, &scratch)) rpc_service_complete(service, task);
         if (arena.peak > RPC_ARENA_BYTES / 8) {
             madvise(memory, RPC_ARENA_BYTES, MADV_DONTNEED);
             arena.peak = 0;
@@ -41,7 +41,7 @@ static void *worker_main(void *context) {
     return NULL;
 }
 
-bool workers_push(struct rpc *rpc, struct task *task) {
+bool rpc_workers_push(struct rpc *rpc, struct task *task) {
     pthread_mutex_lock(&rpc->queue_lock);
     const bool fits = rpc->queue_count < rpc->config.limits.workers_queue_max && !rpc->is_stopping;
     if (fits) {
@@ -55,7 +55,7 @@ bool workers_push(struct rpc *rpc, struct task *task) {
     return fits;
 }
 
-enum err workers_start_rpc(struct rpc *rpc) {
+enum err rpc_workers_start(struct rpc *rpc) {
     pthread_mutex_init(&rpc->queue_lock, NULL);
     pthread_cond_init(&rpc->queue_filled, NULL);
     rpc->queue_end = &rpc->queue;
@@ -66,7 +66,7 @@ enum err workers_start_rpc(struct rpc *rpc) {
     return ERR_OK;
 }
 
-void workers_stop_rpc(struct rpc *rpc) {
+void rpc_workers_stop(struct rpc *rpc) {
     pthread_mutex_lock(&rpc->queue_lock);
     rpc->is_stopping = true;
     pthread_cond_broadcast(&rpc->queue_filled);
