@@ -408,7 +408,11 @@ static void perform_execute(struct world *world, struct sequencer_node *node,
     const struct block_job *job = effect->job;
     struct block_outcome *outcome = &node->outcomes[job->slot];
     executor_run(node->executor, job, outcome);
-    CHECK(outcome->err == ERR_OK);
+    if (outcome->err != ERR_OK) {
+        world_fail(world, "execution", "node %u, height %llu: %s", node->index,
+                   (unsigned long long)job->height, err_text(outcome->err));
+        return;
+    }
     const bool is_valid = job->kind == JOB_BUILD || outcome->verdict == VERDICT_ACCEPTED;
     if (is_valid && !world->nodes[node->index].is_byzantine) checker_made(world, &outcome->hash);
     world_trace_hash(world, is_valid ? "executed" : "refused", node->index, job->height,
@@ -613,10 +617,15 @@ static void poll_l1(struct world *world, struct sequencer_node *node) {
     const uint64_t number = L1_GENESIS + world->now_ms / L1_BLOCK_MS;
     if (shared->config.rollup.l1_chain_id == 0 || number == node->l1_number) return;
     if (world->nodes[node->index].is_l1_out) return;
-    node->l1_number = number;
-    sequencer_l1_facts(node->registry, number, &facts);
-    struct input input = {.kind = INPUT_L1_VIEW, .l1 = &facts};
-    sequencer_node_input(world, node, &input);
+    /* The reader tells of each finalized block in turn; after a start, of some before the newest,
+     * for blocks that are under way with an origin from before. */
+    if (node->l1_number + L1_HISTORY < number) node->l1_number = number - L1_HISTORY;
+    if (node->l1_number < L1_GENESIS) node->l1_number = L1_GENESIS;
+    while (node->l1_number < number && world->nodes[node->index].is_up) {
+        sequencer_l1_facts(node->registry, ++node->l1_number, &facts);
+        struct input input = {.kind = INPUT_L1_VIEW, .l1 = &facts};
+        sequencer_node_input(world, node, &input);
+    }
 }
 
 static void tick(struct world *world, uint32_t index, void *state) {

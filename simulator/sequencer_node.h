@@ -18,6 +18,7 @@
 #define BLOBS_MAX            1024
 #define L1_GENESIS           100
 #define L1_BLOCK_MS          700
+#define L1_HISTORY           48 /* below L1_RING */
 
 /* thread_buffer returns a thread's large buffer, made at its first use: as a thread-local array it
  * would cost every thread of the whole program its memory. */
