@@ -68,7 +68,32 @@ static void on_peer(struct node *node, struct bytes header) {
     struct input input = input_now(INPUT_PEER);
     input.peer.peer = carried.peer;
     input.peer.is_connected = carried.is_connected;
+    if (carried.is_connected) {
+        node->peers_connected += 1;
+    } else if (node->peers_connected > 0) {
+        node->peers_connected -= 1;
+    }
     step(node, &input);
+}
+
+/* observe_commit measures the time since the block before. */
+static void observe_commit(struct node *node, uint64_t height) {
+    const uint64_t now = monotonic_us();
+    const uint64_t per_rotation = node->config->rollup.blocks_per_rotation;
+    const uint64_t gap = now - node->last_commit_us;
+    const bool has_gap = node->last_commit_us != 0;
+    node->last_commit_us = now;
+    if (!has_gap) return;
+    histogram_observe(&node->counters.block_time, gap);
+    if (rotation_first(height, per_rotation) == height) {
+        histogram_observe(&node->counters.rotation_gap, gap);
+    }
+}
+
+static void close_view(struct ledger_view *view) {
+    if (view == NULL) return;
+    ledger_view_close(view);
+    free(view);
 }
 
 /* on_committed counts the block and swaps the view that the sequencer reads. */
@@ -80,20 +105,18 @@ static void on_committed(struct node *node, struct bytes header) {
     input.committed.err = carried.err;
     input.committed.view = carried.view != NULL ? &carried.view->chain : &node->view->chain;
     if (carried.err != ERR_OK) {
-        node_fail(node, carried.err, "a block could not be made durable");
+        char what[256];
+        snprintf(what, sizeof what, "data_dir: \"%.150s\": block %llu cannot be made durable",
+                 node->options.data_dir, (unsigned long long)carried.outcome->height);
+        node_fail(node, carried.err, what);
         return;
     }
-    const uint64_t now = monotonic_us();
-    if (node->last_commit_ms != 0) {
-        histogram_observe(&node->counters.block_time, now - node->last_commit_ms);
-    }
-    node->last_commit_ms = now;
+    const uint64_t height = carried.outcome->height;
+    observe_commit(node, height);
     atomic_fetch_add(&node->counters.transactions, carried.outcome->items_count);
     atomic_fetch_add(&node->counters.gas_used, carried.outcome->header.gas_used);
-    const uint64_t height = carried.outcome->height;
     step(node, &input);
-    ledger_view_close(node->view);
-    free(node->view);
+    close_view(node->view);
     node->view = carried.view;
     share_status(node);
     if (node->rpc != NULL) rpc_block_committed(node->rpc, height);
@@ -166,6 +189,14 @@ static void handle(struct node *node, uint32_t kind, struct bytes header, struct
     }
 }
 
+/* leave lets go of those who wait for answers. */
+static void leave(struct node *node) {
+    pthread_mutex_lock(&node->status_lock);
+    node->is_driver_gone = true;
+    pthread_cond_broadcast(&node->answered);
+    pthread_mutex_unlock(&node->status_lock);
+}
+
 static void *driver_main(void *context) {
     struct node *node = context;
     uint64_t shared_ms = 0;
@@ -188,6 +219,7 @@ static void *driver_main(void *context) {
         }
     }
     share_status(node);
+    leave(node);
     return NULL;
 }
 
@@ -205,7 +237,7 @@ enum err driver_ask(struct node *node, void (*answer)(struct sequencer *sequence
     const struct driver_question *pointer = &question;
     TRY(driver_push(node, QUEUE_URGENT, DRIVER_ASK, VALUE_BYTES(pointer), BYTES_EMPTY));
     pthread_mutex_lock(&node->status_lock);
-    while (!question.is_done && !atomic_load(&node->is_stopped)) {
+    while (!question.is_done && !node->is_driver_gone) {
         pthread_cond_wait(&node->answered, &node->status_lock);
     }
     const bool is_done = question.is_done;
@@ -246,35 +278,73 @@ static struct sequencer_config sequencer_settings(struct node *node) {
     };
 }
 
+/* create_sequencer begins where the last run of this directory ended. */
+static enum err create_sequencer(struct node *node, const struct sequencer_config *config,
+                                 char error[512]) {
+    const size_t bytes = 2 * (size_t)BLOCK_PACKAGE_BYTES_MAX;
+    void *memory;
+    struct sequencer_restore restore;
+    TRY(memory_reserve(bytes, &memory));
+    struct arena arena = arena_over(memory, bytes);
+    enum err err = ledger_restore(&node->ledger, node->view, &arena, &restore, error);
+    if (err == ERR_OK) {
+        err = sequencer_create(node->sequencer_memory, node->sequencer_memory_bytes, config,
+                               &restore, &node->sequencer);
+    }
+    memory_release(memory, bytes);
+    return err;
+}
+
 enum err driver_start(struct node *node, char error[512]) {
-    void *memory, *restore_memory;
     const struct sequencer_config config = sequencer_settings(node);
     const size_t bytes = sequencer_bytes(&config.limits);
-    TRY(memory_reserve(bytes, &memory));
-    TRY(memory_reserve(2 * BLOCK_PACKAGE_BYTES_MAX, &restore_memory));
-    struct arena arena = arena_over(restore_memory, 2 * BLOCK_PACKAGE_BYTES_MAX);
-    node->view = calloc(1, sizeof *node->view);
+    TRY(memory_reserve(bytes, &node->sequencer_memory));
+    node->sequencer_memory_bytes = bytes;
     node->effects = calloc(1, sizeof *node->effects);
     node->message = calloc(1, sizeof *node->message);
-    if (node->view == NULL || node->effects == NULL || node->message == NULL) return ERR_MEMORY;
-    TRY(ledger_view_open(&node->ledger, node->view));
-    struct sequencer_restore restore;
-    TRY(ledger_restore(&node->ledger, node->view, &arena, &restore, error));
+    struct ledger_view *view = calloc(1, sizeof *view);
+    if (view == NULL || node->effects == NULL || node->message == NULL) {
+        free(view);
+        return ERR_MEMORY;
+    }
+    const enum err err = ledger_view_open(&node->ledger, view);
+    if (err != ERR_OK) {
+        free(view);
+        return err;
+    }
+    node->view = view;
     node->head_at_start = node->view->chain.head.number;
-    TRY(sequencer_create(memory, bytes, &config, &restore, &node->sequencer));
+    TRY(create_sequencer(node, &config, error));
     share_status(node);
     if (pthread_create(&node->driver, NULL, driver_main, node) != 0) return ERR_SYSTEM;
     node->has_driver = true;
     return ERR_OK;
 }
 
+/* drain gives back what committed blocks carried that nobody took. */
+static void drain(struct queue *queue) {
+    uint32_t kind;
+    struct bytes header, body;
+    while (queue_pop(queue, 0, &kind, &header, &body)) {
+        struct driver_committed carried;
+        if (kind == DRIVER_COMMITTED) {
+            CHECK(header.size == sizeof carried);
+            memcpy(&carried, header.data, sizeof carried);
+            close_view(carried.view);
+        }
+        queue_release(queue);
+    }
+}
+
 void driver_stop(struct node *node) {
-    if (!node->has_driver) return;
     atomic_store(&node->is_stopped, true);
-    queue_close(node->inputs);
-    pthread_join(node->driver, NULL);
+    if (node->inputs != NULL) queue_close(node->inputs); /* from here on pushes are refused */
+    if (node->has_driver) pthread_join(node->driver, NULL);
     node->has_driver = false;
-    pthread_mutex_lock(&node->status_lock);
-    pthread_cond_broadcast(&node->answered);
-    pthread_mutex_unlock(&node->status_lock);
+    leave(node); /* RPC may have asked before the thread was there */
+    if (node->inputs != NULL) drain(node->inputs);
+    close_view(node->view);
+    node->view = NULL;
+    memory_release(node->sequencer_memory, node->sequencer_memory_bytes);
+    node->sequencer_memory = NULL;
 }

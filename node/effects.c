@@ -1,4 +1,5 @@
 /* Performing what the sequencer said, in order: a PERSIST is durable before anything after it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -19,7 +20,11 @@ static void persist(struct node *node, const struct effect *effect) {
     const enum err err = effect->persist == PERSIST_RECORD
                              ? ledger_persist_record(&node->ledger, effect->bytes)
                              : ledger_persist_journal(&node->ledger, effect->bytes);
-    if (err != ERR_OK) node_fail(node, err, "the write-ahead record cannot be written");
+    if (err == ERR_OK) return;
+    char what[256];
+    snprintf(what, sizeof what, "data_dir: \"%.150s\": what was signed cannot be made durable",
+             node->options.data_dir);
+    node_fail(node, err, what);
 }
 
 static void settle(struct node *node, const struct settlement *settlement) {
@@ -110,19 +115,25 @@ static void event(struct node *node, const struct effect *effect) {
     }
 }
 
+static void broadcast(struct node *node, const struct effect *effect) {
+    const struct hash32 *except = hash_is_zero(&effect->peer) ? NULL : &effect->peer;
+    uint64_t peers_count = node->peers_connected;
+    if (node->p2p == NULL) return;
+    if (except != NULL && peers_count > 0) peers_count -= 1;
+    traffic_sent(&node->counters.traffic, effect->bytes, peers_count);
+    p2p_broadcast(node->p2p, lane_of(effect->class), effect->bytes, except);
+}
+
 static void perform(struct node *node, const struct effect *effect) {
     enum err err = ERR_OK;
     switch (effect->kind) {
     case EFFECT_PERSIST: persist(node, effect); break;
     case EFFECT_SEND:
         if (node->p2p == NULL) break;
+        traffic_sent(&node->counters.traffic, effect->bytes, 1);
         p2p_send(node->p2p, &effect->peer, lane_of(effect->class), effect->bytes);
         break;
-    case EFFECT_BROADCAST:
-        if (node->p2p == NULL) break;
-        p2p_broadcast(node->p2p, lane_of(effect->class), effect->bytes,
-                      hash_is_zero(&effect->peer) ? NULL : &effect->peer);
-        break;
+    case EFFECT_BROADCAST: broadcast(node, effect); break;
     case EFFECT_EXECUTE: err = executing_run(node->executing, effect->job); break;
     case EFFECT_COMMIT:
         err = executing_commit(node->executing, effect->slot, effect->commit);

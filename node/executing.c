@@ -23,10 +23,13 @@ struct entry {
 struct executing {
     struct ledger *ledger;
     struct executor *executor;
+    void *executor_memory;
+    size_t executor_memory_bytes;
     struct executing_events events;
     struct block_outcome outcomes[EXECUTOR_SLOTS];
     struct ledger_view *view; /* the executor's own, of the committed head */
     pthread_t thread;
+    bool has_thread;
     pthread_mutex_t lock; /* guards first, count and is_stopping */
     pthread_cond_t changed;
     struct entry entries[EXECUTING_JOBS_MAX];
@@ -164,27 +167,48 @@ static void *thread_main(void *context) {
     }
 }
 
-enum err executing_start(struct ledger *ledger, const struct executor_config *config,
-                         size_t slot_bytes, const struct executing_events *events,
-                         struct executing **out) {
-    struct executing *executing = calloc(1, sizeof *executing);
+/* open_memory reserves what the jobs need and opens the view that they read. */
+static enum err open_memory(struct executing *executing, const struct executor_config *config,
+                            size_t slot_bytes) {
     void *memory;
-    if (executing == NULL) return ERR_MEMORY;
-    executing->ledger = ledger;
-    executing->events = *events;
     const size_t bytes = executor_bytes(slot_bytes);
-    TRY(memory_reserve(bytes, &memory));
-    TRY(executor_create(memory, bytes, slot_bytes, config, &executing->executor));
+    TRY(memory_reserve(bytes, &executing->executor_memory));
+    executing->executor_memory_bytes = bytes;
+    TRY(executor_create(executing->executor_memory, bytes, slot_bytes, config,
+                        &executing->executor));
     for (size_t i = 0; i < EXECUTING_JOBS_MAX; i++) {
         TRY(memory_reserve(JOB_ARENA_BYTES, &memory));
         executing->entries[i].arena = arena_over(memory, JOB_ARENA_BYTES);
     }
-    executing->view = calloc(1, sizeof *executing->view);
-    if (executing->view == NULL) return ERR_MEMORY;
-    TRY(ledger_view_open(ledger, executing->view));
+    struct ledger_view *view = calloc(1, sizeof *view);
+    if (view == NULL) return ERR_MEMORY;
+    const enum err err = ledger_view_open(executing->ledger, view);
+    if (err != ERR_OK) {
+        free(view);
+        return err;
+    }
+    executing->view = view;
+    return ERR_OK;
+}
+
+enum err executing_start(struct ledger *ledger, const struct executor_config *config,
+                         size_t slot_bytes, const struct executing_events *events,
+                         struct executing **out) {
+    struct executing *executing = calloc(1, sizeof *executing);
+    if (executing == NULL) return ERR_MEMORY;
+    executing->ledger = ledger;
+    executing->events = *events;
     pthread_mutex_init(&executing->lock, NULL);
     pthread_cond_init(&executing->changed, NULL);
-    if (pthread_create(&executing->thread, NULL, thread_main, executing) != 0) return ERR_SYSTEM;
+    enum err err = open_memory(executing, config, slot_bytes);
+    if (err == ERR_OK && pthread_create(&executing->thread, NULL, thread_main, executing) != 0) {
+        err = ERR_SYSTEM;
+    }
+    executing->has_thread = err == ERR_OK;
+    if (err != ERR_OK) {
+        executing_stop(executing);
+        return err;
+    }
     *out = executing;
     return ERR_OK;
 }
@@ -194,9 +218,15 @@ void executing_stop(struct executing *executing) {
     executing->is_stopping = true;
     pthread_cond_signal(&executing->changed);
     pthread_mutex_unlock(&executing->lock);
-    pthread_join(executing->thread, NULL);
-    ledger_view_close(executing->view);
+    if (executing->has_thread) pthread_join(executing->thread, NULL);
+    if (executing->view != NULL) ledger_view_close(executing->view);
     free(executing->view);
+    memory_release(executing->executor_memory, executing->executor_memory_bytes);
+    for (size_t i = 0; i < EXECUTING_JOBS_MAX; i++) {
+        memory_release(executing->entries[i].arena.data, JOB_ARENA_BYTES);
+    }
+    pthread_cond_destroy(&executing->changed);
+    pthread_mutex_destroy(&executing->lock);
     free(executing);
 }
 

@@ -10,6 +10,8 @@
 /* Without a commit for so many block times (and READY_SILENCE_MS) the quorum is not seen. */
 #define READY_SILENCE_BLOCKS 10
 #define READY_SILENCE_MS     5000
+/* A peer of another chain is spoken of for so long: peers connect again within this time. */
+#define OTHER_CHAIN_MS 60000
 
 static struct sequencer_status status_of(struct node *node) {
     pthread_mutex_lock(&node->status_lock);
@@ -24,6 +26,12 @@ static uint64_t silence_max_ms(const struct node *node) {
     return READY_SILENCE_MS + READY_SILENCE_BLOCKS * (idle > block ? idle : block);
 }
 
+/* sees_other_chain: a validator with another genesis or protocol knocked lately. */
+static bool sees_other_chain(struct node *node, uint64_t now) {
+    const uint64_t seen_ms = atomic_load(&node->other_chain_ms);
+    return seen_ms != 0 && now - seen_ms < OTHER_CHAIN_MS;
+}
+
 void health_read(struct node *node, struct rpc_health *out) {
     const struct sequencer_status status = status_of(node);
     const uint64_t now = monotonic_ms();
@@ -31,6 +39,10 @@ void health_read(struct node *node, struct rpc_health *out) {
         status.highest_seen > status.head_height ? status.highest_seen - status.head_height : 0;
     const uint64_t last_ms =
         status.quorum_seen_ms > node->started_ms ? status.quorum_seen_ms : node->started_ms;
+    if (!atomic_load(&node->is_started)) { /* what follows is not there yet */
+        *out = (struct rpc_health){.reason = "starting"};
+        return;
+    }
     *out = (struct rpc_health){
         .is_ready = true,
         .is_syncing = status.is_syncing,
@@ -49,8 +61,12 @@ void health_read(struct node *node, struct rpc_health *out) {
                  status.is_syncing ? "syncing" : "behind", (unsigned long long)lag);
     } else if (node->config->is_rollup && !node->options.is_on_demand &&
                now - last_ms > silence_max_ms(node)) {
-        snprintf(out->reason, sizeof out->reason, "no quorum seen for %llu s",
-                 (unsigned long long)((now - last_ms) / 1000));
+        snprintf(out->reason, sizeof out->reason, "no quorum seen for %llu s%s",
+                 (unsigned long long)((now - last_ms) / 1000),
+                 sees_other_chain(node, now) ? "; a peer runs another genesis or protocol" : "");
+    } else if (status.quorum_seen_ms == 0 && sees_other_chain(node, now)) {
+        snprintf(out->reason, sizeof out->reason,
+                 "no quorum seen: a peer runs another genesis or protocol");
     }
     out->is_ready = out->reason[0] == '\0';
 }
@@ -121,6 +137,8 @@ void status_write(struct node *node, struct json_writer *json) {
     quantity(json, "rotation", status.rotation);
     quantity(json, "round", status.round);
     quantity(json, "peers", health.peers_count);
+    json_key(json, "sawOtherChain");
+    json_bool(json, sees_other_chain(node, monotonic_ms()));
     quantity(json, "poolPending", status.pool_pending);
     quantity(json, "poolQueued", status.pool_queued);
     quantity(json, "safeBlock", status.published_block);

@@ -26,6 +26,10 @@ enum err memory_reserve(size_t size, void **out) {
     return ERR_OK;
 }
 
+void memory_release(void *memory, size_t size) {
+    if (memory != NULL) CHECK(munmap(memory, size) == 0);
+}
+
 /* record_name writes "validators/" and the rotation as 8 bytes, so that names sort by rotation. */
 static struct bytes record_name(uint64_t rotation, uint8_t out[32]) {
     const size_t prefix = sizeof VALIDATORS_RECORD - 1;
@@ -92,9 +96,9 @@ static enum err open_genesis(struct ledger *ledger, const struct genesis *genesi
         struct hash32 found;
         err = store_genesis_check(ledger->store, &ledger->genesis_hash, &found, error);
     } else {
-        snprintf(error, 512, "genesis: %s", err_text(err));
+        snprintf(error, 512, "genesis: cannot be made the first block: %s", err_text(err));
     }
-    munmap(memory, GENESIS_BYTES);
+    memory_release(memory, GENESIS_BYTES);
     return err;
 }
 
@@ -111,7 +115,10 @@ enum err ledger_open(const char *directory, uint64_t map_gib, const struct genes
     if (err != ERR_OK) return err;
     out->scratch = arena_over(scratch, SCRATCH_BYTES);
     err = memory_reserve(SUMMARY_BYTES, &scratch);
-    if (err != ERR_OK) return err;
+    if (err != ERR_OK) {
+        ledger_close(out);
+        return err;
+    }
     out->summary_scratch = arena_over(scratch, SUMMARY_BYTES);
     snprintf(path, sizeof path, "%s/chain", directory);
     const struct store_config config = {
@@ -129,8 +136,8 @@ enum err ledger_open(const char *directory, uint64_t map_gib, const struct genes
 void ledger_close(struct ledger *ledger) {
     if (ledger->wal != NULL) wal_close(ledger->wal);
     store_close(ledger->store);
-    if (ledger->scratch.data != NULL) munmap(ledger->scratch.data, SCRATCH_BYTES);
-    if (ledger->summary_scratch.data != NULL) munmap(ledger->summary_scratch.data, SUMMARY_BYTES);
+    memory_release(ledger->scratch.data, SCRATCH_BYTES);
+    memory_release(ledger->summary_scratch.data, SUMMARY_BYTES);
     *ledger = (struct ledger){0};
 }
 

@@ -65,3 +65,5 @@ MUST_USE enum err ledger_persist_journal(struct ledger *ledger, struct bytes jou
 
 /* Memory that is reserved at boot and costs pages only when touched.  ERR_MEMORY. */
 MUST_USE enum err memory_reserve(size_t size, void **out);
+/* memory_release gives it back; NULL is fine. */
+void memory_release(void *memory, size_t size);

@@ -123,14 +123,24 @@ static void write_chain(struct page *page, struct node *node,
     }
 }
 
+static void write_traffic(struct page *page, const char *name, const char *help,
+                          atomic_uint_fast64_t counts[TRAFFIC_KINDS]) {
+    head(page, name, "counter", help);
+    for (unsigned kind = 0; kind < TRAFFIC_KINDS; kind++) {
+        char labels[64];
+        snprintf(labels, sizeof labels, "{type=\"%s\"}", traffic_name(kind));
+        sample(page, name, labels, (double)atomic_load(&counts[kind]));
+    }
+}
+
 static void write_p2p(struct page *page, struct node *node) {
     const struct p2p_counters p2p =
         node->p2p != NULL ? p2p_counters(node->p2p) : (struct p2p_counters){0};
     gauge(page, "p2p_peers_count", "Connected peers.", p2p.peers_connected);
-    head(page, "p2p_messages_received_total", "counter", "Messages from peers.");
-    sample(page, "p2p_messages_received_total", "{type=\"all\"}", (double)p2p.messages_received);
-    head(page, "p2p_messages_sent_total", "counter", "Messages to peers.");
-    sample(page, "p2p_messages_sent_total", "{type=\"all\"}", (double)p2p.messages_sent);
+    write_traffic(page, "p2p_messages_received_total", "Messages from peers, by type.",
+                  node->counters.traffic.received);
+    write_traffic(page, "p2p_messages_sent_total", "Messages to peers, by type.",
+                  node->counters.traffic.sent);
     counter(page, "p2p_bytes_received_total", "Bytes from peers.", (double)p2p.bytes_received);
     counter(page, "p2p_bytes_sent_total", "Bytes to peers.", (double)p2p.bytes_sent);
     counter(page, "p2p_messages_dropped_total", "Messages that a full queue dropped.",

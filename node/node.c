@@ -17,7 +17,8 @@
 #define URGENT_BYTES ((size_t)64 << 20)
 #define BULK_BYTES   ((size_t)32 << 20)
 #define SLOT_BYTES   ((size_t)4 << 30) /* address space: pages cost only when touched */
-#define STOP_MS_MAX  10000             /* to pass the baton on SIGTERM */
+#define BATON_MS_MAX 5000              /* to pass the baton on a signal */
+#define STOP_MS_MAX  9500              /* from the signal to the end of the process */
 
 static void on_executed(void *context, const struct block_outcome *outcome) {
     struct node *node = context;
@@ -31,11 +32,18 @@ static void on_committed(void *context, enum err err, struct ledger_view *view,
     struct node *node = context;
     const struct driver_committed carried = {err, view, outcome};
     histogram_observe(&node->counters.commit_time, executing_times(node->executing).commit_last_us);
-    driver_push(node, QUEUE_INTERNAL, DRIVER_COMMITTED, VALUE_BYTES(carried), BYTES_EMPTY);
+    if (driver_push(node, QUEUE_INTERNAL, DRIVER_COMMITTED, VALUE_BYTES(carried), BYTES_EMPTY) ==
+            ERR_OK ||
+        view == NULL) {
+        return;
+    }
+    ledger_view_close(view); /* the sequencer is gone */
+    free(view);
 }
 
 static void on_peer_message(void *context, const struct hash32 *peer, struct bytes message) {
     struct node *node = context;
+    traffic_received(&node->counters.traffic, message);
     if (message.size > 0 && message.data[0] == MESSAGE_ITEMS) {
         workers_inspect(node, peer,
                         message); /* signatures to recover: not on the sequencer's time */
@@ -52,7 +60,8 @@ static void on_peer_connected(void *context, const struct hash32 *peer, bool is_
 /* A validator with another genesis file, or another version of the protocol: somebody has to act.
  */
 static void on_peer_other_chain(void *context, const struct hash32 *peer) {
-    const struct node *node = context;
+    struct node *node = context;
+    atomic_store(&node->other_chain_ms, monotonic_ms());
     char peer_text[67];
     char genesis_text[67];
     LOG(LOG_WARN, "p2p", "peer %s runs another genesis or protocol; ours: genesis %s, protocol %d",
@@ -115,12 +124,14 @@ static enum err start_p2p(struct node *node, char error[512]) {
         .events = {node, on_peer_message, on_peer_connected, on_peer_other_chain},
     };
     if (!node->options.has_p2p) return ERR_OK;
-    const enum err err = p2p_start(&config, &node->p2p);
+    struct p2p *p2p;
+    const enum err err = p2p_start(&config, &p2p);
     if (err != ERR_OK) {
         snprintf(error, 512, "p2p_port: cannot listen on %s:%llu: %s", settings->p2p_host,
                  (unsigned long long)settings->p2p_port, err_text(err));
         return err;
     }
+    node->p2p = p2p;
     return peers_configure(node, error);
 }
 
@@ -185,36 +196,80 @@ enum err node_start(const struct node_options *options, struct node *node, char 
     pthread_cond_init(&node->answered, NULL);
     error[0] = '\0';
     const enum err err = start_all(node, error);
-    if (err == ERR_OK) return ERR_OK;
+    if (err == ERR_OK) {
+        atomic_store(&node->is_started, true);
+        return ERR_OK;
+    }
     if (error[0] == '\0') snprintf(error, 512, "cannot start: %s", err_text(err));
     node_stop(node);
     return err;
 }
 
+/* node_stop ends the sequencer first, as it calls all others, then RPC, which asks all others. */
 void node_stop(struct node *node) {
+    driver_stop(node);
     if (node->rpc != NULL) rpc_stop(node->rpc);
     outside_stop(node);
     if (node->executing != NULL) executing_stop(node->executing);
-    driver_stop(node);
     if (node->p2p != NULL) p2p_stop(node->p2p);
     workers_stop(node);
     callers_destroy(node->callers);
-    if (node->view != NULL) ledger_view_close(node->view);
     ledger_close(&node->ledger);
     if (node->inputs != NULL) queue_destroy(node->inputs);
-    free(node->view);
     free(node->effects);
     free(node->message);
 }
 
-/* pass_baton tells the sequencer to let go and waits until it did, or STOP_MS_MAX. */
+/* pass_baton tells the sequencer to let go and waits until it did, or BATON_MS_MAX. */
 static void pass_baton(struct node *node) {
-    const uint64_t until = monotonic_ms() + STOP_MS_MAX;
+    const uint64_t until = monotonic_ms() + BATON_MS_MAX;
     atomic_store(&node->is_stopping, true);
     if (atomic_load(&node->failure) != ERR_OK) return;
     if (driver_push(node, QUEUE_INTERNAL, DRIVER_STOP, BYTES_EMPTY, BYTES_EMPTY) != ERR_OK) return;
     while (!atomic_load(&node->is_stopped) && monotonic_ms() < until)
         usleep(2000);
+}
+
+/* The end that must come: when taking the node apart hangs, the process ends without it.  What was
+ * acknowledged is durable, as after a crash. */
+struct last_resort {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool has_ended; /* under lock */
+};
+
+static void *last_resort_main(void *context) {
+    struct last_resort *resort = context;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_MS_MAX / 1000;
+    until.tv_nsec += (long)(STOP_MS_MAX % 1000) * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&resort->lock);
+    int waited = 0;
+    while (!resort->has_ended && waited == 0) {
+        waited = pthread_cond_timedwait(&resort->ended, &resort->lock, &until);
+    }
+    if (!resort->has_ended) {
+        LOG(LOG_ERROR, "node", "a thread did not stop in %d ms: ending without it", STOP_MS_MAX);
+        _exit(1);
+    }
+    pthread_mutex_unlock(&resort->lock);
+    return NULL;
+}
+
+static void take_apart(struct node *node) {
+    struct last_resort resort = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    pthread_t thread;
+    const bool has_thread = pthread_create(&thread, NULL, last_resort_main, &resort) == 0;
+    pass_baton(node);
+    node_stop(node);
+    pthread_mutex_lock(&resort.lock);
+    resort.has_ended = true;
+    pthread_cond_signal(&resort.ended);
+    pthread_mutex_unlock(&resort.lock);
+    if (has_thread) pthread_join(thread, NULL);
 }
 
 int node_wait(struct node *node) {
@@ -225,10 +280,11 @@ int node_wait(struct node *node) {
     sigaddset(&signals, SIGTERM);
     while (sigwait(&signals, &caught) != 0) {
     }
-    LOG(LOG_INFO, "node", "%s: passing the baton", caught == SIGINT ? "SIGINT" : "SIGTERM");
-    pass_baton(node);
-    node_stop(node);
-    const bool failed = atomic_load(&node->failure) != ERR_OK;
+    const bool has_failed = atomic_load(&node->failure) != ERR_OK; /* that has said so itself */
+    if (!has_failed) {
+        LOG(LOG_INFO, "node", "%s: passing the baton", caught == SIGINT ? "SIGINT" : "SIGTERM");
+    }
+    take_apart(node);
     LOG(LOG_INFO, "node", "stopped");
-    return failed ? 1 : 0;
+    return atomic_load(&node->failure) != ERR_OK ? 1 : 0;
 }

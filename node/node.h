@@ -19,6 +19,7 @@
 #include "node/ledger.h"
 #include "node/queue.h"
 #include "node/settings.h"
+#include "node/traffic.h"
 #include "p2p/p2p.h"
 #include "rpc/rpc.h"
 
@@ -88,6 +89,7 @@ struct node_counters {
     atomic_uint_fast64_t blocks_invalid, queue_full, items_bad, rotations, syncs;
     atomic_uint_fast64_t da_submissions, da_bytes, settlements;
     struct histogram block_time, execute_time, commit_time, da_latency, rotation_gap;
+    struct traffic traffic;
 };
 
 struct node {
@@ -98,10 +100,11 @@ struct node {
     struct executing *executing;
     struct workers *workers;
     struct callers *callers; /* of eth_call */
-    struct p2p *p2p;         /* NULL in dev */
     struct rpc *rpc;
-    struct l1 *l1;           /* NULL without L1 */
-    struct da_publisher *da; /* NULL without DA */
+    /* RPC answers before these are there, so its threads may look while they appear. */
+    struct p2p *_Atomic p2p;         /* NULL in dev */
+    struct l1 *_Atomic l1;           /* NULL without L1 */
+    struct da_publisher *_Atomic da; /* NULL without DA */
     struct signer signer;
     struct recoverer recoverer;
     struct signing_domain domain, batch_domain;
@@ -115,7 +118,12 @@ struct node {
     struct effects *effects;
     struct message *message; /* decoded here */
     struct arena message_arena;
-    uint64_t last_commit_ms, last_rotation_commit_ms;
+    void *sequencer_memory;
+    size_t sequencer_memory_bytes;
+    uint64_t last_commit_us;
+    uint32_t peers_connected;
+
+    uint64_t forced_id; /* the newest request of L1 that was handed on; the L1 thread's */
 
     struct p2p_peer peers[P2P_PEERS_MAX]; /* configured first, then the contract's; peers_lock */
     size_t peers_count, peers_configured;
@@ -126,11 +134,15 @@ struct node {
     pthread_cond_t answered;
     struct sequencer_status status;
     struct validator_set validators, next_validators;
+    bool is_driver_gone; /* no question will be answered any more */
 
     struct node_counters counters;
+    atomic_bool is_started;  /* node_start is through */
     atomic_bool is_stopping; /* INPUT_STOP was given */
     atomic_bool is_stopped;  /* the sequencer let go */
     atomic_int failure;      /* enum err that ends the process */
+    /* when a validator with another genesis or protocol was last seen (monotonic); 0: never */
+    atomic_uint_fast64_t other_chain_ms;
     uint64_t started_ms;
     uint64_t head_at_start;
 };
@@ -147,6 +159,8 @@ void node_fail(struct node *node, enum err err, const char *what);
 
 /* --- driver.c: the sequencer's thread */
 MUST_USE enum err driver_start(struct node *node, char error[512]);
+/* driver_stop ends the thread; questions that wait are answered with ERR_STOPPED, and nothing calls
+ * into rpc, p2p and executing from there any more. */
 void driver_stop(struct node *node);
 /* driver_push queues an input; a full queue is counted.  Any thread. */
 enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind kind,

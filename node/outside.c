@@ -8,15 +8,32 @@
 #include "node/node.h"
 #include "workloads/workload.h"
 
-/* push_forced hands a transaction that L1 forces on us to the sequencer, checked like any other. */
-static void push_forced(struct node *node, struct bytes raw) {
+/* push_forced hands a transaction that L1 forces on us to the sequencer, checked like any other.
+ * ERR_LIMIT: its queue is full.  One that no block can hold is passed over. */
+static enum err push_forced(struct node *node, struct bytes raw) {
     uint8_t memory[4096 + 2 * ITEM_BYTES_MAX];
     struct arena arena = arena_over(memory, sizeof memory);
     struct driver_item carried = {.is_forced = true};
     const struct workload *evm = workload_by_kind(WORKLOAD_KIND_EVM);
-    const enum fork fork = fork_at(node->config, node->view->chain.head.number + 1, UINT64_MAX);
-    if (evm->inspect(node->config, fork, raw, &arena, &carried.item) != VERDICT_ACCEPTED) return;
-    driver_push(node, QUEUE_BULK, DRIVER_ITEM, VALUE_BYTES(carried), raw);
+    pthread_mutex_lock(&node->status_lock);
+    const uint64_t height = node->status.head_height + 1;
+    pthread_mutex_unlock(&node->status_lock);
+    const enum fork fork = fork_at(node->config, height, UINT64_MAX);
+    if (evm->inspect(node->config, fork, raw, &arena, &carried.item) != VERDICT_ACCEPTED) {
+        return ERR_OK;
+    }
+    return driver_push(node, QUEUE_BULK, DRIVER_ITEM, VALUE_BYTES(carried), raw);
+}
+
+/* push_new_forced hands on the requests that no earlier view showed; they come oldest first, and
+ * stay in the views until they are settled.  What does not fit waits for the next view. */
+static void push_new_forced(struct node *node, const struct l1_view *view) {
+    for (size_t i = 0; i < view->forced_count; i++) {
+        const struct l1_forced *forced = &view->forced[i];
+        if (forced->id <= node->forced_id) continue;
+        if (push_forced(node, forced->raw) != ERR_OK) return;
+        node->forced_id = forced->id;
+    }
 }
 
 static void on_l1_view(void *context, const struct l1_view *view) {
@@ -36,8 +53,7 @@ static void on_l1_view(void *context, const struct l1_view *view) {
     }
     peers_registered(node, view);
     driver_push(node, QUEUE_URGENT, DRIVER_L1, VALUE_BYTES(facts), BYTES_EMPTY);
-    for (size_t i = 0; i < view->forced_count; i++)
-        push_forced(node, view->forced[i].raw);
+    push_new_forced(node, view);
 }
 
 /* endpoints_split cuts the comma-separated list in place. */
@@ -86,7 +102,10 @@ static enum err start_l1(struct node *node, char error[512]) {
         return checked;
     }
     if (checked != ERR_OK) LOG(LOG_WARN, "l1", "not reachable at start, going on: %s", line);
-    return l1_start(&config, &node->l1);
+    struct l1 *l1;
+    TRY(l1_start(&config, &l1));
+    node->l1 = l1;
+    return ERR_OK;
 }
 
 static enum err start_da(struct node *node, char error[512]) {
@@ -102,8 +121,11 @@ static enum err start_da(struct node *node, char error[512]) {
         .receipt = workers_da_receipt,
     };
     memcpy(config.ns.bytes, node->config->rollup.da_namespace, sizeof config.ns.bytes);
-    const enum err err = da_publisher_start(&config, &node->da);
-    if (err != ERR_OK) {
+    struct da_publisher *da;
+    const enum err err = da_publisher_start(&config, &da);
+    if (err == ERR_OK) {
+        node->da = da;
+    } else {
         snprintf(error, 512, "da_url: \"%.200s\": %s", settings->da_url, err_text(err));
     }
     return err;

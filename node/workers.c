@@ -96,6 +96,7 @@ static void serve(struct worker *worker, struct bytes header, struct bytes body)
     struct buffer out = buffer_over(memory, MESSAGE_BYTES_MAX);
     message_encode(message, &out);
     if (out.overflow || node->p2p == NULL) return;
+    traffic_sent(&node->counters.traffic, buffer_bytes(&out), 1);
     p2p_send(node->p2p, &range.peer, P2P_LANE_SYNC, buffer_bytes(&out));
 }
 
@@ -268,8 +269,8 @@ void workers_da_receipt(void *context, const struct da_receipt *receipt) {
 static enum err worker_start(struct node *node, struct worker *worker, size_t queue_bytes,
                              void (*handle)(struct worker *, struct bytes, struct bytes)) {
     void *memory;
-    TRY(memory_reserve(WORKER_ARENA_BYTES, &memory));
     *worker = (struct worker){.node = node, .handle = handle};
+    TRY(memory_reserve(WORKER_ARENA_BYTES, &memory));
     worker->arena = arena_over(memory, WORKER_ARENA_BYTES);
     TRY(queue_create(queue_bytes, 4096, &worker->queue));
     if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) return ERR_SYSTEM;
@@ -283,6 +284,7 @@ static void worker_stop(struct worker *worker) {
         pthread_join(worker->thread, NULL);
     }
     if (worker->queue != NULL) queue_destroy(worker->queue);
+    memory_release(worker->arena.data, WORKER_ARENA_BYTES);
 }
 
 /* start_client opens the connection that verifies what others published. */
