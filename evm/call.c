@@ -45,6 +45,34 @@ static enum evm_status run_precompile(struct evm *evm, const struct precompile *
     return EVM_SUCCESS;
 }
 
+/* frame_code finds what is known of the frame's code. */
+static bool frame_code(struct frame *f) {
+    struct evm *evm = f->evm;
+    const struct hash32 *hash = f->has_code_hash ? &f->code_hash : NULL;
+    const bool is_traced = evm->tracer != NULL;
+    if (!code_of(&evm->codes, f->code_bytes, hash, is_traced, &f->code)) {
+        evm->error = ERR_LIMIT;
+        return false;
+    }
+    f->code_generation = evm->codes.generation;
+    return true;
+}
+
+struct instruction *frame_find(struct frame *f, uint64_t pc, bool is_jump) {
+    struct evm *evm = f->evm;
+    const bool is_jumpdest = code_is_jumpdest(&f->code, pc);
+    if (is_jump && !is_jumpdest) return NULL;
+    struct instruction *known = is_jumpdest ? code_known(&f->code, pc) : NULL;
+    if (known != NULL) return known;
+    struct instruction *found = code_decode(&evm->codes, &f->code, pc);
+    if (found != NULL) return found;
+    code_forget(&evm->codes);
+    if (!frame_code(f)) return NULL;
+    found = code_decode(&evm->codes, &f->code, pc);
+    if (found == NULL) evm->error = ERR_LIMIT;
+    return found;
+}
+
 /* frame_push puts a frame for `message` on top; `code` is what it runs. */
 static enum message_outcome frame_push(struct evm *evm, unsigned depth,
                                        const struct message *message, struct bytes code,
@@ -80,12 +108,8 @@ static enum message_outcome frame_push(struct evm *evm, unsigned depth,
     f->logs_last = evm->logs_last;
     f->gas_given = message->gas;
     evm->depth = depth;
-    if (!code_of(&evm->codes, code, code_hash, evm->tracer != NULL, &f->code)) {
-        evm->error = ERR_LIMIT;
-        f->code = (struct code){0};
-    }
-    f->code_generation = evm->codes.generation;
-    f->at = f->code.instructions;
+    if (!frame_code(f)) return MESSAGE_RUNS;
+    f->next = f->code.map->entry != NULL ? f->code.map->entry : frame_find(f, 0, false);
     return MESSAGE_RUNS;
 }
 
@@ -208,14 +232,7 @@ void call_resume(struct frame *f, const struct frame *callee, enum evm_status st
     result_write(f, &message, status, callee->gas);
     struct evm *evm = f->evm;
     if (f->code_generation == evm->codes.generation) return;
-    const ptrdiff_t index = f->at - f->code.instructions;
-    if (!code_of(&evm->codes, f->code_bytes, f->has_code_hash ? &f->code_hash : NULL,
-                 evm->tracer != NULL, &f->code)) {
-        evm->error = ERR_LIMIT;
-        return;
-    }
-    f->code_generation = evm->codes.generation;
-    f->at = f->code.instructions + index;
+    if (frame_code(f)) f->next = frame_find(f, f->next_pc, false);
 }
 
 /* message_start begins a message of `f` or, when it may not even begin, gives its gas back. */

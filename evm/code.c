@@ -18,17 +18,28 @@ struct open_block {
     bool is_empty;
 };
 
+/* At most so many instructions are read at once: what an entry into unknown code costs. */
+#define DECODE_INSTRUCTIONS_MAX 48
+/* A block, a step and a wide push for each, one block more and the record that goes on. */
+#define DECODE_RECORDS_MAX (DECODE_INSTRUCTIONS_MAX * 5 + 8)
+
+struct label {
+    uint64_t pc;
+    size_t index; /* of its block's record */
+};
+
 struct analysis {
     const struct code_cache *cache;
-    struct bytes bytes;
-    bool is_traced;
-    struct instruction *first;
+    const struct code *code;
+    uint64_t start;
     struct instruction *next;
-    uint32_t *targets;
     struct open_block block;
+    bool has_ended; /* control cannot fall through to what follows */
     /* The handlers of the last two records of the block, HANDLER_NONE where there is none. */
     unsigned last, last_but_one;
-    uint32_t jumps; /* the last record that jumps to a constant; each names the one before */
+    size_t labels_count;
+    struct label labels[DECODE_INSTRUCTIONS_MAX];
+    struct instruction records[DECODE_RECORDS_MAX];
 };
 
 static inline void emit(struct analysis *a, unsigned handler, uint64_t value) {
@@ -86,10 +97,16 @@ static inline bool ends_block(uint8_t opcode) {
     }
 }
 
+/* Whether control never goes on behind this instruction. */
+static inline bool is_terminal(uint8_t opcode) {
+    return opcode == OP_STOP || opcode == OP_JUMP || opcode == OP_RETURN || opcode == OP_REVERT ||
+           opcode == OP_INVALID || opcode == OP_SELFDESTRUCT;
+}
+
 /* emit_push emits the constant of a PUSH at `pc`; bytes past the code's end are zeros. */
-static void emit_push(struct analysis *a, size_t pc, size_t size) {
+static void emit_push(struct analysis *a, uint64_t pc, size_t size) {
     uint8_t word[32] = {0};
-    const struct bytes rest = bytes_slice(a->bytes, pc + 1, size);
+    const struct bytes rest = bytes_slice(a->code->bytes, pc + 1, size);
     if (rest.size != 0) memcpy(word + 32 - size, rest.data, rest.size);
     uint64_t limbs[4];
     for (size_t i = 0; i < 4; i++) {
@@ -124,11 +141,25 @@ static unsigned fused(unsigned first, uint8_t second) {
     }
 }
 
+/* emit_jump makes a jump to a constant: to its target when that was read already. */
+static void emit_jump(struct analysis *a, unsigned handler, uint64_t target) {
+    if (!code_is_jumpdest(a->code, target)) {
+        emit(a, handler, 0);
+        return;
+    }
+    const struct instruction *known = code_known(a->code, target);
+    if (known != NULL) {
+        emit(a, handler, (uint64_t)(uintptr_t)known);
+    } else {
+        emit(a, handler + (HANDLER_PUSH_JUMP_FIND - HANDLER_PUSH_JUMP), target);
+    }
+}
+
 /* emit_opcode emits an instruction, joined to the one before where a handler does both. */
-static void emit_opcode(struct analysis *a, uint8_t opcode) {
-    unsigned handler = a->is_traced ? 0 : fused(a->last, opcode);
+static void emit_opcode(struct analysis *a, uint64_t pc, uint8_t opcode) {
+    unsigned handler = a->code->is_traced ? 0 : fused(a->last, opcode);
     if (handler == 0) {
-        emit(a, opcode, 0);
+        emit(a, opcode, pc + 1); /* where a call's caller goes on */
         return;
     }
     const uint64_t value = a->next[-1].value;
@@ -138,47 +169,45 @@ static void emit_opcode(struct analysis *a, uint8_t opcode) {
         handler = HANDLER_ISZERO_PUSH_JUMPI;
         a->next--;
     }
-    emit(a, handler, value);
+    if (handler <= HANDLER_ISZERO_PUSH_JUMPI) {
+        emit_jump(a, handler, value);
+    } else {
+        emit(a, handler, value);
+    }
     a->last = HANDLER_NONE; /* triples are not worth their handlers */
-    if (handler != HANDLER_PUSH_JUMP && handler != HANDLER_PUSH_JUMPI &&
-        handler != HANDLER_ISZERO_PUSH_JUMPI) {
-        return;
-    }
-    /* The target may not have been read yet: chain the record, resolve when all is read. */
-    struct instruction *jump = a->next - 1;
-    if (value >= a->bytes.size) {
-        jump->value = 0;
-        return;
-    }
-    jump->value = (uint64_t)a->jumps << 32 | value;
-    a->jumps = (uint32_t)(jump - a->first);
 }
 
-static void resolve_jumps(struct analysis *a) {
-    while (a->jumps != 0) {
-        struct instruction *jump = a->first + a->jumps;
-        const uint32_t target = a->targets[(uint32_t)jump->value];
-        a->jumps = (uint32_t)(jump->value >> 32);
-        jump->value = target == 0 ? 0 : (uint64_t)(uintptr_t)(a->first + target);
+/* begin_jumpdest starts the block of a JUMPDEST; false: it was read before, control goes there. */
+static bool begin_jumpdest(struct analysis *a, uint64_t pc) {
+    const struct instruction *known = code_known(a->code, pc);
+    if (known != NULL && pc != a->start) {
+        emit(a, HANDLER_GOTO, (uint64_t)(uintptr_t)known);
+        a->has_ended = true;
+        return false;
     }
-}
-
-/* analyse_one reads the instruction at `pc` and returns where the next one is. */
-static size_t analyse_one(struct analysis *a, size_t pc, uint8_t opcode) {
-    const struct opcode_rule *rule = &a->cache->rules->opcodes[opcode];
-    if (opcode == OP_JUMPDEST) {
-        if (!a->block.is_empty) {
-            block_close(&a->block);
-            block_open(a);
-        }
-        a->targets[pc] = (uint32_t)(a->block.record - a->first);
-    } else if (a->is_traced && !a->block.is_empty) {
+    if (!a->block.is_empty) {
         block_close(&a->block);
         block_open(a);
     }
-    if (a->is_traced) emit(a, HANDLER_STEP, pc);
+    a->labels[a->labels_count++] = (struct label){pc, (size_t)(a->block.record - a->records)};
+    return true;
+}
+
+/* analyse_one reads the instruction at `pc` and returns where the next one is. */
+static uint64_t analyse_one(struct analysis *a, uint64_t pc) {
+    const struct bytes bytes = a->code->bytes;
+    const bool is_traced = a->code->is_traced;
+    const uint8_t opcode = pc < bytes.size ? bytes.data[pc] : OP_STOP;
+    const struct opcode_rule *rule = &a->cache->rules->opcodes[opcode];
+    if (opcode == OP_JUMPDEST) {
+        if (!begin_jumpdest(a, pc)) return pc;
+    } else if (is_traced && !a->block.is_empty) {
+        block_close(&a->block);
+        block_open(a);
+    }
+    if (is_traced) emit(a, HANDLER_STEP, pc);
     block_count(&a->block, rule);
-    size_t next = pc + 1;
+    uint64_t next = pc + 1;
     if (!rule->is_defined) {
         emit(a, HANDLER_UNDEFINED, 0);
     } else if (opcode >= OP_PUSH0 && opcode <= OP_PUSH32) {
@@ -188,46 +217,70 @@ static size_t analyse_one(struct analysis *a, size_t pc, uint8_t opcode) {
     } else if (opcode == OP_PC) {
         emit(a, HANDLER_PUSH_SMALL, pc);
     } else if (opcode != OP_JUMPDEST) {
-        emit_opcode(a, opcode);
+        emit_opcode(a, pc, opcode);
     }
-    if (!rule->is_defined || ends_block(opcode)) {
+    a->has_ended = !rule->is_defined || is_terminal(opcode);
+    if (!a->has_ended && ends_block(opcode)) {
         block_close(&a->block);
         block_open(a);
     }
     return next;
 }
 
-/* At most: a block, a step and an instruction for each byte, the same for the STOP that every code
- * ends with, the unused first record and one open block. */
-static size_t instructions_max(size_t code_bytes, bool is_traced) {
-    return (code_bytes + 1) * (is_traced ? 3 : 2) + 2;
+/* keep_labels tells the map where the JUMPDESTs of what was read are. */
+static bool keep_labels(struct code_cache *cache, const struct analysis *a,
+                        struct instruction *first) {
+    struct code_map *map = a->code->map;
+    for (size_t i = 0; i < a->labels_count; i++) {
+        const uint64_t pc = a->labels[i].pc;
+        struct code_page **page = &map->pages[pc / CODE_PAGE_BYTES];
+        if (*page == NULL) *page = arena_alloc_zero(&cache->arena, sizeof **page);
+        if (*page == NULL) return false;
+        (*page)->blocks[pc % CODE_PAGE_BYTES] = first + a->labels[i].index;
+    }
+    return true;
 }
 
-static bool analyse(struct code_cache *cache, struct bytes bytes, bool is_traced,
-                    struct code *out) {
-    if (bytes.size >= UINT32_MAX / 8) return false;
-    struct arena *arena = &cache->arena;
-    const size_t count_max = instructions_max(bytes.size, is_traced);
-    uint32_t *targets = arena_array(arena, bytes.size + 1, sizeof *targets);
-    struct instruction *first = arena_alloc(arena, count_max * sizeof *first);
-    if (targets == NULL || first == NULL) return false;
-
-    struct analysis a = {.cache = cache,
-                         .bytes = bytes,
-                         .is_traced = is_traced,
-                         .first = first,
-                         .next = first,
-                         .targets = targets};
-    emit(&a, HANDLER_UNDEFINED, 0);
+struct instruction *code_decode(struct code_cache *cache, const struct code *code, uint64_t pc) {
+    struct analysis a;
+    a.cache = cache;
+    a.code = code;
+    a.start = pc;
+    a.next = a.records;
+    a.has_ended = false;
+    a.labels_count = 0;
     block_open(&a);
-    for (size_t pc = 0; pc < bytes.size;)
-        pc = analyse_one(&a, pc, bytes.data[pc]);
-    (void)analyse_one(&a, bytes.size, OP_STOP);
+    uint64_t at = pc;
+    for (int count = 0; !a.has_ended && count < DECODE_INSTRUCTIONS_MAX; count++)
+        at = analyse_one(&a, at);
+    if (!a.has_ended) emit(&a, HANDLER_CONTINUE, at);
     block_close(&a.block);
-    resolve_jumps(&a);
-    CHECK((size_t)(a.next - first) <= count_max);
-    arena_release(arena, (size_t)((uint8_t *)a.next - arena->data));
-    *out = (struct code){.instructions = first, .targets = targets, .size = bytes.size};
+
+    const size_t records_count = (size_t)(a.next - a.records);
+    CHECK(records_count <= DECODE_RECORDS_MAX);
+    struct instruction *first = arena_alloc(&cache->arena, records_count * sizeof *first);
+    if (first == NULL) return NULL;
+    memcpy(first, a.records, records_count * sizeof *first);
+    if (pc == 0) code->map->entry = first;
+    return keep_labels(cache, &a, first) ? first : NULL;
+}
+
+/* code_scan makes what must be known before code runs: its jump destinations, an empty map. */
+static bool code_scan(struct code_cache *cache, struct bytes bytes, bool is_traced,
+                      struct code *out) {
+    struct arena *arena = &cache->arena;
+    const size_t pages_count = bytes.size / CODE_PAGE_BYTES + 1;
+    uint64_t *jumpdests = arena_array(arena, bytes.size / 64 + 1, sizeof *jumpdests);
+    struct code_map *map =
+        arena_alloc_zero(arena, sizeof *map + pages_count * sizeof map->pages[0]);
+    if (jumpdests == NULL || map == NULL) return false;
+    for (size_t pc = 0; pc < bytes.size; pc++) {
+        const uint8_t opcode = bytes.data[pc];
+        if (opcode == OP_JUMPDEST) jumpdests[pc / 64] |= (uint64_t)1 << (pc % 64);
+        if (opcode >= OP_PUSH1 && opcode <= OP_PUSH32) pc += (size_t)(opcode - OP_PUSH0);
+    }
+    *out =
+        (struct code){.bytes = bytes, .jumpdests = jumpdests, .map = map, .is_traced = is_traced};
     return true;
 }
 
@@ -243,7 +296,7 @@ bool code_cache_create(struct arena *arena, size_t analyses_bytes, const void *c
     return true;
 }
 
-static void forget_all(struct code_cache *cache) {
+void code_forget(struct code_cache *cache) {
     cache->generation++;
     cache->slots_used = 0;
     arena_reset(&cache->arena);
@@ -251,7 +304,7 @@ static void forget_all(struct code_cache *cache) {
 
 void code_cache_rules(struct code_cache *cache, const struct rules *rules) {
     cache->rules = rules;
-    forget_all(cache);
+    code_forget(cache);
 }
 
 /* find returns the slot of a code, or the empty one where it would go. */
@@ -271,13 +324,14 @@ bool code_of(struct code_cache *cache, struct bytes bytes, const struct hash32 *
         const struct code_slot *slot = find(cache, hash, is_traced);
         if (slot->generation == cache->generation) {
             *out = slot->code;
+            out->bytes = bytes; /* the same content, perhaps elsewhere by now */
             return true;
         }
     }
-    if (cache->slots_used >= CODE_CACHE_SLOTS / 2) forget_all(cache);
-    if (!analyse(cache, bytes, is_traced, out)) {
-        forget_all(cache);
-        if (!analyse(cache, bytes, is_traced, out)) return false;
+    if (cache->slots_used >= CODE_CACHE_SLOTS / 2) code_forget(cache);
+    if (!code_scan(cache, bytes, is_traced, out)) {
+        code_forget(cache);
+        if (!code_scan(cache, bytes, is_traced, out)) return false;
     }
     if (hash != NULL) {
         struct code_slot *slot = find(cache, hash, is_traced);

@@ -9,9 +9,13 @@
  * to constants find their target when the code is analysed.  With an observer every instruction is
  * a block of its own and nothing is joined.
  *
- * Analyses are cached by code hash in a fixed stretch of memory.  When it is full, all of it is
- * forgotten; frames that still run notice by the cache's generation and have their code analysed
- * again (code_of).  One cache per evm. */
+ * Code is read when it is first run, a short run at a time from where control enters (code_decode):
+ * hostile code pays in gas for nearly all that is read.  All that a call of unknown code costs is
+ * one pass for its jump destinations.
+ *
+ * What was read is cached by code hash in a fixed stretch of memory.  When it is full, all of it is
+ * forgotten; frames that still run notice by the cache's generation and find their code again.  One
+ * cache per evm. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -64,10 +68,16 @@ enum special_handler {
     HANDLER_PUSH_SMALL, /* value */
     HANDLER_PUSH_WIDE,  /* the four limbs are in the two records that follow */
     HANDLER_UNDEFINED,
-    /* Jumps to a constant: value is the address of the target's block, 0: no JUMPDEST there. */
+    HANDLER_CONTINUE, /* what was read ends here; value is where the code goes on */
+    HANDLER_GOTO,     /* value is the address of the record to go on at */
+    /* Jumps to a constant: value is the address of the target's block, 0: no JUMPDEST there. Before
+     * the target is read, value is where it is in the code. */
     HANDLER_PUSH_JUMP,
     HANDLER_PUSH_JUMPI,
     HANDLER_ISZERO_PUSH_JUMPI,
+    HANDLER_PUSH_JUMP_FIND,
+    HANDLER_PUSH_JUMPI_FIND,
+    HANDLER_ISZERO_PUSH_JUMPI_FIND,
     HANDLER_PUSH_MLOAD, /* memory at a constant, value */
     HANDLER_PUSH_MSTORE,
 #define X(name, handler, first, second, change) HANDLER_##name,
@@ -77,13 +87,36 @@ enum special_handler {
     HANDLER_NONE /* no instruction yet in this block */
 };
 
-struct code {
-    const struct instruction *instructions; /* [0] is unused; [1] is the first block */
-    const uint32_t *targets; /* per code byte: its block's instruction, 0: no JUMPDEST */
-    size_t size;             /* bytes of code */
+/* Where the blocks of JUMPDESTs are that were read already: NULL where not. */
+#define CODE_PAGE_BYTES 64
+struct code_page {
+    struct instruction *blocks[CODE_PAGE_BYTES];
+};
+struct code_map {
+    struct instruction *entry; /* at the code's first byte; NULL: not read yet */
+    struct code_page *pages[]; /* one for every CODE_PAGE_BYTES bytes of code; NULL: none read */
 };
 
-#define CODE_CACHE_SLOTS 8192 /* power of two; analyses kept at once are at most half of it */
+struct code {
+    struct bytes bytes;
+    const uint64_t *jumpdests; /* a bit for every byte of code */
+    struct code_map *map;
+    bool is_traced;
+};
+
+/* code_known returns the block of the JUMPDEST at `pc`, which is inside the code; NULL: it was not
+ * read yet, or there is none. */
+static inline struct instruction *code_known(const struct code *code, uint64_t pc) {
+    const struct code_page *page = code->map->pages[pc / CODE_PAGE_BYTES];
+    return page == NULL ? NULL : page->blocks[pc % CODE_PAGE_BYTES];
+}
+
+/* code_is_jumpdest says whether a jump may go to `pc`. */
+static inline bool code_is_jumpdest(const struct code *code, uint64_t pc) {
+    return pc < code->bytes.size && (code->jumpdests[pc / 64] >> (pc % 64) & 1) != 0;
+}
+
+#define CODE_CACHE_SLOTS 32768 /* power of two; codes kept at once are at most half of it */
 
 struct code_slot {
     struct hash32 hash;
@@ -101,7 +134,7 @@ struct code_cache {
     struct code_slot *slots;
 };
 
-/* code_cache_create takes the slots from `arena` and the rest of its memory for analyses. */
+/* code_cache_create takes the slots and `analyses_bytes` for what is read from `arena`. */
 bool code_cache_create(struct arena *arena, size_t analyses_bytes, const void *const *handlers,
                        struct code_cache *out);
 
@@ -109,7 +142,15 @@ bool code_cache_create(struct arena *arena, size_t analyses_bytes, const void *c
  * ones; the caller does so only when the fork changes and no frame runs. */
 void code_cache_rules(struct code_cache *cache, const struct rules *rules);
 
-/* code_of returns the analysis of `bytes`; `hash` names them, NULL: they are not worth remembering
- * (initcode).  Valid while cache->generation stays the same.  false: larger than the cache. */
+/* code_of finds what is known of the code `bytes`, which must stay where they are as long as the
+ * result is used; `hash` names them, NULL: they are not worth remembering (initcode).  Valid while
+ * cache->generation stays the same.  false: larger than the cache. */
 bool code_of(struct code_cache *cache, struct bytes bytes, const struct hash32 *hash,
              bool is_traced, struct code *out);
+
+/* code_decode reads the code from `pc` on and returns the first record, a block's.  `pc` is where
+ * an instruction begins.  NULL: the cache is full. */
+struct instruction *code_decode(struct code_cache *cache, const struct code *code, uint64_t pc);
+
+/* code_forget empties the cache; its generation changes. */
+void code_forget(struct code_cache *cache);

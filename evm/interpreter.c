@@ -46,17 +46,38 @@
 #define JUMP_TO(target)                                                                            \
     do {                                                                                           \
         const struct u256 *const to = (target);                                                    \
-        uint32_t index = 0;                                                                        \
-        if (u256_fits_u64(to) && to->limb[0] < f->code.size) index = f->code.targets[to->limb[0]]; \
-        if (__builtin_expect(index == 0, 0)) goto bad_jump;                                        \
-        at = f->code.instructions + index;                                                         \
+        if (!u256_fits_u64(to) || to->limb[0] >= f->code.bytes.size) goto bad_jump;                \
+        at = code_known(&f->code, to->limb[0]);                                                    \
+        if (__builtin_expect(at == NULL, 0)) at = frame_find(f, to->limb[0], true);                \
+        if (__builtin_expect(at == NULL, 0)) goto bad_jump;                                        \
+    } while (0)
+
+/* CALLER_STOPS notes where the caller goes on: the record behind the call's begins a block. */
+#define CALLER_STOPS()                                                                             \
+    do {                                                                                           \
+        f->next = at + 1;                                                                          \
+        f->next_pc = at->value;                                                                    \
     } while (0)
 
 /* CONSTANT_JUMP goes to the block whose address `at` carries. */
 #define CONSTANT_JUMP()                                                                            \
     do {                                                                                           \
-        at = (const struct instruction *)(uintptr_t)at->value;                                     \
+        at = (struct instruction *)(uintptr_t)at->value;                                           \
         if (__builtin_expect(at == NULL, 0)) goto bad_jump;                                        \
+    } while (0)
+
+/* FIND reads the code that the record `at` names, and makes the record `known` for the next time,
+ * unless reading it made the cache forget the record. */
+#define FIND(is_jump, known)                                                                       \
+    do {                                                                                           \
+        const uint64_t generation = evm->codes.generation;                                         \
+        struct instruction *const found = frame_find(f, at->value, is_jump);                       \
+        if (__builtin_expect(found == NULL, 0)) goto bad_jump;                                     \
+        if (evm->codes.generation == generation) {                                                 \
+            at->handler = labels[known];                                                           \
+            at->value = (uint64_t)(uintptr_t)found;                                                \
+        }                                                                                          \
+        at = found;                                                                                \
     } while (0)
 
 /* dispatch runs `evm`; with NULL it only tells the labels' addresses, which no other function can
@@ -71,6 +92,11 @@ static enum evm_status dispatch(struct evm *evm, const void *const **handlers) {
         [HANDLER_PUSH_SMALL] = &&label_push_small,
         [HANDLER_PUSH_WIDE] = &&label_push_wide,
         [HANDLER_UNDEFINED] = &&label_undefined,
+        [HANDLER_CONTINUE] = &&label_continue,
+        [HANDLER_GOTO] = &&label_goto,
+        [HANDLER_PUSH_JUMP_FIND] = &&label_push_jump_find,
+        [HANDLER_PUSH_JUMPI_FIND] = &&label_push_jumpi_find,
+        [HANDLER_ISZERO_PUSH_JUMPI_FIND] = &&label_iszero_push_jumpi_find,
         [HANDLER_PUSH_JUMP] = &&label_push_jump,
         [HANDLER_PUSH_JUMPI] = &&label_push_jumpi,
         [HANDLER_ISZERO_PUSH_JUMPI] = &&label_iszero_push_jumpi,
@@ -86,7 +112,7 @@ static enum evm_status dispatch(struct evm *evm, const void *const **handlers) {
     }
 
     struct frame *f;
-    const struct instruction *at;
+    struct instruction *at;
     struct u256 *top;
     enum evm_status status;
     struct bytes output;
@@ -94,12 +120,12 @@ static enum evm_status dispatch(struct evm *evm, const void *const **handlers) {
     bool runs;
     bool is_taken;
 
-enter: /* the frame on top begins or goes on behind `at` */
+enter: /* the frame on top begins, or goes on behind a call */
     if (evm->error != ERR_OK) return EVM_OUT_OF_GAS;
     f = &evm->frames[evm->depth];
-    at = f->at + 1;
+    at = f->next;
     top = f->top;
-    BLOCK_ENTER();
+    goto * at->handler;
 
 label_block:
     BLOCK_ENTER();
@@ -135,6 +161,31 @@ label_push_mstore:
     store_word(f->memory + at->value, top--);
     NEXT();
 
+label_continue:
+    FIND(false, HANDLER_GOTO);
+    BLOCK_ENTER();
+label_goto:
+    at = (struct instruction *)(uintptr_t)at->value;
+    BLOCK_ENTER();
+label_push_jump_find:
+    FIND(true, HANDLER_PUSH_JUMP);
+    BLOCK_ENTER();
+label_push_jumpi_find:
+    is_taken = !u256_is_zero(top--);
+    if (is_taken) {
+        FIND(true, HANDLER_PUSH_JUMPI);
+    } else {
+        at++;
+    }
+    BLOCK_ENTER();
+label_iszero_push_jumpi_find:
+    is_taken = u256_is_zero(top--);
+    if (is_taken) {
+        FIND(true, HANDLER_ISZERO_PUSH_JUMPI);
+    } else {
+        at++;
+    }
+    BLOCK_ENTER();
 label_push_jump:
     CONSTANT_JUMP();
     BLOCK_ENTER();
@@ -163,27 +214,27 @@ label_JUMPI:
     top -= 2;
     BLOCK_ENTER();
 label_CALL:
-    f->at = at;
+    CALLER_STOPS();
     status = op_call_any(f, top, OP_CALL, &runs);
     goto started;
 label_CALLCODE:
-    f->at = at;
+    CALLER_STOPS();
     status = op_call_any(f, top, OP_CALLCODE, &runs);
     goto started;
 label_DELEGATECALL:
-    f->at = at;
+    CALLER_STOPS();
     status = op_call_any(f, top, OP_DELEGATECALL, &runs);
     goto started;
 label_STATICCALL:
-    f->at = at;
+    CALLER_STOPS();
     status = op_call_any(f, top, OP_STATICCALL, &runs);
     goto started;
 label_CREATE:
-    f->at = at;
+    CALLER_STOPS();
     status = op_create_any(f, top, OP_CREATE, &runs);
     goto started;
 label_CREATE2:
-    f->at = at;
+    CALLER_STOPS();
     status = op_create_any(f, top, OP_CREATE2, &runs);
 started:
     if (status != EVM_SUCCESS) goto fail;

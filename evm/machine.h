@@ -24,10 +24,11 @@ struct frame {
     /* --- what instructions use */
     int64_t gas; /* left, the running block's constant part paid; negative only on the way out */
     uint8_t *memory;
-    uint64_t memory_bytes;        /* a multiple of 32 */
-    struct u256 *stack;           /* the word below the first: stack[1] is the bottom */
-    struct u256 *top;             /* saved while a callee runs */
-    const struct instruction *at; /* current instruction, saved while a callee runs */
+    uint64_t memory_bytes;    /* a multiple of 32 */
+    struct u256 *stack;       /* the word below the first: stack[1] is the bottom */
+    struct u256 *top;         /* saved while a callee runs */
+    struct instruction *next; /* where to go on when the callee has ended */
+    uint64_t next_pc;         /* the same in the code, should the cache forget it */
     struct evm *evm;
     struct code code;
     uint64_t code_generation; /* of the cache when `code` was made */
@@ -138,6 +139,11 @@ void call_resume(struct frame *f, const struct frame *callee, enum evm_status st
 
 /* evm_use_fork switches the rules; forgets analyses when the fork is another one. */
 void evm_use_fork(struct evm *evm, enum fork fork);
+
+/* frame_find returns the record for `pc` of the frame's code, reading it when it must; for a jump
+ * `pc` must be a JUMPDEST, else an instruction begins there.  What was read before may be forgotten
+ * (the cache's generation tells).  NULL: no such destination, or (evm->error) no room. */
+struct instruction *frame_find(struct frame *f, uint64_t pc, bool is_jump);
 
 /* --- helpers */
 

@@ -19,7 +19,7 @@ const sender = '0x11000000000000000000000000000000000000aa';
 const batchSize = 100;
 
 const anvil = spawn(option('--anvil', 'contracts/node_modules/.bin/anvil'),
-    ['--port', String(port), '--silent', '--no-mining', '--hardfork', 'prague', '--code-size-limit', '100000'],
+    ['--port', String(port), '--silent', '--no-mining', '--hardfork', 'prague'],
     { stdio: ['ignore', 'inherit', 'inherit'] });
 const post = async (body) => {
     const response = await fetch(url, {
