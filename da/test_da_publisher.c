@@ -62,16 +62,23 @@ static const struct da_receipt *wait_receipt(size_t count) {
     return &taken.receipts[count - 1];
 }
 
+/* start_server runs the server in this program's own image, started anew: a mere fork of a process
+ * with threads is no place to run a program in. */
 static pid_t start_server(void) {
     const pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-        char *arguments[] = {"da", "--port",          "21045",  "--dir",
-                             dir,  "--block-time-ms", BLOCK_MS, "--faults"};
-        _exit(da_server_main(8, arguments));
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execl("/proc/self/exe", "test_da_publisher", "server", dir, (char *)NULL);
+        _exit(127);
     }
     return pid;
+}
+
+static int serve(char *path) {
+    char *arguments[] = {"da", "--port",          "21045",  "--dir",
+                         path, "--block-time-ms", BLOCK_MS, "--faults"};
+    return da_server_main(8, arguments);
 }
 
 static void stop_server(pid_t pid, int signal_number) {
@@ -247,7 +254,8 @@ static void own_ports(void) {
     CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0); /* until the process ends */
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], "server") == 0) return serve(argv[2]);
     own_ports();
     CHECK(mkdtemp(dir) != NULL);
     pid_t server = start_server();
