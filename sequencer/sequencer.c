@@ -206,6 +206,7 @@ static void on_input(struct sequencer *sequencer, const struct input *input) {
         const struct consensus_input tick = {.kind = CONSENSUS_INPUT_TICK};
         if (sequencer->height_state == HEIGHT_RUNNING) sequencer_core_push(sequencer, &tick);
         if (sequencer->now_ms >= sequencer->leader_check_at_ms) sequencer_leader_check(sequencer);
+        sequencer_status_idle(sequencer);
         break;
     }
     case INPUT_ITEM: sequencer_on_item(sequencer, input); break;
@@ -260,6 +261,7 @@ uint64_t sequencer_deadline_ms(const struct sequencer *sequencer) {
         deadline = earlier(deadline, sequencer->stop_deadline_ms);
     }
     if (sequencer->is_halted) return deadline;
+    deadline = earlier(deadline, sequencer->status_at_ms);
     if (sequencer->height_state == HEIGHT_RUNNING) {
         deadline = earlier(deadline, consensus_deadline_ms(sequencer->core));
         deadline = earlier(deadline, sequencer->leader_check_at_ms);

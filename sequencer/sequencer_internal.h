@@ -27,6 +27,7 @@
 #define PEER_STRIKE_MS     5000u /* a peer that lied is not asked for so long, */
 #define PEER_STRIKES_MAX   7u    /* doubled each time at most so often */
 #define STATUS_PAUSE_MS    200u
+#define STATUS_IDLE_MS     2000u  /* a chain that stands still tells its height so often */
 #define ORIGIN_AGE_MS      2000u  /* a proposer has known an L1 origin for at least so long */
 #define TIME_AHEAD_MS_MAX  10000u /* blocks from further in the future are not voted for */
 #define STEP_ARENA_BYTES   (28u << 20)
@@ -228,6 +229,7 @@ struct sequencer {
     /* the next height */
     enum height_state height_state;
     uint64_t propose_at_ms, idle_until_ms;
+    uint64_t status_at_ms;       /* when to look whether the chain stands still */
     uint64_t leader_check_at_ms; /* UINT64_MAX: round 0's proposer was there when last looked at */
     bool is_woken;
     struct validator_set current, advanced, next; /* next.count 0: not named yet */
@@ -359,6 +361,10 @@ void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, u
 void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
                          const struct message *message);
 void sequencer_status_send(struct sequencer *sequencer, const struct hash32 *peer);
+/* sequencer_status_idle tells all peers our height when the chain stands still: whoever missed the
+ * last block and has no vote now would otherwise never hear of it (found by the simulator, seed
+ * 6882). */
+void sequencer_status_idle(struct sequencer *sequencer);
 /* sequencer_status_tell does so for a peer that still votes on what is decided, now and then: on an
  * idle chain no next block would tell it. */
 void sequencer_status_tell(struct sequencer *sequencer, const struct hash32 *peer);

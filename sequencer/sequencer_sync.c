@@ -39,6 +39,16 @@ void sequencer_status_send(struct sequencer *sequencer, const struct hash32 *pee
     sequencer_send(sequencer, peer, MESSAGE_CLASS_CONSENSUS);
 }
 
+void sequencer_status_idle(struct sequencer *sequencer) {
+    if (sequencer->now_ms < sequencer->status_at_ms) return;
+    sequencer->status_at_ms = sequencer->now_ms + STATUS_IDLE_MS;
+    if (sequencer->now_ms - sequencer->committed_ms < STATUS_IDLE_MS) return;
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
+        const struct peer *peer = &sequencer->peers[i];
+        if (peer->is_connected) sequencer_status_send(sequencer, &peer->id);
+    }
+}
+
 void sequencer_status_tell(struct sequencer *sequencer, const struct hash32 *id) {
     struct peer *peer = sequencer_peer(sequencer, id);
     if (peer == NULL || peer->height >= sequencer->head_height) return;
