@@ -25,6 +25,7 @@ endfunction()
 
 baton_bench(bench_base ROOMS base EXTERNAL PkgConfig::secp256k1 PkgConfig::crypto)
 baton_bench(bench_state ROOMS base chain state store)
+baton_bench(bench_block ROOMS base chain evm state workloads store)
 baton_bench(sign_transfers ROOMS base chain)
 baton_bench(bench_load ROOMS base chain)
 baton_bench(bench_evm ROOMS base chain evm EXTERNAL PkgConfig::jansson)
