@@ -42,7 +42,9 @@ baton_script_test(suites/rpc-io tests/suites/test-rpc-io 300 LABELS suites confo
 # The simulator without the rest of the program; the planted variants are linked like it.
 add_executable(simulate ${CMAKE_SOURCE_DIR}/tests/sim/main.c)
 target_link_libraries(simulate PRIVATE simulator)
+baton_script_test(sim/seeds tests/sim/seeds 1500 LABELS sim)
 baton_script_test(sim/planted tests/sim/planted/run 1800 LABELS sim)
+baton_script_test(sim/same-trace tests/sim/same-trace 900 LABELS sim)
 
 # Random programs for tests/differential/compare.mjs.
 add_executable(evm_programs ${CMAKE_SOURCE_DIR}/tests/differential/evm_programs.c)

@@ -92,7 +92,7 @@ static bool read_option(const char *name, const char *value, struct run_options 
 
 static bool read_options(int argc, char **argv, struct run_options *options, bool *is_shrink) {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    *options = (struct run_options){.kind = &core_node_kind,
+    *options = (struct run_options){.kind = &sequencer_node_kind,
                                     .seed_first = UINT64_MAX,
                                     .steps = STEPS_DEFAULT,
                                     .jobs = cores < 1 ? 1 : (uint32_t)cores};

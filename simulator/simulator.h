@@ -4,8 +4,8 @@
  *
  *   --seed S            one run; the same seed gives the same trace hash on every build
  *   --seeds A..B        many, on all cores (--jobs N), with a progress line on standard error
- *   --kind K            sequencer (the whole of it: pool, blocks, consensus, sync, batches) or
- * consensus (the consensus machine alone, many times faster)
+ *   --kind K            sequencer: all of it, pool, blocks, consensus, sync, batches (default)
+ *                       consensus: the consensus machine alone, several times faster
  *   --nodes N           otherwise drawn from the seed
  *   --model M           crash or byzantine; otherwise drawn from the seed
  *   --steps K           events until the faults stop (default 2500)
