@@ -92,7 +92,10 @@ export class Load {
                 this.acknowledged.set(hash, Date.now());
                 return;
             } catch (error) {
-                if (error.text === 'already known') { // an earlier attempt arrived after all
+                // HAProxy or this loop asked again after a node died that had taken it: it is in a
+                // pool, or in a block already, and so was acknowledged after all.
+                if (error.text === 'already known' || (error.text === 'nonce too low' &&
+                    await call(this.network.rpc, 'eth_getTransactionByHash', [hash], { retries: 1 }))) {
                     this.acknowledged.set(hash, Date.now());
                     return;
                 }
