@@ -33,6 +33,8 @@ baton_bench(bench_evm_worst ROOMS base chain evm)
 
 baton_script_test(checks/planted tests/checks/test-checks 120 LABELS checks)
 
+baton_script_test(node/bad-input tests/node/test-bad-input 90 LABELS node)
+
 baton_script_test(contracts/test-contracts tests/contracts/test-contracts 600 LABELS contracts)
 baton_script_test(contracts/test-deployment tests/contracts/test-deployment 600 LABELS contracts)
 

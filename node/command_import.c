@@ -35,7 +35,7 @@ struct import {
 
 static enum err open_all(struct import *import, const struct settings *settings) {
     void *memory;
-    TRY(genesis_json_load(settings->genesis, &import->genesis, import->error));
+    TRY(genesis_load(settings->genesis, &import->genesis, import->error));
     TRY(ledger_open(settings->data_dir, settings->map_gib, &import->genesis.genesis,
                     &import->ledger, import->error));
     TRY(memory_reserve(EVM_ARENA_BYTES, &memory));

@@ -128,7 +128,7 @@ static enum err open_directory(const struct settings *settings, char error[512])
     struct genesis_file genesis;
     static struct ledger ledger;
     char hash[67];
-    TRY(genesis_json_load(settings->genesis, &genesis, error));
+    TRY(genesis_load(settings->genesis, &genesis, error));
     enum err err = ERR_OK;
     if (settings->data_dir[0] != '\0') {
         err = ledger_open(settings->data_dir, 256, &genesis.genesis, &ledger, error);

@@ -23,20 +23,39 @@ static void block_signals(void) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
+/* check_ports finds two servers on one port. */
+static enum err check_ports(const struct settings *settings, char error[512]) {
+    const struct {
+        const char *name;
+        uint64_t port;
+    } ports[] = {{"rpc_port", settings->rpc_port},
+                 {"ws_port", settings->ws_port},
+                 {"metrics_port", settings->metrics_port},
+                 {"p2p_port", settings->p2p_port}};
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (ports[i].port == 0 || ports[i].port != ports[j].port) continue;
+            snprintf(error, 512, "%s: is the same as %s (%llu)", ports[i].name, ports[j].name,
+                     (unsigned long long)ports[i].port);
+            return ERR_CONFIG;
+        }
+    }
+    return ERR_OK;
+}
+
 /* check_settings finds what is missing or contradictory. */
 static enum err check_settings(const struct settings *settings, char error[512]) {
     if (!log_configure(settings->log_level, settings->log_format)) {
         snprintf(error, 512, "log_level is error, warn, info or debug; log_format is text or json");
         return ERR_CONFIG;
     }
-    const char *missing = settings->data_dir[0] == '\0'        ? "data_dir"
-                          : settings->genesis[0] == '\0'       ? "genesis"
-                          : settings->peer_key_file[0] == '\0' ? "peer_key_file"
-                                                               : NULL;
-    if (settings->follow_only && settings->p2p_peers[0] == '\0' && missing != NULL &&
-        strcmp(missing, "peer_key_file") == 0) {
-        missing = NULL; /* serves what it has: an imported chain */
-    }
+    /* An imported chain has neither peers nor keys: load_genesis looks once it knows the chain. */
+    const bool is_archive = settings->follow_only && settings->p2p_peers[0] == '\0';
+    const bool needs_peer_key = !is_archive && settings->peer_key_file[0] == '\0';
+    const char *missing = settings->data_dir[0] == '\0'  ? "data_dir"
+                          : settings->genesis[0] == '\0' ? "genesis"
+                          : needs_peer_key               ? "peer_key_file"
+                                                         : NULL;
     if (missing != NULL) {
         snprintf(error, 512, "%s: is missing (see --help)", missing);
         return ERR_CONFIG;
@@ -49,12 +68,12 @@ static enum err check_settings(const struct settings *settings, char error[512])
         snprintf(error, 512, "follow_only contradicts validator_key_file: a follower never signs");
         return ERR_CONFIG;
     }
-    if (settings->rpc_port != 0 && settings->rpc_port == settings->ws_port) {
-        snprintf(error, 512, "ws_port: is the same as rpc_port (%llu)",
-                 (unsigned long long)settings->rpc_port);
+    if (settings->da_token_file[0] != '\0' && settings->da_url[0] == '\0') {
+        snprintf(error, 512, "da_url: is missing, but da_token_file is given");
         return ERR_CONFIG;
     }
-    return ERR_OK;
+    TRY(peers_check(settings->p2p_peers, error));
+    return check_ports(settings, error);
 }
 
 static enum err read_keys(const struct settings *settings, struct node_options *options,
@@ -64,9 +83,38 @@ static enum err read_keys(const struct settings *settings, struct node_options *
                                 &options->validator_key, error));
         options->has_validator_key = true;
     }
+    if (settings->da_token_file[0] != '\0') {
+        TRY(keys_check_file(settings->da_token_file, "da_token_file", error));
+    }
     if (settings->peer_key_file[0] == '\0') return ERR_OK;
     options->has_p2p = true;
     return keys_read_peer(settings->peer_key_file, &options->peer_key, error);
+}
+
+/* load_genesis reads the chain's genesis and checks it against the settings. */
+static enum err load_genesis(const struct settings *settings, struct genesis_file *out,
+                             char error[512]) {
+    TRY(genesis_load(settings->genesis, out, error));
+    const struct chain_config *config = &out->genesis.config;
+    if (!config->is_rollup && !settings->follow_only) {
+        snprintf(error, 512,
+                 "genesis: \"%.200s\" has no config.baton object (baton init writes one); "
+                 "without it only follow_only works",
+                 settings->genesis);
+    } else if (config->is_rollup && settings->peer_key_file[0] == '\0') {
+        snprintf(error, 512, "peer_key_file: is missing (see --help)");
+    } else if (config->is_rollup && config->rollup.l1_chain_id != 0 &&
+               settings->l1_rpc_url[0] == '\0') {
+        snprintf(error, 512, "l1_rpc_url: is missing, and the chain has an L1 (chain id %llu)",
+                 (unsigned long long)config->rollup.l1_chain_id);
+    } else if (!settings->follow_only && config->rollup.l1_chain_id == 0 &&
+               settings->l1_rpc_url[0] != '\0') {
+        snprintf(error, 512, "l1_rpc_url: is given, but the chain has no L1 (l1_chain_id is 0)");
+    } else {
+        return ERR_OK;
+    }
+    genesis_file_free(out);
+    return ERR_CONFIG;
 }
 
 static void announce(const struct node *node) {
@@ -97,15 +145,7 @@ static int run(const struct settings *settings) {
     struct genesis_file genesis;
     char error[512] = "";
     if (read_keys(settings, &options, error) != ERR_OK) return fail(error);
-    if (genesis_json_load(settings->genesis, &genesis, error) != ERR_OK) {
-        char line[800];
-        snprintf(line, sizeof line, "genesis: \"%s\": %s", settings->genesis, error);
-        return fail(line);
-    }
-    if (!genesis.genesis.config.is_rollup && !settings->follow_only) {
-        return fail("genesis: has no config.baton object (baton init writes one); "
-                    "without it only --follow-only works");
-    }
+    if (load_genesis(settings, &genesis, error) != ERR_OK) return fail(error);
     options.genesis = &genesis.genesis;
     if (node_start(&options, &node, error) != ERR_OK) return fail(error);
     announce(&node);
@@ -171,7 +211,7 @@ int command_config(int argc, char **argv) {
     if (code != 0) return code;
     if (ed25519_init() != ERR_OK) return fail("libsodium cannot be initialised");
     if (read_keys(&settings, &options, error) != ERR_OK ||
-        genesis_json_load(settings.genesis, &genesis, error) != ERR_OK) {
+        load_genesis(&settings, &genesis, error) != ERR_OK) {
         fprintf(stderr, "baton config check: %s\n", error);
         return 1;
     }

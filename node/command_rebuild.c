@@ -11,6 +11,7 @@
 #include "fixtures/genesis_json.h"
 #include "node/clock.h"
 #include "node/commands.h"
+#include "node/keys.h"
 #include "node/ledger.h"
 #include "node/log.h"
 #include "node/settings.h"
@@ -156,7 +157,7 @@ static enum err scan_all(struct rebuild *rebuild) {
 static enum err open_all(struct rebuild *rebuild) {
     const struct settings *settings = rebuild->settings;
     void *memory;
-    TRY(genesis_json_load(settings->genesis, &rebuild->genesis, rebuild->error));
+    TRY(genesis_load(settings->genesis, &rebuild->genesis, rebuild->error));
     TRY(ledger_open(settings->data_dir, settings->map_gib, &rebuild->genesis.genesis,
                     &rebuild->ledger, rebuild->error));
     TRY(ledger_view_open(&rebuild->ledger, &rebuild->view));
@@ -179,6 +180,9 @@ static enum err open_all(struct rebuild *rebuild) {
         .timeout_ms = settings->da_timeout_ms,
         .submit_timeout_ms = settings->da_timeout_ms,
     };
+    if (client.token_file != NULL) {
+        TRY(keys_check_file(client.token_file, "da_token_file", rebuild->error));
+    }
     return da_client_create(&client, &rebuild->client);
 }
 

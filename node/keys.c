@@ -15,19 +15,45 @@
 
 #define DEVELOPMENT_KEYS 100
 
-enum err keys_read_secret(const char *path, const char *setting, uint8_t out[32], char error[512]) {
+/* open_secret opens a file that only we may read. */
+static enum err open_secret(const char *path, const char *setting, int *out, char error[512]) {
     struct stat about;
     const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        snprintf(error, 512, "%s: cannot open \"%.200s\": %s", setting, path, strerror(errno));
-        return errno == ENOENT ? ERR_NOT_FOUND : ERR_PERMISSION;
+    if (file < 0 || fstat(file, &about) != 0) {
+        const int code = errno;
+        snprintf(error, 512, "%s: cannot open \"%.200s\": %s", setting, path, strerror(code));
+        if (file >= 0) close(file);
+        return code == ENOENT ? ERR_NOT_FOUND : ERR_PERMISSION;
     }
-    if (fstat(file, &about) != 0 || (about.st_mode & 077) != 0) {
+    enum err err = ERR_PERMISSION;
+    if (!S_ISREG(about.st_mode)) {
+        snprintf(error, 512, "%s: \"%.200s\" is not a file", setting, path);
+    } else if ((about.st_mode & 077) != 0) {
         snprintf(error, 512, "%s: \"%.200s\" can be read by others (mode %03o): chmod 600 it",
                  setting, path, (unsigned)about.st_mode & 0777);
-        close(file);
-        return ERR_PERMISSION;
+    } else if (about.st_uid != geteuid() && geteuid() != 0) {
+        snprintf(error, 512, "%s: \"%.200s\" belongs to another user", setting, path);
+    } else {
+        err = ERR_OK;
     }
+    if (err != ERR_OK) {
+        close(file);
+        return err;
+    }
+    *out = file;
+    return ERR_OK;
+}
+
+enum err keys_check_file(const char *path, const char *setting, char error[512]) {
+    int file;
+    TRY(open_secret(path, setting, &file, error));
+    close(file);
+    return ERR_OK;
+}
+
+enum err keys_read_secret(const char *path, const char *setting, uint8_t out[32], char error[512]) {
+    int file;
+    TRY(open_secret(path, setting, &file, error));
     char text[80];
     const ssize_t size = read(file, text, sizeof text);
     close(file);

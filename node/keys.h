@@ -11,6 +11,9 @@
  * ERR_ENCODING: not 32 bytes of hex.  `error` names `setting` and the file. */
 MUST_USE enum err keys_read_secret(const char *path, const char *setting, uint8_t out[32],
                                    char error[512]);
+/* keys_check_file checks existence, mode and owner of a file with a secret, without reading it.
+ * ERR_NOT_FOUND, ERR_PERMISSION: `error` names `setting` and the file. */
+MUST_USE enum err keys_check_file(const char *path, const char *setting, char error[512]);
 /* keys_read_validator also refuses zero, numbers beyond the curve's order and, unless allowed, the
  * well-known development keys. */
 MUST_USE enum err keys_read_validator(const char *path, bool allow_dev_keys, struct secp_key *out,

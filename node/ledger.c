@@ -8,6 +8,7 @@
 
 #include "base/keccak.h"
 #include "base/rlp.h"
+#include "fixtures/genesis_json.h"
 #include "node/log.h"
 #include "workloads/ethereum.h"
 
@@ -102,11 +103,20 @@ static enum err open_genesis(struct ledger *ledger, const struct genesis *genesi
     return err;
 }
 
+enum err genesis_load(const char *path, struct genesis_file *out, char error[512]) {
+    char line[GENESIS_ERROR_BYTES] = "";
+    const enum err err = genesis_json_load(path, out, line);
+    if (err == ERR_OK) return ERR_OK;
+    /* the line begins with the path */
+    snprintf(error, 512, "genesis: %s", line[0] != '\0' ? line : err_text(err));
+    return err;
+}
+
 enum err ledger_open(const char *directory, uint64_t map_gib, const struct genesis *genesis,
                      struct ledger *out, char error[512]) {
     char path[4200];
     void *scratch;
-    *out = (struct ledger){.config = &genesis->config};
+    *out = (struct ledger){.directory = directory, .config = &genesis->config};
     if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
         snprintf(error, 512, "data_dir: cannot make \"%.200s\": %s", directory, strerror(errno));
         return ERR_PERMISSION;
@@ -241,6 +251,18 @@ enum err ledger_validators(struct ledger *ledger, struct store_view *view, uint6
     return validator_set_decode(value, out);
 }
 
+/* restore_journal reads which batches are under way. */
+static enum err restore_journal(struct ledger *ledger, struct arena *arena,
+                                struct sequencer_restore *out, char error[512]) {
+    const enum err err = wal_get(ledger->wal, WAL_JOURNAL, arena, &out->journal);
+    if (err == ERR_OK || err == ERR_NOT_FOUND) return ERR_OK;
+    snprintf(error, 512,
+             "data_dir: \"%.200s/signing\": the journal of batches is damaged (%s); restore it "
+             "from a backup",
+             ledger->directory, err_text(err));
+    return err;
+}
+
 /* restore_record reads what was signed last and the valid block's bytes. */
 static enum err restore_record(struct ledger *ledger, struct arena *arena,
                                struct sequencer_restore *out, char error[512]) {
@@ -250,9 +272,9 @@ static enum err restore_record(struct ledger *ledger, struct arena *arena,
     if (err == ERR_OK) err = consensus_record_decode(bytes, &out->record);
     if (err != ERR_OK) {
         snprintf(error, 512,
-                 "data_dir: the record of what was signed is damaged (%s); restore it "
-                 "from a backup no older than the last vote, or register a new key",
-                 err_text(err));
+                 "data_dir: \"%.200s/signing\": the record of what was signed is damaged (%s); "
+                 "restore it from a backup no older than the last vote, or register a new key",
+                 ledger->directory, err_text(err));
         return ERR_CORRUPT;
     }
     out->has_record = true;
@@ -279,15 +301,12 @@ enum err ledger_restore(struct ledger *ledger, struct ledger_view *view, struct 
     if (err == ERR_OK && head > 0) {
         err = store_commit(view->view, head, arena, &out->head_commit);
     }
-    if (err == ERR_OK) {
-        err = wal_get(ledger->wal, WAL_JOURNAL, arena, &out->journal);
-        if (err == ERR_NOT_FOUND) err = ERR_OK;
-    }
     if (err != ERR_OK) {
-        snprintf(error, 512, "data_dir: block %llu cannot be taken up again: %s",
-                 (unsigned long long)head, err_text(err));
+        snprintf(error, 512, "data_dir: \"%.200s\": block %llu cannot be taken up again: %s",
+                 ledger->directory, (unsigned long long)head, err_text(err));
         return err;
     }
+    TRY(restore_journal(ledger, arena, out, error));
     return restore_record(ledger, arena, out, error);
 }
 

@@ -11,6 +11,7 @@
 #include "store/wal.h"
 
 struct ledger {
+    const char *directory; /* of the caller, who keeps it while the ledger is open */
     struct store *store;
     struct wal *wal;
     const struct chain_config *config;
@@ -29,6 +30,12 @@ struct ledger_view {
     struct arena arena; /* small, for frames */
     uint8_t arena_memory[8192];
 };
+
+struct genesis_file;
+
+/* genesis_load reads the genesis file of the setting `genesis`; errors as genesis_json_load, with
+ * setting and file named.  genesis_file_free is the caller's. */
+MUST_USE enum err genesis_load(const char *path, struct genesis_file *out, char error[512]);
 
 /* ledger_open opens DIRECTORY/chain and DIRECTORY/signing, writes the genesis into an empty one,
  * and refuses one of another genesis (ERR_MISMATCH; `error` names both hashes). */

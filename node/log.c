@@ -11,7 +11,8 @@
 
 #include "base/json.h"
 
-#define LINE_BYTES_MAX 2048
+#define MESSAGE_BYTES  1024
+#define LINE_BYTES_MAX (6 * MESSAGE_BYTES + 256) /* JSON writes some bytes as \u0001 */
 #define REPEAT_SLOTS   64
 
 static atomic_int level_max = LOG_INFO;
@@ -100,7 +101,7 @@ void log_write(enum log_level level, const char *room, const char *format, ...) 
     unsigned held;
     if (!may_write(format, now.tv_sec, &held)) return;
 
-    char message[LINE_BYTES_MAX / 2];
+    char message[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
     int size = vsnprintf(message, sizeof message, format, arguments);

@@ -156,7 +156,9 @@ static enum err start_rpc(struct node *node, char error[512]) {
     TRY(backend_create(node, &config.backend));
     char line[256] = "";
     const enum err err = rpc_start(&config, &node->rpc, line);
-    if (err != ERR_OK) snprintf(error, 512, "rpc: %s", line);
+    if (err != ERR_OK) {
+        snprintf(error, 512, "%s", line[0] != '\0' ? line : "the RPC server cannot start");
+    }
     return err;
 }
 

@@ -171,6 +171,11 @@ MUST_USE enum err driver_ask(struct node *node,
                              void *context);
 
 /* --- peers.c: who may connect, and where they are */
+/* peer_parse reads PEERID@HOST:PORT.  ERR_CONFIG. */
+MUST_USE enum err peer_parse(struct bytes text, struct p2p_peer *out);
+/* peers_check reads a comma-separated list of them, as the setting p2p_peers has it.  ERR_CONFIG:
+ * `error` quotes the entry. */
+MUST_USE enum err peers_check(const char *list, char error[512]);
 /* peers_configure reads p2p_peers and names all known peers to p2p.  ERR_CONFIG: `error` quotes the
  * entry. */
 MUST_USE enum err peers_configure(struct node *node, char error[512]);

@@ -22,26 +22,55 @@ static void add(struct node *node, const struct p2p_peer *peer) {
     node->peers[node->peers_count++] = *peer;
 }
 
-/* parse_peer reads PEERID@HOST:PORT. */
-static enum err parse_peer(const char *text, size_t size, struct p2p_peer *out) {
-    const char *at = memchr(text, '@', size);
-    if (at == NULL) return ERR_CONFIG;
-    const struct bytes id = {(const uint8_t *)text, (size_t)(at - text)};
-    if (hex_to_hash(id, &out->id) != ERR_OK) return ERR_CONFIG;
-    const char *host = at + 1, *end = text + size, *colon = end;
-    while (colon > host && colon[-1] != ':')
+/* parse_port reads 1 to 65535 in plain decimal digits. */
+static enum err parse_port(struct bytes text, uint16_t *out) {
+    uint32_t port = 0;
+    if (text.size == 0 || text.size > 5) return ERR_CONFIG;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9') return ERR_CONFIG;
+        port = port * 10 + (uint32_t)(text.data[i] - '0');
+    }
+    if (port == 0 || port > UINT16_MAX) return ERR_CONFIG;
+    *out = (uint16_t)port;
+    return ERR_OK;
+}
+
+enum err peer_parse(struct bytes text, struct p2p_peer *out) {
+    struct p2p_peer peer = {.port = 0};
+    size_t at = 0, colon = text.size;
+    while (at < text.size && text.data[at] != '@')
+        at += 1;
+    if (at == text.size) return ERR_CONFIG;
+    if (hex_to_hash(bytes_slice(text, 0, at), &peer.id) != ERR_OK) return ERR_CONFIG;
+    while (colon > at && text.data[colon - 1] != ':') /* the last one: IPv6 has others */
         colon -= 1;
-    if (colon == host) return ERR_CONFIG;
-    const size_t host_bytes = (size_t)(colon - 1 - host);
-    char port[8] = "";
-    if (host_bytes == 0 || host_bytes >= sizeof out->host || end - colon > 5) return ERR_CONFIG;
-    memcpy(out->host, host, host_bytes);
-    out->host[host_bytes] = '\0';
-    memcpy(port, colon, (size_t)(end - colon));
-    char *rest;
-    const unsigned long number = strtoul(port, &rest, 10);
-    if (*rest != '\0' || port[0] == '\0' || number == 0 || number > 65535) return ERR_CONFIG;
-    out->port = (uint16_t)number;
+    if (colon <= at + 2) return ERR_CONFIG; /* no colon, or no host before it */
+    const struct bytes host = bytes_slice(text, at + 1, colon - 2 - at);
+    if (host.size >= sizeof peer.host) return ERR_CONFIG;
+    memcpy(peer.host, host.data, host.size);
+    TRY(parse_port(bytes_slice(text, colon, text.size - colon), &peer.port));
+    *out = peer;
+    return ERR_OK;
+}
+
+/* next_entry takes what is before the next comma off the front of *list; false at the end. */
+static bool next_entry(const char **list, struct bytes *out) {
+    if (**list == '\0') return false;
+    *out = (struct bytes){(const uint8_t *)*list, strcspn(*list, ",")};
+    *list += out->size;
+    if (**list == ',') *list += 1;
+    return true;
+}
+
+enum err peers_check(const char *list, char error[512]) {
+    struct bytes entry;
+    struct p2p_peer peer;
+    while (next_entry(&list, &entry)) {
+        if (peer_parse(entry, &peer) == ERR_OK) continue;
+        snprintf(error, 512, "p2p_peers: \"%.*s\" is not PEERID@HOST:PORT",
+                 (int)(entry.size > 200 ? 200 : entry.size), (const char *)entry.data);
+        return ERR_CONFIG;
+    }
     return ERR_OK;
 }
 
@@ -53,20 +82,13 @@ static void add_set(struct node *node, const struct validator_set *set) {
 }
 
 enum err peers_configure(struct node *node, char error[512]) {
-    const char *text = node->options.settings->p2p_peers;
+    const char *list = node->options.settings->p2p_peers;
+    struct bytes entry;
+    struct p2p_peer peer;
+    TRY(peers_check(list, error));
     pthread_mutex_lock(&node->peers_lock);
-    while (*text != '\0') {
-        const size_t size = strcspn(text, ",");
-        struct p2p_peer peer = {.port = 0};
-        if (parse_peer(text, size, &peer) != ERR_OK) {
-            pthread_mutex_unlock(&node->peers_lock);
-            snprintf(error, 512, "p2p_peers: \"%.*s\" is not PEERID@HOST:PORT",
-                     (int)(size > 200 ? 200 : size), text);
-            return ERR_CONFIG;
-        }
-        add(node, &peer);
-        text += size;
-        if (*text == ',') text += 1;
+    while (next_entry(&list, &entry)) {
+        if (peer_parse(entry, &peer) == ERR_OK) add(node, &peer);
     }
     node->peers_configured = node->peers_count;
     add_set(node, &node->config->rollup.validators);

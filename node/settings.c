@@ -139,8 +139,13 @@ static enum err read_file(enum settings_command command, const char *path, struc
     json_error_t at;
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &at);
     if (!json_is_object(root)) {
-        snprintf(error, 512, "--config %.200s: %s (line %d)", path,
-                 root == NULL ? at.text : "not a JSON object", at.line);
+        if (root != NULL) {
+            snprintf(error, 512, "--config %.200s: not a JSON object", path);
+        } else if (at.line > 0) {
+            snprintf(error, 512, "--config %.200s: line %d: %.200s", path, at.line, at.text);
+        } else {
+            snprintf(error, 512, "--config: %.300s", at.text); /* names the file */
+        }
         json_decref(root);
         return ERR_CONFIG;
     }

@@ -106,7 +106,8 @@ enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
     X("Init", TEXT, consensus_contract, "", 0, 64, COMMAND_INIT, "address of AndeConsensus on L1") \
     X("Init", TEXT, coordinator_contract, "", 0, 64, COMMAND_INIT,                                 \
       "address of AndeSequencerCoordinator on L1")                                                 \
-    X("Health", TEXT, url, "http://127.0.0.1:8545", 0, 4096, COMMAND_HEALTH, "node to ask")
+    X("Health", TEXT, url, "http://127.0.0.1:8545", 0, 4096, COMMAND_HEALTH,                       \
+      "node to ask; several: repeated or comma-separated")
 
 #define SETTING_FIELD_TEXT(name)   const char *name
 #define SETTING_FIELD_NUMBER(name) uint64_t name
