@@ -42,7 +42,8 @@ save_settings() {
     mv "$dir/settings.new" "$dir/settings"
 }
 
-# --- ports: the deployment plan's, all moved by ports_offset
+# --- ports: the deployment plan's, all moved by ports_offset.  With an offset DA and p2p count from
+# 9700 and 9801, so that nothing gets among the ports that the kernel gives to outgoing connections.
 
 port() {
     local what=$1 node=${2:-0} base
@@ -51,9 +52,9 @@ port() {
     ws) base=$((8546 + 2 * (node - 1))) ;;
     # Prometheus has 9093, so the fourth node's metrics go on from 9104.
     metrics) if [ "$node" -le 3 ]; then base=$((9089 + node)); else base=$((9100 + node)); fi ;;
-    p2p) base=$((30302 + node)) ;;
+    p2p) if [ "$ports_offset" -eq 0 ]; then base=$((30302 + node)); else base=$((9800 + node)); fi ;;
     l1) base=9545 ;;
-    da) base=26658 ;;
+    da) if [ "$ports_offset" -eq 0 ]; then base=26658; else base=9700; fi ;;
     haproxy) base=8080 ;;
     haproxy_tls) base=8443 ;;
     stats) base=8404 ;;

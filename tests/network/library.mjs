@@ -23,7 +23,7 @@ export function network() {
         rpc: local(8080),
         ws: `ws://127.0.0.1:${8080 + offset}`,
         l1: local(9545),
-        da: local(26658),
+        da: local(offset === 0 ? 26658 : 9700),
         prometheus: local(9093),
         nodes: Array.from({ length: count }, (_, index) => local(8545 + 2 * index)),
     };
