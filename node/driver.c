@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "node/clock.h"
 #include "node/log.h"
@@ -245,6 +246,13 @@ enum err driver_ask(struct node *node, void (*answer)(struct sequencer *sequence
     return is_done ? ERR_OK : ERR_STOPPED;
 }
 
+/* process_seed makes the order of hash tables something that no client can aim at. */
+static uint64_t process_seed(void) {
+    uint64_t seed;
+    CHECK(getrandom(&seed, sizeof seed, 0) == sizeof seed);
+    return seed;
+}
+
 /* sequencer_settings maps the node's settings to the sequencer's. */
 static struct sequencer_config sequencer_settings(struct node *node) {
     const struct settings *settings = node->options.settings;
@@ -275,6 +283,7 @@ static struct sequencer_config sequencer_settings(struct node *node) {
         .batch_takeover_ms = settings->da_takeover_ms,
         .genesis_hash = node->ledger.genesis_hash,
         .archive = {&node->ledger, ledger_summary},
+        .hash_seed = process_seed(),
     };
 }
 
