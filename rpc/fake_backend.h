@@ -1,14 +1,22 @@
 #pragma once
 /* A backend in memory for this room's test and fuzzer: one block with one transfer and one log, a
  * pool that says what it is told to.  Included by one source file each; everything is static. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/keccak.h"
 #include "chain/trie_root.h"
 #include "rpc/rpc.h"
 
+struct fake;
+struct rpc_view {
+    struct fake *fake;
+};
+
 struct fake {
     struct rpc *rpc;
+    struct rpc_view view;
+    atomic_uint_fast64_t head; /* all blocks up to it are alike, but for the number */
     struct chain_config chain;
     struct header header;
     struct hash32 hash;
@@ -16,30 +24,25 @@ struct fake {
     uint8_t memory[4096];
     struct receipt receipt;
     struct log log;
-    enum verdict submit_verdict;
-    bool submit_is_silent; /* no answer ever comes */
-};
-
-struct rpc_view {
-    struct fake *fake;
+    _Atomic(enum verdict) submit_verdict;
+    atomic_bool submit_is_silent; /* no answer ever comes */
 };
 
 static enum err fake_view_open(void *context, struct rpc_view **out) {
-    static struct rpc_view view;
-    view.fake = context;
-    *out = &view;
+    struct fake *fake = context;
+    *out = &fake->view;
     return ERR_OK;
 }
 static void fake_view_close(struct rpc_view *view) {
     (void)view;
 }
 static void fake_tags(struct rpc_view *view, struct rpc_tags *out) {
-    (void)view;
-    *out = (struct rpc_tags){1, 1, 0, 0};
+    const uint64_t head = view->fake->head;
+    *out = (struct rpc_tags){head, head, 0, 0};
 }
 static enum err fake_header(struct rpc_view *view, uint64_t number, struct header *out,
                             struct hash32 *hash) {
-    if (number > 1) return ERR_NOT_FOUND;
+    if (number > view->fake->head) return ERR_NOT_FOUND;
     *out = view->fake->header;
     out->number = number;
     *hash = view->fake->hash;
@@ -48,13 +51,13 @@ static enum err fake_header(struct rpc_view *view, uint64_t number, struct heade
 static enum err fake_block(struct rpc_view *view, uint64_t number, struct arena *arena,
                            struct rpc_block *out) {
     (void)arena;
-    if (number > 1) return ERR_NOT_FOUND;
+    if (number > view->fake->head) return ERR_NOT_FOUND;
     *out = (struct rpc_block){.ethereum_block_bytes = 600};
     out->block.header = view->fake->header;
     out->block.header.number = number;
     out->block.hash = view->fake->hash;
     out->block.transactions = &view->fake->transaction;
-    out->block.transactions_count = number;
+    out->block.transactions_count = number > 0;
     return ERR_OK;
 }
 static enum err fake_block_number(struct rpc_view *view, const struct hash32 *hash, uint64_t *out) {
@@ -66,7 +69,7 @@ static enum err fake_receipts(struct rpc_view *view, uint64_t number, struct are
                               const struct receipt **out, size_t *count) {
     (void)arena;
     *out = &view->fake->receipt;
-    *count = number;
+    *count = number > 0;
     return ERR_OK;
 }
 static enum err fake_place(struct rpc_view *view, const struct hash32 *hash,
@@ -199,7 +202,8 @@ static void fake_fill_transaction(struct fake *fake) {
 
 /* fake_init makes the block and fills the functions. */
 static void fake_init(struct fake *fake, struct rpc_backend *out) {
-    *fake = (struct fake){.submit_verdict = VERDICT_ACCEPTED};
+    *fake = (struct fake){.submit_verdict = VERDICT_ACCEPTED, .head = 1};
+    fake->view.fake = fake;
     fake->chain = chain_config_for_fork(FORK_OSAKA);
     fake->header = (struct header){.number = 1,
                                    .gas_limit = 30000000,

@@ -83,14 +83,10 @@ static void write_durations(struct page *page, const struct rpc *rpc) {
 void rpc_metrics_write(struct rpc *rpc, struct buffer *out) {
     struct page page = {out, rpc->config.metrics_namespace};
     char value[32];
-    uint64_t connections = 0;
     write_counter(&page, rpc, "rpc_requests_total", "Calls by method.", false);
     write_counter(&page, rpc, "rpc_errors_total", "Calls that were answered with an error.", true);
     write_durations(&page, rpc);
-    for (unsigned i = 0; i < rpc->services_count; i++) {
-        connections += atomic_load(&rpc->services[i].connections);
-    }
     head(&page, "rpc_active_connections", "gauge", "Open HTTP and WebSocket connections.");
-    snprintf(value, sizeof value, "%llu", (unsigned long long)connections);
+    snprintf(value, sizeof value, "%llu", (unsigned long long)atomic_load(&rpc->connections));
     line(&page, "rpc_active_connections", "", value);
 }

@@ -48,7 +48,6 @@ struct service {
     struct completion *completions, **completions_end;
     struct session *sessions; /* all open ones; this thread only */
     uint64_t session_next;
-    atomic_uint_fast64_t connections;
 };
 
 /* One submission that waits; token = generation << 16 | index. */
@@ -86,6 +85,7 @@ struct rpc {
     atomic_uint_fast64_t errors_total;
     struct subscriptions *subscriptions;
     struct filters *filters;
+    atomic_uint_fast64_t connections; /* accepted sockets, also those that asked nothing yet */
     atomic_bool stopping;
 };
 

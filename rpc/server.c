@@ -36,7 +36,6 @@ void rpc_session_open(struct service *service, struct session *session, struct l
     session->out_end = &session->out;
     session->next = service->sessions;
     service->sessions = session;
-    atomic_fetch_add(&service->connections, 1);
 }
 
 void rpc_session_close(struct service *service, struct session *session) {
@@ -51,7 +50,6 @@ void rpc_session_close(struct service *service, struct session *session) {
     if (session->is_websocket && service->rpc->subscriptions != NULL)
         rpc_subscriptions_session_closed(service->rpc, session->id);
     *session = (struct session){.is_open = false};
-    atomic_fetch_sub(&service->connections, 1);
 }
 
 bool rpc_session_append(struct session *session, const void *data, size_t size, size_t max) {
@@ -77,10 +75,22 @@ void rpc_session_queue(struct session *session, uint8_t *memory, size_t bytes) {
     *session->out_end = outgoing;
     session->out_end = &outgoing->next;
     session->out_bytes += bytes;
-    if (session->out_bytes > SESSION_OUT_BYTES_MAX && session->is_websocket) {
-        session->close_after = true; /* too slow: the writable callback ends it */
-    }
     lws_callback_on_writable(session->wsi);
+}
+
+void rpc_session_push(struct session *session, uint8_t *memory, size_t bytes, size_t waiting_max) {
+    if (session->is_cut_off || session->out_bytes + bytes > waiting_max) {
+        session->is_cut_off = true;
+        free(memory);
+        /* not by the writable callback: the socket of a client that does not read is never that */
+        lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+        return;
+    }
+    rpc_session_queue(session, memory, bytes);
+    if (session->out_bytes > SESSION_PUSH_BYTES_MAX && !session->is_held) {
+        session->is_held = true; /* no more requests until some answers are gone */
+        lws_rx_flow_control(session->wsi, 0);
+    }
 }
 
 void rpc_session_pop(struct session *session) {
@@ -96,7 +106,11 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
                     size_t size) {
     struct session *session = user;
     struct service *service = lws_context_user(lws_get_context(wsi));
+    struct rpc *rpc = service->rpc;
     switch (reason) {
+    case LWS_CALLBACK_WSI_DESTROY: /* told of a vhost's first protocol for all of its sockets */
+        if (lws_get_opaque_user_data(wsi) != NULL) atomic_fetch_sub(&rpc->connections, 1);
+        return 0;
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_BODY:
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
@@ -116,6 +130,16 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
 }
 
+/* refuse_client answers a connection beyond the limit, as far as its empty socket takes it, and
+ * closes it. */
+static void refuse_client(int fd) {
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                                 "Connection: close\r\n\r\n";
+    (void)!send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
 /* on_listener accepts what waits on a listening socket.  The sockets are ours and not the
  * library's, because it shares a port (SO_REUSEPORT) only between threads of one context. */
 static int on_listener(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -123,18 +147,24 @@ static int on_listener(struct lws *wsi, enum lws_callback_reasons reason, void *
     (void)user, (void)in, (void)size;
     if (reason != LWS_CALLBACK_RAW_RX_FILE) return 0;
     const struct service *service = lws_context_user(lws_get_context(wsi));
+    struct rpc *rpc = service->rpc;
     for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
         const int fd = accept4(lws_get_socket_fd(wsi), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) return 0;
         const int one = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        if (atomic_load(&service->connections) * service->rpc->services_count >=
-            service->rpc->config.limits.connections_max) {
-            close(fd); /* a full house: the client sees a closed connection and tries again */
+        if (atomic_fetch_add(&rpc->connections, 1) >= rpc->config.limits.connections_max) {
+            refuse_client(fd);
+            atomic_fetch_sub(&rpc->connections, 1);
             continue;
         }
         /* closes the socket itself when it fails */
-        (void)!lws_adopt_socket_vhost(lws_get_vhost(wsi), fd);
+        struct lws *client = lws_adopt_socket_vhost(lws_get_vhost(wsi), fd);
+        if (client == NULL) {
+            atomic_fetch_sub(&rpc->connections, 1);
+        } else {
+            lws_set_opaque_user_data(client, rpc); /* marks what was counted */
+        }
     }
     return 0;
 }
@@ -185,7 +215,7 @@ static void deliver(struct service *service, struct completion *completion) {
         if (session != NULL) rpc_http_answer(service, session, task);
         rpc_task_free(task);
     } else if (session != NULL && session->is_websocket) {
-        rpc_session_queue(session, completion->text, completion->text_bytes);
+        rpc_session_push(session, completion->text, completion->text_bytes, SESSION_PUSH_BYTES_MAX);
     } else {
         free(completion->text);
     }

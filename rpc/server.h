@@ -8,8 +8,14 @@
 #include "rpc/rpc_internal.h"
 
 #define SESSION_ORIGIN_BYTES 256
-/* Bytes waiting for a slow WebSocket client before it is cut off. */
-#define SESSION_OUT_BYTES_MAX (64u << 20)
+/* Bytes waiting for a slow WebSocket client before it is cut off: by an answer, by a notification.
+ * Beyond the second nothing more is read from it, either. */
+#define SESSION_OUT_BYTES_MAX  (64u << 20)
+#define SESSION_PUSH_BYTES_MAX (4u << 20)
+/* After so many offers of bytes beyond a body the connection is closed. */
+#define SESSION_BEYOND_MAX 100
+/* How long a client may take for the next chunk of an answer. */
+#define SESSION_WRITE_SECONDS 30
 /* What is written at once. */
 #define SESSION_CHUNK_BYTES (256u << 10)
 
@@ -33,7 +39,10 @@ struct session {
     /* what is to be sent */
     struct outgoing *out, **out_end;
     size_t out_bytes;
+    unsigned beyond_count; /* how often bytes beyond a request's body were offered */
     bool close_after;
+    bool is_cut_off; /* too slow: being closed */
+    bool is_held;    /* not read from until it has read */
 };
 
 /* rpc_session_find returns the open session of that id, or NULL.  Service thread, like all below.
@@ -49,6 +58,9 @@ void rpc_session_close(struct service *service, struct session *session);
 bool rpc_session_append(struct session *session, const void *data, size_t size, size_t max);
 /* rpc_session_queue takes over `memory` (text at TASK_HEADROOM) and asks to be writable. */
 void rpc_session_queue(struct session *session, uint8_t *memory, size_t bytes);
+/* rpc_session_push does the same for a WebSocket session, which is cut off when more than
+ * `waiting_max` bytes would wait. */
+void rpc_session_push(struct session *session, uint8_t *memory, size_t bytes, size_t waiting_max);
 /* rpc_session_pop frees the first outgoing message. */
 void rpc_session_pop(struct session *session);
 

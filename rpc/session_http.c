@@ -62,6 +62,7 @@ static void send_body(struct service *service, struct session *session, int stat
     }
     memcpy(whole + begin, header, (size_t)size);
     session->is_waiting = false;
+    lws_set_timeout(session->wsi, PENDING_TIMEOUT_HTTP_CONTENT, SESSION_WRITE_SECONDS);
     rpc_session_queue(session, whole, (size_t)size + body_bytes);
     /* sent from `begin` on: remembered through `sent`, which counts from the memory's start */
     struct outgoing *last = session->out;
@@ -90,7 +91,7 @@ void rpc_http_answer(struct service *service, struct session *session, struct ta
     if (!session->is_websocket) {
         send_body(service, session, 200, "application/json", memory, bytes);
     } else if (bytes > 0) {
-        rpc_session_queue(session, memory, bytes);
+        rpc_session_push(session, memory, bytes, SESSION_OUT_BYTES_MAX);
     } else {
         free(memory);
     }
@@ -180,8 +181,14 @@ static int on_body(struct service *service, struct session *session, const void 
 }
 
 static int on_body_complete(struct service *service, struct session *session) {
-    if (!session->is_body_expected) return 0;
+    if (!session->is_body_expected) {
+        /* the library offers bytes beyond the body, a pipelined request, again and again: who
+         * sends one gets the answers that are ready, then has to connect anew */
+        session->beyond_count += 1;
+        return session->beyond_count > SESSION_BEYOND_MAX ? -1 : 0;
+    }
     session->is_body_expected = false;
+    session->beyond_count = 0;
     session->is_waiting = true;
     const struct bytes body = {session->body, session->body_bytes};
     struct task *task = rpc_task_begin(service->rpc, service, session->id, false, body);
@@ -211,6 +218,7 @@ static int on_writable(struct session *session, struct lws *wsi) {
         return -1;
     }
     first->sent += size;
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SESSION_WRITE_SECONDS);
     if (!is_last) {
         lws_callback_on_writable(wsi);
         return 0;

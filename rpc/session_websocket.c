@@ -22,9 +22,8 @@ static int on_receive(struct service *service, struct session *session, struct l
 
 static int on_writable(struct session *session, struct lws *wsi) {
     struct outgoing *first = session->out;
-    if (session->close_after) return -1;
+    if (session->is_cut_off) return -1;
     if (first == NULL) return 0;
-    const uint8_t *text = first->memory + TASK_HEADROOM;
     size_t size = first->bytes - first->sent;
     if (size > SESSION_CHUNK_BYTES) size = SESSION_CHUNK_BYTES;
     const int flags =
@@ -32,10 +31,13 @@ static int on_writable(struct session *session, struct lws *wsi) {
     /* libwebsockets writes its frame header into the LWS_PRE bytes before the text: they are either
      * the headroom or what was sent already */
     uint8_t *at = first->memory + TASK_HEADROOM + first->sent;
-    (void)text;
     if (lws_write(wsi, at, size, (enum lws_write_protocol)flags) < (int)size) return -1;
     first->sent += size;
     if (first->sent == first->bytes) rpc_session_pop(session);
+    if (session->is_held && session->out_bytes <= SESSION_PUSH_BYTES_MAX) {
+        session->is_held = false;
+        lws_rx_flow_control(wsi, 1);
+    }
     if (session->out != NULL) lws_callback_on_writable(wsi);
     return 0;
 }
