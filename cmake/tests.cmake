@@ -49,8 +49,9 @@ baton_script_test(sim/planted tests/sim/planted/run 1800 LABELS sim)
 baton_script_test(sim/same-trace tests/sim/same-trace 900 LABELS sim)
 
 # Random programs for tests/differential/compare.mjs.
-add_executable(evm_programs ${CMAKE_SOURCE_DIR}/tests/differential/evm_programs.c)
-target_link_libraries(evm_programs PRIVATE evm)
+add_executable(evm_programs ${CMAKE_SOURCE_DIR}/tests/differential/evm_programs.c
+               ${CMAKE_SOURCE_DIR}/tests/differential/contract_inputs.c)
+target_link_libraries(evm_programs PRIVATE evm blst)
 
 # A network each, on ports of its own; scripts/acceptance runs the same at full length.
 baton_script_test(network/configuration tests/network/test-configuration 120 LABELS network)

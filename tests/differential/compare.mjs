@@ -1,7 +1,7 @@
 // Runs random programs here and on revm (anvil, debug_traceCall) and compares outcome, gas, output, logs
 // and storage of each.
 //
-//   node tests/differential/compare.mjs PROGRAM [--seed N] [--count N] [--port N] [--anvil PATH]
+//   node tests/differential/compare.mjs PROGRAM [--seed N] [--count N] [--contracts] [--port N]
 //
 // PROGRAM is the built evm_programs.  Prints every difference with the code that shows it, and a summary;
 // exit code 1 when there was one.
@@ -110,7 +110,8 @@ let programs;
 try {
     await ready();
     programs = spawn(process.argv[2],
-        ['--seed', option('--seed', '1'), '--count', option('--count', '10000')],
+        ['--seed', option('--seed', '1'), '--count', option('--count', '10000'),
+            ...(process.argv.includes('--contracts') ? ['--contracts'] : [])],
         { stdio: ['ignore', 'pipe', 'inherit'] });
     let batch = [];
     for await (const line of createInterface({ input: programs.stdout })) {

@@ -1,19 +1,21 @@
 /* Makes random programs, runs them, and prints what came out, for compare.mjs to hold against
  * another engine.
  *
- *   evm_programs --seed N --count N
+ *   evm_programs --seed N --count N [--contracts]
  *
  * A program is built of pieces that mostly make sense: operands before operations, jumps to real
  * destinations, calls to itself, to precompiled contracts and to accounts without code, creations,
- * storage, memory, logs; some are then damaged in a few bytes.  One JSON line each: code, input,
+ * storage, memory, logs; some are then damaged in a few bytes.  With --contracts, programs call
+ * precompiled contracts with inputs that mean something.  One JSON line each: code, input,
  * gas limit, status, gas, output, logs, and the slots that it left. */
 #include "base/hex.h"
 #include "evm/opcodes.h"
 #include "evm/rules.h"
 #include "evm/test_world.h"
+#include "tests/differential/contract_inputs.h"
 
 #define CODE_MAX  600
-#define GAS_LIMIT 300000
+#define GAS_LIMIT 400000
 #define SLOTS     4 /* programs mostly use the first slots, which are compared */
 
 static const struct address sender = {{[0] = 0x11, [19] = 0xaa}};
@@ -269,9 +271,42 @@ static void run_one(struct engine *e, const struct generator *g, struct bytes in
                                          : "failure");
 }
 
+/* run_contract calls a precompiled contract with the whole input and returns what it returned, the
+ * outcome, and the gas that is left. */
+static void run_contract(struct engine *e, struct generator *g) {
+    uint8_t input[2048];
+    struct buffer out = buffer_over(input, sizeof input);
+    const uint16_t address = contract_input(&g->random, &out);
+    g->size = g->height = 0;
+    put(g, OP_CALLDATASIZE);
+    push(g, 0, 1);
+    push(g, 0, 1);
+    put(g, OP_CALLDATACOPY);
+    push(g, 0, 1);
+    push(g, 0, 1);
+    put(g, OP_CALLDATASIZE);
+    push(g, 0, 1);
+    push(g, address, 2);
+    push(g, GAS_LIMIT - 50000, 3);
+    put(g, OP_STATICCALL);
+    put(g, OP_RETURNDATASIZE);
+    push(g, 0, 1);
+    push(g, 0, 1);
+    put(g, OP_RETURNDATACOPY);
+    put(g, OP_RETURNDATASIZE);
+    put(g, OP_MSTORE);
+    push(g, 32, 1);
+    put(g, OP_RETURNDATASIZE);
+    put(g, OP_ADD);
+    push(g, 0, 1);
+    put(g, OP_RETURN);
+    run_one(e, g, buffer_bytes(&out));
+}
+
 int main(int argc, char **argv) {
     unsigned long long seed = 1;
     unsigned long long count = 1000;
+    const bool calls_contracts = argc > 1 && strcmp(argv[argc - 1], "--contracts") == 0;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seed") == 0) seed = strtoull(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--count") == 0) count = strtoull(argv[i + 1], NULL, 10);
@@ -290,6 +325,9 @@ int main(int argc, char **argv) {
     rules_of(FORK_PRAGUE, &rules);
     static struct generator generator;
     generator.random = seed * 1000003;
+    for (unsigned long long i = 0; i < count && calls_contracts; i++)
+        run_contract(&engine, &generator);
+    if (calls_contracts) return 0;
     for (unsigned long long i = 0; i < count; i++) {
         uint8_t input[64];
         for (size_t j = 0; j < sizeof input; j++)
