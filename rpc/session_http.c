@@ -5,6 +5,9 @@
 #include "rpc/server.h"
 
 #define PAGE_BYTES_MAX ((size_t)1 << 20)
+#define BODY_TOO_LARGE                                                                             \
+    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"                                 \
+    "\"message\":\"request body is too large\"}}"
 
 /* cors_allows says whether a browser's origin may call. */
 static bool cors_allows(const char *allowed, const char *origin) {
@@ -27,6 +30,7 @@ static int write_header(const struct service *service, const struct session *ses
                          : status == 204 ? "No Content"
                          : status == 404 ? "Not Found"
                          : status == 405 ? "Method Not Allowed"
+                         : status == 411 ? "Length Required"
                          : status == 413 ? "Payload Too Large"
                          : status == 415 ? "Unsupported Media Type"
                                          : "Service Unavailable";
@@ -144,6 +148,25 @@ static void answer_get(struct service *service, struct session *session, const c
     }
 }
 
+static void refuse_body(struct service *service, struct session *session, int status,
+                        const char *text) {
+    session->close_after = true;
+    send_text(service, session, status, "application/json", text);
+}
+
+/* on_post looks at the announced length before any of the body comes; bodies in chunks, which name
+ * none, are not taken. */
+static void on_post(struct service *service, struct session *session, struct lws *wsi) {
+    char length[24] = "";
+    if (lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0) {
+        refuse_body(service, session, 411, "{\"error\":\"Content-Length is missing\"}");
+    } else if (strtoull(length, NULL, 10) > service->rpc->config.limits.body_bytes_max) {
+        refuse_body(service, session, 413, BODY_TOO_LARGE);
+    } else {
+        session->is_body_expected = true;
+    }
+}
+
 static int on_request(struct service *service, struct session *session, struct lws *wsi,
                       const char *path) {
     rpc_session_open(service, session, wsi, false);
@@ -156,13 +179,15 @@ static int on_request(struct service *service, struct session *session, struct l
         }
     }
     if (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0) {
-        session->is_body_expected = true;
+        on_post(service, session, wsi);
         return 0;
     }
     if (lws_hdr_total_length(wsi, WSI_TOKEN_OPTIONS_URI) > 0) {
         send_text(service, session, 204, "text/plain", "");
     } else if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0) {
         answer_get(service, session, path);
+    } else if (lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0) {
+        send_text(service, session, 405, "application/json", "");
     } else {
         send_text(service, session, 405, "application/json", "{\"error\":\"use POST\"}");
     }
@@ -173,10 +198,7 @@ static int on_body(struct service *service, struct session *session, const void 
     if (!session->is_body_expected) return 0;
     if (rpc_session_append(session, in, size, service->rpc->config.limits.body_bytes_max)) return 0;
     session->is_body_expected = false;
-    session->close_after = true;
-    send_text(service, session, 413, "application/json",
-              "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
-              "\"message\":\"request body is too large\"}}");
+    refuse_body(service, session, 413, BODY_TOO_LARGE);
     return 0;
 }
 
