@@ -30,6 +30,9 @@ struct da_client;
  * or what reading the token file gives.  da_client_destroy ends it; no call may be under way. */
 MUST_USE enum err da_client_create(const struct da_client_config *config, struct da_client **out);
 void da_client_destroy(struct da_client *client);
+/* da_client_abort makes the request that is under way, and all later ones, end soon with
+ * ERR_NETWORK.  Any thread. */
+void da_client_abort(struct da_client *client);
 
 /* All calls block, one thread per client.  `error` (may be NULL, 256 bytes) gets a line for people.
  * ERR_NETWORK / ERR_TIMEOUT: unknown whether it happened.  ERR_REFUSED: the node says no. */

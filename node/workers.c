@@ -317,6 +317,7 @@ enum err workers_start(struct node *node) {
 void workers_stop(struct node *node) {
     struct workers *workers = node->workers;
     if (workers == NULL) return;
+    if (workers->client != NULL) da_client_abort(workers->client); /* a DA that hangs */
     worker_stop(&workers->serve);
     worker_stop(&workers->inspect);
     worker_stop(&workers->da);
