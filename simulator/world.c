@@ -59,15 +59,19 @@ static bool is_before(const struct event *a, const struct event *b) {
     return a->sequence < b->sequence;
 }
 
-void world_push(struct world *world, struct event event) {
+static void push_as_is(struct world *world, struct event event) {
     CHECK(world->queue_count < WORLD_EVENTS_MAX);
-    event.sequence = ++world->sequence;
     uint32_t at = world->queue_count++;
     while (at != 0 && is_before(&event, &world->queue[(at - 1) / 2])) {
         world->queue[at] = world->queue[(at - 1) / 2];
         at = (at - 1) / 2;
     }
     world->queue[at] = event;
+}
+
+void world_push(struct world *world, struct event event) {
+    event.sequence = ++world->sequence;
+    push_as_is(world, event);
 }
 
 static struct event pop(struct world *world) {
@@ -264,7 +268,7 @@ static bool is_busy(struct world *world, const struct event *event) {
     if (event->kind == EVENT_TIMER && event->at_ms == at->timer_at_ms) {
         at->timer_at_ms = later.at_ms;
     }
-    world_push(world, later);
+    push_as_is(world, later); /* what waits keeps its place in the order */
     return true;
 }
 
