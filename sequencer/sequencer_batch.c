@@ -396,26 +396,37 @@ static void verify_run(struct sequencer *sequencer) {
 
 /* --- signatures */
 
-/* signers_set is whom the contract counts: the newest listing, or else our own current set. */
-static uint64_t signers_power(const struct sequencer *sequencer, const struct batch_entry *entry,
-                              uint64_t *total) {
+/* signers are whom the contract counts: the newest listing, or else our own current set. */
+static const struct validator *signers(const struct sequencer *sequencer, uint32_t *count) {
     const struct l1_facts *facts = sequencer_l1_newest(sequencer);
-    const struct validator *validators = sequencer->current.validators;
-    uint32_t count = sequencer->current.count;
     if (facts != NULL && facts->validators_count != 0) {
-        validators = facts->validators;
-        count = facts->validators_count;
+        *count = facts->validators_count;
+        return facts->validators;
     }
-    uint64_t power = 0;
-    *total = 0;
+    *count = sequencer->current.count;
+    return sequencer->current.validators;
+}
+
+/* power_of is what the contract gives for a signature; 0: it refuses a batch that has this one. */
+static uint64_t power_of(const struct sequencer *sequencer, const struct address *signer) {
+    uint32_t count;
+    const struct validator *validators = signers(sequencer, &count);
     for (uint32_t i = 0; i < count; i++) {
-        *total += validators[i].power;
-        for (uint32_t j = 0; j < entry->signatures_count; j++) {
-            if (!address_equal(&entry->signatures[j].signer, &validators[i].address)) continue;
-            power += validators[i].power;
-        }
+        if (address_equal(&validators[i].address, signer)) return validators[i].power;
     }
-    return power;
+    return 0;
+}
+
+/* has_quorum is asked again before settling: a validator that signed may have left since. */
+static bool has_quorum(const struct sequencer *sequencer, const struct batch_entry *entry) {
+    uint32_t count;
+    const struct validator *validators = signers(sequencer, &count);
+    uint64_t power = 0, total = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += validators[i].power;
+    for (uint32_t i = 0; i < entry->signatures_count; i++)
+        power += power_of(sequencer, &entry->signatures[i].signer);
+    return power >= quorum_power(sequencer->config.consensus.fault_model, total);
 }
 
 static void signature_add(struct sequencer *sequencer, struct batch_entry *entry,
@@ -432,10 +443,7 @@ static void signature_add(struct sequencer *sequencer, struct batch_entry *entry
             (entry->signatures_count - at) * sizeof entry->signatures[0]);
     entry->signatures[at] = (struct batch_signature){*signer, *signature};
     entry->signatures_count += 1;
-    uint64_t total;
-    const uint64_t power = signers_power(sequencer, entry, &total);
-    if (entry->quorum_ms == 0 &&
-        power >= quorum_power(sequencer->config.consensus.fault_model, total)) {
+    if (entry->quorum_ms == 0 && has_quorum(sequencer, entry)) {
         entry->quorum_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
         sequencer->batches.check_at_ms = 0;
     }
@@ -533,10 +541,11 @@ static void settle(struct sequencer *sequencer, struct batch_entry *entry) {
     settlement->state_root = statement->state_root;
     settlement->da_height = statement->da_height;
     settlement->da_commitment = statement->da_commitment;
-    settlement->signatures_count = entry->signatures_count;
     for (uint32_t i = 0; i < entry->signatures_count; i++) {
-        settlement->signatures[i].signer = entry->signatures[i].signer;
-        settlement->signatures[i].signature = entry->signatures[i].signature;
+        if (power_of(sequencer, &entry->signatures[i].signer) == 0) continue;
+        const uint32_t at = settlement->signatures_count++;
+        settlement->signatures[at].signer = entry->signatures[i].signer;
+        settlement->signatures[at].signature = entry->signatures[i].signature;
     }
     entry->settle_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
     sequencer_push(sequencer, EFFECT_SETTLE)->settlement = settlement;
@@ -554,6 +563,7 @@ static void settle_run(struct sequencer *sequencer) {
         if (entry->state != BATCH_PUBLISHED || entry->quorum_ms == 0) return;
         const bool is_due =
             entry->settle_ms == 0 || sequencer->now_ms - entry->settle_ms >= BATCH_SETTLE_MS;
+        if (is_due && !has_quorum(sequencer, entry)) return;
         if (is_due) settle(sequencer, entry);
     }
 }

@@ -176,6 +176,12 @@ async function exit() {
     }
     check(state.turns.get(leaver) === turns && !proposers.has(leaver), `${leaver} still proposes`);
     ok(`${leaver} left and proposed nothing from block ${gone} to ${state.checked}`);
+    // Batches that the leaver still signed must settle without its signature.
+    await until(`block ${gone} settled on L1`, 60, async () => {
+        const settled = await call(net.rpc, 'eth_getBlockByNumber', ['finalized', false]);
+        return Number(settled.number) >= gone;
+    }, 500);
+    ok(`block ${gone} is settled on L1 without it`);
 }
 
 await main('rotation', async () => {
