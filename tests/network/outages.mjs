@@ -55,14 +55,21 @@ const setFault = (mode) => call(net.da, 'baton.SetFault', [{ mode }]);
 const safeBlock = async () =>
     Number((await call(net.nodes[0], 'eth_getBlockByNumber', ['safe', false])).number);
 
-async function daFails() {
-    await during('DA stopped', async () => testnet('stop', 'da'), async () => testnet('start', 'da'));
-    for (const mode of ['http500', 'hang', 'accept_then_error']) {
-        await during(`DA ${mode}`, () => setFault(mode), () => setFault('none'));
-    }
+/** recovered waits until what was made up to now is on the DA layer; the height of that. */
+async function recovered() {
     const goal = await height(net.nodes[0]);
     await until(`block ${goal} safe`, 180, async () => await safeBlock() >= goal, 500);
-    ok(`all blocks up to ${goal} are safe again`);
+    return goal;
+}
+
+async function daFails() {
+    await during('DA stopped', async () => testnet('stop', 'da'), async () => testnet('start', 'da'));
+    let goal = await recovered();
+    for (const mode of ['http500', 'hang', 'accept_then_error']) {
+        await during(`DA ${mode}`, () => setFault(mode), () => setFault('none'));
+        goal = await recovered();
+    }
+    ok(`all blocks up to ${goal} are safe again after each`);
     return goal;
 }
 
