@@ -68,7 +68,7 @@ static enum err endpoints_split(char *text, struct l1_config *config) {
 
 enum err outside_l1_config(const struct settings *settings, const struct rollup_config *rollup,
                            struct l1_config *out, char error[512]) {
-    char *urls = strdup(settings->l1_rpc_url); /* lives as long as the process, like the settings */
+    char *urls = settings_keep(settings->l1_rpc_url);
     if (urls == NULL) return ERR_MEMORY;
     *out = (struct l1_config){
         .chain_id = rollup->l1_chain_id,

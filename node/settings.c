@@ -27,6 +27,23 @@ static const struct setting TABLE[] = {
 };
 static const size_t TABLE_COUNT = sizeof TABLE / sizeof TABLE[0];
 
+/* The texts that were kept, so that they stay reachable. */
+struct kept {
+    struct kept *next;
+    char text[];
+};
+static struct kept *kept_texts;
+
+char *settings_keep(const char *text) {
+    const size_t size = strlen(text) + 1;
+    struct kept *kept = malloc(sizeof *kept + size);
+    if (kept == NULL) return NULL;
+    memcpy(kept->text, text, size);
+    kept->next = kept_texts;
+    kept_texts = kept;
+    return kept->text;
+}
+
 /* flag_name turns rpc_port into rpc-port, env_name into BATON_RPC_PORT. */
 static void flag_name(const char *name, char out[64]) {
     size_t i = 0;
@@ -85,7 +102,7 @@ static enum err assign(const struct setting *setting, const char *text, const ch
                      (unsigned long long)setting->max);
             return ERR_CONFIG;
         }
-        char *copy = strdup(text);
+        char *copy = settings_keep(text);
         if (copy == NULL) return ERR_MEMORY;
         memcpy(field, &copy, sizeof copy);
         return ERR_OK;

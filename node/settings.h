@@ -127,6 +127,10 @@ struct settings {
 MUST_USE enum err settings_read(enum settings_command command, int argc, char **argv,
                                 struct settings *out, char error[512]);
 
+/* settings_keep copies a text for as long as the process lives; NULL without memory.  The main
+ * thread. */
+char *settings_keep(const char *text);
+
 /* settings_help prints the table of `command`'s settings, section by section, to `out`. */
 void settings_help(enum settings_command command, FILE *out);
 
