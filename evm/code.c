@@ -249,6 +249,7 @@ struct instruction *code_decode(struct code_cache *cache, const struct code *cod
     a.next = a.records;
     a.has_ended = false;
     a.labels_count = 0;
+    a.last = a.last_but_one = HANDLER_NONE;
     block_open(&a);
     uint64_t at = pc;
     for (int count = 0; !a.has_ended && count < DECODE_INSTRUCTIONS_MAX; count++)
