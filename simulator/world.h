@@ -22,7 +22,7 @@
 #define WORLD_NODES_MAX    16
 #define WORLD_EVENTS_MAX   (1u << 16)
 #define WORLD_FAULTS_MAX   256 /* that can be left out by number (--without) */
-#define RECOVERY_STEPS_MAX 20000
+#define RECOVERY_STEPS_MAX 60000
 #define RECOVERY_HEIGHTS   4 /* that every correct node must commit once the faults stopped */
 
 /*       name              what happens */
