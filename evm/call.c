@@ -297,9 +297,8 @@ static int64_t call_new_account_gas(struct evm *evm, const struct call_arguments
     return is_new ? 25000 : 0;
 }
 
-/* call_gas charges all that a call costs its caller before the callee's gas. */
-static bool call_gas(struct frame *f, const struct call_arguments *arguments, uint8_t opcode) {
-    struct evm *evm = f->evm;
+/* call_gas is all that a call costs its caller before the callee's gas; memory is paid already. */
+static int64_t call_gas(struct evm *evm, const struct call_arguments *arguments, uint8_t opcode) {
     const struct evm_host *host = evm->host;
     int64_t cost = 0;
     if (rule(evm, RULE_ACCESS_LISTS) && !account_warm(evm, &arguments->address)) {
@@ -307,16 +306,19 @@ static bool call_gas(struct frame *f, const struct call_arguments *arguments, ui
     }
     if (!u256_is_zero(&arguments->value)) cost += 9000;
     if (opcode == OP_CALL) cost += call_new_account_gas(evm, arguments);
-    if (!gas_use(f, cost)) return false;
-
     struct address target;
     if (rule(evm, RULE_DELEGATION) &&
         delegation_target(evm, host->code(host->context, &arguments->address), &target)) {
         const enum rule price =
             account_warm(evm, &target) ? RULE_ACCESS_WARM_GAS : RULE_ACCESS_COLD_GAS;
-        if (!gas_use(f, rule(evm, price))) return false;
+        cost += rule(evm, price);
     }
-    return true;
+    return cost;
+}
+
+int64_t call_gas_ahead(struct frame *f, const struct u256 *top, uint8_t opcode) {
+    const struct call_arguments arguments = call_arguments(top, opcode);
+    return call_gas(f->evm, &arguments, opcode);
 }
 
 /* gas_for_callee: what was asked for, at most all but a 64th (EIP-150); before, exactly that. */
@@ -346,7 +348,7 @@ enum evm_status op_call_any(struct frame *f, struct u256 *top, uint8_t opcode, b
     /* Growing for the second range does not move memory: the first stays valid. */
     if (!memory_need_range(f, arguments.input_offset, arguments.input_size, &input) ||
         !memory_need_range(f, arguments.output_offset, arguments.output_size, &output) ||
-        !call_gas(f, &arguments, opcode)) {
+        !gas_use(f, call_gas(evm, &arguments, opcode))) {
         return EVM_OUT_OF_GAS;
     }
     struct message message = {

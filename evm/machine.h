@@ -154,6 +154,13 @@ static inline bool gas_use(struct frame *f, int64_t gas) {
     return f->gas >= 0;
 }
 
+/* memory_cost: 3 gas a word and a 512th of the words' square (Yellow Paper, appendix H); words are
+ * below 2^33, so that nothing overflows. */
+static inline uint64_t memory_cost(uint64_t bytes) {
+    const uint64_t words = bytes / 32;
+    return 3 * words + words * words / 512;
+}
+
 /* memory_grow pays for and clears memory up to `end` bytes, which is beyond memory_bytes.  false:
  * not enough gas, or (evm->error) no room. */
 bool memory_grow(struct frame *f, uint64_t end);
@@ -219,6 +226,22 @@ void account_add_balance(struct evm *evm, const struct address *address, const s
 
 /* delegation_target: the account's code is an EIP-7702 designator; *target is where it points. */
 bool delegation_target(const struct evm *evm, struct bytes code, struct address *target);
+
+/* sstore_gas is what storing top[-1] at top[0] costs now, cold access included; refunds are booked.
+ */
+int64_t sstore_gas(struct frame *f, const struct u256 *top);
+
+/* selfdestruct_gas is what the beneficiary of a SELFDESTRUCT costs; it becomes warm. */
+int64_t selfdestruct_gas(struct evm *evm, const struct address *beneficiary,
+                         const struct u256 *balance);
+
+/* call_gas_ahead is what a call costs its caller before the callee's gas, memory left out; accounts
+ * become warm. */
+int64_t call_gas_ahead(struct frame *f, const struct u256 *top, uint8_t opcode);
+
+/* trace_cost is what the instruction will cost beyond its constant part, as far as it gets: for
+ * calls the callee's gas too.  Changes nothing. */
+int64_t trace_cost(struct frame *f, const struct u256 *top, uint8_t opcode);
 
 /* trace hooks: no-ops without a tracer */
 void trace_step(struct frame *f, const struct u256 *top, uint64_t pc, int64_t block_gas);

@@ -148,6 +148,38 @@ static int64_t sstore_simple(struct evm *evm, const struct slot_values *slot) {
     return rule(evm, is_set ? RULE_SSTORE_SET_GAS : RULE_SSTORE_RESET_GAS);
 }
 
+/* slot_read reads what a store's price depends on. */
+static void slot_read(struct frame *f, const struct u256 *top, const struct hash32 *key,
+                      struct slot_values *slot) {
+    const struct evm_host *host = f->evm->host;
+    slot->next = top[-1];
+    slot->original = U256_ZERO;
+    host->storage(host->context, &f->address, key, &slot->current);
+    if (rule(f->evm, RULE_SSTORE_NET)) {
+        host->storage_original(host->context, &f->address, key, &slot->original);
+    }
+}
+
+static int64_t slot_gas(struct evm *evm, const struct slot_values *slot) {
+    return rule(evm, RULE_SSTORE_NET) ? sstore_net(evm, slot) : sstore_simple(evm, slot);
+}
+
+static int64_t slot_cold_gas(struct frame *f, const struct hash32 *key) {
+    struct evm *evm = f->evm;
+    const struct evm_host *host = evm->host;
+    const bool is_cold =
+        rule(evm, RULE_ACCESS_LISTS) && !host->warm_slot(host->context, &f->address, key);
+    return is_cold ? rule(evm, RULE_SSTORE_COLD_GAS) : 0;
+}
+
+int64_t sstore_gas(struct frame *f, const struct u256 *top) {
+    const struct hash32 key = u256_to_hash(&top[0]);
+    const int64_t cold = slot_cold_gas(f, &key);
+    struct slot_values slot;
+    slot_read(f, top, &key, &slot);
+    return cold + slot_gas(f->evm, &slot);
+}
+
 enum evm_status op_sstore(struct frame *f, struct u256 *top) {
     struct evm *evm = f->evm;
     const struct evm_host *host = evm->host;
@@ -156,20 +188,10 @@ enum evm_status op_sstore(struct frame *f, struct u256 *top) {
     if (sentry != 0 && f->gas <= sentry) return EVM_OUT_OF_GAS;
 
     const struct hash32 key = u256_to_hash(&top[0]);
-    if (rule(evm, RULE_ACCESS_LISTS) && !host->warm_slot(host->context, &f->address, &key) &&
-        !gas_use(f, rule(evm, RULE_SSTORE_COLD_GAS))) {
-        return EVM_OUT_OF_GAS;
-    }
-    struct slot_values slot = {.next = top[-1]};
-    host->storage(host->context, &f->address, &key, &slot.current);
-    int64_t cost;
-    if (rule(evm, RULE_SSTORE_NET)) {
-        host->storage_original(host->context, &f->address, &key, &slot.original);
-        cost = sstore_net(evm, &slot);
-    } else {
-        cost = sstore_simple(evm, &slot);
-    }
-    if (!gas_use(f, cost)) return EVM_OUT_OF_GAS;
+    if (!gas_use(f, slot_cold_gas(f, &key))) return EVM_OUT_OF_GAS;
+    struct slot_values slot;
+    slot_read(f, top, &key, &slot);
+    if (!gas_use(f, slot_gas(evm, &slot))) return EVM_OUT_OF_GAS;
     if (!u256_equal(&slot.current, &slot.next)) {
         host->set_storage(host->context, &f->address, &key, &slot.next);
     }
@@ -217,9 +239,8 @@ enum evm_status op_log(struct frame *f, struct u256 *top, uint32_t topics_count)
 
 /* --- SELFDESTRUCT */
 
-/* selfdestruct_gas is what the beneficiary costs. */
-static int64_t selfdestruct_gas(struct evm *evm, const struct address *beneficiary,
-                                const struct u256 *balance) {
+int64_t selfdestruct_gas(struct evm *evm, const struct address *beneficiary,
+                         const struct u256 *balance) {
     const struct evm_host *host = evm->host;
     int64_t gas = 0;
     if (rule(evm, RULE_ACCESS_LISTS) && !account_warm(evm, beneficiary)) {

@@ -1,13 +1,6 @@
 #include "base/keccak.h"
 #include "evm/op_frame.h"
 
-/* Memory costs 3 gas a word and a 512th of the words' square (Yellow Paper, appendix H); words are
- * below 2^33, so that nothing overflows. */
-static inline uint64_t memory_cost(uint64_t bytes) {
-    const uint64_t words = bytes / 32;
-    return 3 * words + words * words / 512;
-}
-
 bool memory_grow(struct frame *f, uint64_t end) {
     const uint64_t bytes = (end + 31) / 32 * 32;
     const uint64_t cost = memory_cost(bytes) - memory_cost(f->memory_bytes);

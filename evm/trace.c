@@ -32,10 +32,14 @@ void trace_step(struct frame *f, const struct u256 *top, uint64_t pc, int64_t bl
     struct evm *evm = f->evm;
     if (evm->tracer == NULL || evm->tracer->step == NULL) return;
     const uint8_t opcode = pc < f->code_bytes.size ? f->code_bytes.data[pc] : OP_STOP;
+    /* Without enough on the stack the instruction fails before it costs anything. */
+    const struct opcode_rule *opcode_rule = &evm->rules.opcodes[opcode];
+    const bool is_complete = opcode_rule->is_defined && top - f->stack >= opcode_rule->stack_in;
+    const int64_t extra = is_complete ? trace_cost(f, top, opcode) : 0;
     const struct evm_step step = {.pc = pc,
                                   .opcode = opcode,
                                   .gas = (uint64_t)(f->gas + block_gas),
-                                  .gas_cost = (uint64_t)block_gas,
+                                  .gas_cost = (uint64_t)(block_gas + extra),
                                   .depth = evm->depth + 1,
                                   .stack = f->stack + 1,
                                   .stack_count = (size_t)(top - f->stack),
