@@ -286,14 +286,16 @@ static void check_system_call(struct run *run) {
 
 struct seen {
     size_t steps, enters, leaves;
-    uint64_t gas_last;
+    uint64_t gas_last, cost_last;
     uint8_t opcodes[16];
 };
 
 static void see_step(void *context, const struct evm_step *step) {
     struct seen *seen = context;
-    CHECK(seen->steps == 0 || step->gas < seen->gas_last);
+    /* The cost that was told is the cost that was paid. */
+    CHECK(seen->steps == 0 || step->gas == seen->gas_last - seen->cost_last);
     seen->gas_last = step->gas;
+    seen->cost_last = step->gas_cost;
     seen->opcodes[seen->steps++ % 16] = step->opcode;
 }
 
