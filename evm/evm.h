@@ -67,7 +67,7 @@ struct evm_step {
     uint64_t pc;
     uint8_t opcode;
     uint64_t gas;             /* before the instruction */
-    uint64_t gas_cost;        /* constant part and what is known before it runs */
+    uint64_t gas_cost;        /* as known before it runs; of calls with the gas that they hand on */
     unsigned depth;           /* 1 for the transaction's own frame */
     const struct u256 *stack; /* bottom first */
     size_t stack_count;
