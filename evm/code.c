@@ -290,9 +290,12 @@ bool code_cache_create(struct arena *arena, size_t analyses_bytes, const void *c
     struct code_slot *slots = arena_array(arena, CODE_CACHE_SLOTS, sizeof *slots);
     void *memory = arena_alloc(arena, analyses_bytes);
     if (slots == NULL || memory == NULL) return false;
+    /* Nobody outside knows where memory was mapped, so that nobody can choose code whose hashes
+     * meet in the table.  Only the time of a lookup depends on the seed. */
     *out = (struct code_cache){.handlers = handlers,
                                .arena = arena_over(memory, analyses_bytes),
                                .generation = 1,
+                               .seed = (uintptr_t)slots * 0x9e3779b97f4a7c15u,
                                .slots = slots};
     return true;
 }
@@ -311,7 +314,7 @@ void code_cache_rules(struct code_cache *cache, const struct rules *rules) {
 /* find returns the slot of a code, or the empty one where it would go. */
 static struct code_slot *find(const struct code_cache *cache, const struct hash32 *hash,
                               bool is_traced) {
-    uint64_t index = hash_map_seed(hash, is_traced);
+    uint64_t index = hash_map_seed(hash, cache->seed + is_traced);
     for (;; index++) {
         struct code_slot *slot = &cache->slots[index % CODE_CACHE_SLOTS];
         if (slot->generation != cache->generation) return slot;

@@ -130,6 +130,7 @@ struct code_cache {
     const struct rules *rules;
     struct arena arena;
     uint64_t generation; /* from 1 */
+    uint64_t seed;       /* of the table of slots */
     size_t slots_used;
     struct code_slot *slots;
 };
