@@ -26,6 +26,14 @@ static void on_abort(int signal_number) {
     _exit(1);
 }
 
+/* SIGINT and SIGTERM end a long run early: the runs under way are finished and reported. */
+static atomic_bool is_stopping;
+
+static void on_stop(int signal_number) {
+    (void)signal_number;
+    atomic_store(&is_stopping, true);
+}
+
 enum fault_model run_model(const struct run_options *options, uint64_t seed) {
     if (options->has_model) return options->fault_model;
     return seed % 2 == 0 ? FAULT_MODEL_CRASH : FAULT_MODEL_BYZANTINE;
@@ -114,7 +122,7 @@ static void *work(void *argument) {
     struct crew *crew = argument;
     for (;;) {
         const uint64_t seed = atomic_fetch_add(&crew->next_seed, 1);
-        if (seed > crew->options->seed_last) return NULL;
+        if (seed > crew->options->seed_last || atomic_load(&is_stopping)) return NULL;
         if (crew->options->stops_at_first && atomic_load(&crew->failures) != 0) return NULL;
         struct run_result one;
         run_one(crew->options, seed, &one);
@@ -136,6 +144,7 @@ static void *show_progress(void *argument) {
     for (unsigned quarter = 0;; quarter++) {
         const uint64_t done = atomic_load(&crew->done);
         if (done >= total) return NULL;
+        if (atomic_load(&is_stopping)) return NULL;
         if (stops_at_first && atomic_load(&crew->failures) != 0) return NULL;
         if (quarter % 20 == 19) {
             fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64 " failed ", done, total,
@@ -153,6 +162,8 @@ void run_many(const struct run_options *options, struct run_result *out, uint64_
     atomic_store(&crew.next_seed, options->seed_first);
     CHECK(pthread_mutex_init(&crew.lock, NULL) == 0);
     signal(SIGABRT, on_abort);
+    signal(SIGINT, on_stop);
+    signal(SIGTERM, on_stop);
     /* The memory of one run is the next one's: give none of it back in between. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);

@@ -15,6 +15,8 @@
  *   --shrink S          finds a shorter run that breaks the same rule
  *   --report FILE       the JSON report goes there instead of standard output
  *
+ * SIGINT and SIGTERM end a run of many seeds early; the report is about those that were run.
+ *
  * Exit code 0: no rule was broken, and what was to be tried happened.  1: a rule was broken.
  * 2: the command line is wrong.  3: nothing was broken, but some fault or rule never happened,
  * which is no pass. */
