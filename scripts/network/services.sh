@@ -179,6 +179,10 @@ start_grafana() {
     wait_for 60 grafana "200 from /api/health" answers "$(url grafana)/api/health"
 }
 
+config_sum() {
+    { cat "$dir/haproxy.cfg" "$dir/prometheus.yml" 2>/dev/null || true; } | cksum
+}
+
 # reload_configs makes running HAProxy and Prometheus take what render_configs wrote.
 reload_configs() {
     local pid
