@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -12,7 +13,7 @@
 
 #include "da/answer.h"
 #include "da/base64.h"
-#include "da/client_internal.h"
+#include "da/da.h"
 
 #define REQUEST_BYTES_MAX ((DA_BLOB_BYTES_MAX + 2) / 3 * 4 + 4096u)
 #define ANSWER_BYTES_MAX  (48u << 20) /* a whole block of one namespace in base64 */

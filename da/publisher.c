@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "da/answer.h"
-#include "da/client_internal.h"
 #include "da/da.h"
 
 #define BACKOFF_MS_MIN  1000
