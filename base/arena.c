@@ -5,6 +5,8 @@
 #include "base/check.h"
 
 #define ALIGNMENT_BYTES 16
+#define PAGE_BYTES      4096
+#define TABLE_BYTES     65536
 
 struct arena arena_over(void *data, size_t capacity) {
     return (struct arena){.data = data, .used = 0, .capacity = capacity, .peak = 0};
@@ -23,9 +25,27 @@ void *arena_alloc(struct arena *arena, size_t size) {
     return at;
 }
 
+/* clear makes memory zero and writes only to pages that are not: reading a page that was mapped and
+ * never written costs no memory, so a large table takes what it uses. */
+static void clear(uint8_t *at, size_t size) {
+    static const uint8_t zeros[PAGE_BYTES];
+    while (size > 0) {
+        const size_t rest = PAGE_BYTES - (uintptr_t)at % PAGE_BYTES;
+        const size_t part = size < rest ? size : rest;
+        if (memcmp(at, zeros, part) != 0) memset(at, 0, part);
+        at += part;
+        size -= part;
+    }
+}
+
 void *arena_alloc_zero(struct arena *arena, size_t size) {
     void *at = arena_alloc(arena, size);
-    if (at != NULL) memset(at, 0, size);
+    if (at == NULL) return NULL;
+    if (size < TABLE_BYTES) {
+        memset(at, 0, size);
+    } else {
+        clear(at, size);
+    }
     return at;
 }
 

@@ -1,5 +1,4 @@
 /* `baton dev`: one validator, funded accounts of the well-known test mnemonic, no L1 and no DA. */
-#include <curl/curl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,8 +93,7 @@ static int remove_one(const char *path, const struct stat *about, int kind, stru
 static int run(struct dev *dev) {
     static struct node node;
     char error[512] = "";
-    for (uint32_t i = 0; i < dev->settings.accounts; i++)
-        dev->keys[i] = keys_development(i);
+    keys_development(dev->keys, (uint32_t)dev->settings.accounts);
     make_genesis(dev);
     dev->options = (struct node_options){
         .settings = &dev->settings,

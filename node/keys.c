@@ -153,15 +153,15 @@ static struct extended_key development_account(const secp256k1_context *context)
     return key;
 }
 
-struct secp_key keys_development(uint32_t index) {
+void keys_development(struct secp_key *out, uint32_t count) {
     secp256k1_context *context = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
     CHECK(context != NULL);
     const struct extended_key account = development_account(context);
-    const struct extended_key child = derive_child(context, &account, index);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct extended_key child = derive_child(context, &account, i);
+        memcpy(out[i].secret, child.secret, 32);
+    }
     secp256k1_context_destroy(context);
-    struct secp_key key;
-    memcpy(key.secret, child.secret, 32);
-    return key;
 }
 
 bool keys_is_development(const struct secp_key *key) {

@@ -23,8 +23,8 @@ MUST_USE enum err keys_read_peer(const char *path, struct ed25519_key *out, char
 /* keys_is_development: one of the first 100 keys of the test mnemonic that anvil and hardhat print.
  */
 bool keys_is_development(const struct secp_key *key);
-/* keys_development derives key `index` of that mnemonic (BIP-32 m/44'/60'/0'/0/index). */
-struct secp_key keys_development(uint32_t index);
+/* keys_development derives the first `count` keys of that mnemonic (BIP-32 m/44'/60'/0'/0/index). */
+void keys_development(struct secp_key *out, uint32_t count);
 
 /* key_main is `baton key`: new, show; returns the exit code. */
 int key_main(int argc, char **argv);

@@ -83,22 +83,26 @@ void byte_heap_create(struct byte_heap *heap, struct arena *arena, uint64_t capa
     CHECK(heap->data != NULL);
     for (uint32_t order = 0; order < BYTE_HEAP_ORDERS; order++)
         heap->free_head[order] = NONE;
-    /* Whole largest blocks, and the last pushed is the first used: from the low end. */
-    const uint32_t block = 1u << heap->order_max;
-    const uint32_t blocks = heap->units / block;
-    CHECK(blocks != 0);
-    for (uint32_t i = blocks; i > 0; i--)
-        free_push(heap, (i - 1) * block, heap->order_max);
+    heap->fresh_end = heap->units >> heap->order_max << heap->order_max;
+    CHECK(heap->fresh_end != 0);
 }
 
 uint8_t *byte_heap_alloc(struct byte_heap *heap, size_t size) {
     const uint32_t wanted = order_of(heap, size == 0 ? 1 : size);
+    if (wanted > heap->order_max) return NULL;
     uint32_t order = wanted;
     while (order <= heap->order_max && heap->free_head[order] == NONE)
         order++;
-    if (order > heap->order_max) return NULL;
-    const uint32_t unit = heap->free_head[order];
-    free_take(heap, unit, order);
+    uint32_t unit;
+    if (order <= heap->order_max) {
+        unit = heap->free_head[order];
+        free_take(heap, unit, order);
+    } else {
+        if (heap->fresh == heap->fresh_end) return NULL;
+        order = heap->order_max;
+        unit = heap->fresh;
+        heap->fresh += 1u << order;
+    }
     while (order > wanted) {
         order--;
         free_push(heap, unit + (1u << order), order);

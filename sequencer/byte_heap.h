@@ -16,6 +16,7 @@ struct byte_heap {
     uint32_t unit_bytes;
     uint32_t order_max; /* largest block: unit_bytes << order_max */
     uint32_t free_head[BYTE_HEAP_ORDERS];
+    uint32_t fresh, fresh_end; /* whole largest blocks that were never in use */
     uint64_t bytes_used; /* whole blocks */
 };
 

@@ -190,9 +190,11 @@ static enum err scan(struct wal *wal, uint8_t *room) {
 /* initialise allocates and writes the whole file, so that a put changes no metadata, and then marks
  * it as complete by the magic. */
 static enum err initialise(struct wal *wal) {
-    static const uint8_t zeros[PAGE_BYTES];
-    for (off_t offset = 0; offset < file_bytes(); offset += PAGE_BYTES) {
-        TRY(write_full(wal->file, BYTES_OF(zeros), offset));
+    static const uint8_t zeros[64 * PAGE_BYTES];
+    for (off_t offset = 0; offset < file_bytes(); offset += (off_t)sizeof zeros) {
+        const off_t rest = file_bytes() - offset;
+        const size_t size = rest < (off_t)sizeof zeros ? (size_t)rest : sizeof zeros;
+        TRY(write_full(wal->file, (struct bytes){zeros, size}, offset));
     }
     for (unsigned name = 0; name < WAL_NAME_COUNT; name++) {
         for (unsigned slot = 0; slot < SLOTS; slot++) {
