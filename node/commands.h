@@ -8,4 +8,5 @@ int command_init(int argc, char **argv);    /* command_init.c */
 int command_rebuild(int argc, char **argv); /* command_rebuild.c */
 int command_import(int argc, char **argv);  /* command_import.c */
 int command_health(int argc, char **argv);  /* command_health.c */
-int command_config(int argc, char **argv);  /* command_config.c */
+int command_config(int argc, char **argv);  /* command_node.c */
+int command_testnet(int argc, char **argv); /* command_testnet.c */

@@ -58,6 +58,9 @@ static void on_message(struct node *node, struct bytes header, struct bytes body
         LOG(LOG_DEBUG, "p2p", "message refused: %s", verdict_text(verdict));
         return;
     }
+    if (node->message->kind == MESSAGE_PROPOSAL) {
+        decide_proposed(&node->counters.decide, node->message->height, monotonic_us());
+    }
     input.peer.message = node->message;
     step(node, &input);
 }
@@ -114,6 +117,7 @@ static void on_committed(struct node *node, struct bytes header) {
     }
     const uint64_t height = carried.outcome->height;
     observe_commit(node, height);
+    decide_committed(&node->counters.decide, height, monotonic_us());
     atomic_fetch_add(&node->counters.transactions, carried.outcome->items_count);
     atomic_fetch_add(&node->counters.gas_used, carried.outcome->header.gas_used);
     step(node, &input);

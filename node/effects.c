@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "l1/slash.h"
+#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
 
@@ -120,6 +121,7 @@ static void broadcast(struct node *node, const struct effect *effect) {
     uint64_t peers_count = node->peers_connected;
     if (node->p2p == NULL) return;
     if (except != NULL && peers_count > 0) peers_count -= 1;
+    decide_proposal_seen(&node->counters.decide, effect->bytes, monotonic_us());
     traffic_sent(&node->counters.traffic, effect->bytes, peers_count);
     p2p_broadcast(node->p2p, lane_of(effect->class), effect->bytes, except);
 }

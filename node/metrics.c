@@ -84,6 +84,8 @@ static void write_consensus(struct page *page, struct node *node,
           lag);
     histogram(page, &node->counters.block_time, "consensus_block_time_seconds",
               "Time between two committed blocks.");
+    histogram(page, &node->counters.decide.seconds, "consensus_decide_seconds",
+              "Time from the first proposal for a height to its durable block.");
     histogram(page, &node->counters.rotation_gap, "consensus_rotation_gap_seconds",
               "Time from a rotation's last block to the next one's first.");
 }

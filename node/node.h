@@ -14,6 +14,7 @@
 #include "base/ed25519.h"
 #include "da/da.h"
 #include "l1/l1.h"
+#include "node/decide.h"
 #include "node/executing.h"
 #include "node/histogram.h"
 #include "node/ledger.h"
@@ -88,6 +89,7 @@ struct node_counters {
     atomic_uint_fast64_t transactions, gas_used, evidence, origin_stale, bad_peers;
     atomic_uint_fast64_t blocks_invalid, queue_full, items_bad, rotations, syncs;
     atomic_uint_fast64_t da_submissions, da_bytes, settlements;
+    struct decide decide; /* durations noted by the sequencer's thread */
     struct histogram block_time, execute_time, commit_time, da_latency, rotation_gap;
     struct traffic traffic;
 };

@@ -1,0 +1,151 @@
+/* The processes of a test network. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "node/clock.h"
+#include "node/testnet.h"
+
+#define STOP_MS_MAX 20000 /* a node ends itself within 10 s; a hundred share the machine */
+#define WAIT_US     5000
+
+/* become_node is the child's part: it never returns. */
+static _Noreturn void become_node(const struct testnet_member *member, pid_t parent) {
+    char config[TESTNET_PATH_BYTES + 32], log[TESTNET_PATH_BYTES + 32];
+    char name[] = "baton", command[] = "node", flag[] = "--config";
+    char *arguments[] = {name, command, flag, config, NULL};
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setpgid(0, 0); /* Ctrl-C is for the one who started us */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1); /* it died before that */
+    snprintf(config, sizeof config, "%s/config.json", member->home);
+    snprintf(log, sizeof log, "%s/log", member->home);
+    const int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    const int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (out < 0 || in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(1);
+    if (close_range(3, ~0u, 0) != 0) _exit(1);
+    execv("/proc/self/exe", arguments);
+    _exit(1);
+}
+
+enum err testnet_spawn(struct testnet_member *member) {
+    const pid_t parent = getpid();
+    const pid_t child = fork();
+    if (child < 0) return ERR_SYSTEM;
+    if (child == 0) become_node(member, parent);
+    member->pid = child;
+    member->start_at_ms = UINT64_MAX;
+    return ERR_OK;
+}
+
+static uint32_t index_of(const struct testnet *net, pid_t pid) {
+    uint32_t index = 0;
+    while (index < net->options.validators && net->members[index].pid != pid)
+        index += 1;
+    return index;
+}
+
+/* describe says how a process ended. */
+static const char *describe(int how, char out[48]) {
+    if (WIFSIGNALED(how)) {
+        snprintf(out, 48, "killed by signal %d", WTERMSIG(how));
+    } else {
+        snprintf(out, 48, "ended with exit code %d", WEXITSTATUS(how));
+    }
+    return out;
+}
+
+static void ended(struct testnet *net, uint32_t index, uint64_t now_ms) {
+    struct testnet_member *member = &net->members[index];
+    member->pid = 0;
+    member->is_answering = member->is_ready = member->is_proposer = false;
+    member->peers = 0;
+    member->failed_ms = now_ms;
+    member->start_at_ms = now_ms + net->options.down_ms;
+    net->figures.node_failures += 1;
+}
+
+void testnet_reap(struct testnet *net, uint64_t now_ms) {
+    int how;
+    char text[48];
+    for (pid_t pid = waitpid(-1, &how, WNOHANG); pid > 0; pid = waitpid(-1, &how, WNOHANG)) {
+        const uint32_t index = index_of(net, pid);
+        if (index == net->options.validators) continue;
+        testnet_issue(&net->figures, "at %.1f s: node %u %s by itself; see %s/log",
+                      testnet_seconds(net, now_ms), index, describe(how, text),
+                      net->is_temporary ? "its" : net->members[index].home);
+        ended(net, index, now_ms);
+    }
+}
+
+void testnet_kill(struct testnet *net, uint32_t index, uint64_t now_ms) {
+    struct testnet_member *member = &net->members[index];
+    const bool was_proposer = member->is_proposer;
+    if (member->pid == 0 || kill(member->pid, SIGKILL) != 0) return;
+    while (waitpid(member->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    ended(net, index, now_ms);
+    testnet_issue(&net->figures, "at %.1f s: node %u%s was killed (SIGKILL, by --kill)",
+                  testnet_seconds(net, now_ms), index, was_proposer ? ", which led," : "");
+}
+
+/* collect waits for members until `until_ms`; how many still run. */
+static uint32_t collect(struct testnet *net, uint64_t until_ms) {
+    for (;;) {
+        uint32_t running = 0;
+        for (uint32_t i = 0; i < net->options.validators; i++) {
+            struct testnet_member *member = &net->members[i];
+            int how = 0;
+            char text[48];
+            if (member->pid == 0) continue;
+            const pid_t pid = waitpid(member->pid, &how, WNOHANG);
+            if (pid == 0 || (pid < 0 && errno == EINTR)) {
+                running += 1;
+                continue;
+            }
+            member->pid = 0;
+            if (pid > 0 && (!WIFEXITED(how) || WEXITSTATUS(how) != 0)) {
+                testnet_issue(&net->figures, "node %u: %s when it was stopped", i,
+                              describe(how, text));
+            }
+        }
+        if (running == 0 || monotonic_ms() >= until_ms) return running;
+        usleep(WAIT_US);
+    }
+}
+
+void testnet_stop(struct testnet *net) {
+    for (uint32_t i = 0; i < net->options.validators; i++) {
+        if (net->members[i].pid != 0) (void)kill(net->members[i].pid, SIGTERM);
+    }
+    if (collect(net, monotonic_ms() + STOP_MS_MAX) == 0) return;
+    for (uint32_t i = 0; i < net->options.validators; i++) {
+        if (net->members[i].pid != 0) (void)kill(net->members[i].pid, SIGKILL);
+    }
+    (void)collect(net, UINT64_MAX); /* nobody outlives that */
+}
+
+uint64_t testnet_resident_bytes(const struct testnet *net) {
+    uint64_t pages = 0;
+    for (uint32_t i = 0; i < net->options.validators; i++) {
+        char path[48];
+        unsigned long long total, resident, shared;
+        if (net->members[i].pid == 0) continue;
+        snprintf(path, sizeof path, "/proc/%d/statm", (int)net->members[i].pid);
+        FILE *file = fopen(path, "re");
+        if (file == NULL) continue;
+        if (fscanf(file, "%llu %llu %llu", &total, &resident, &shared) == 3) {
+            pages += resident - shared;
+        }
+        fclose(file);
+    }
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
