@@ -16,6 +16,16 @@ static const char *const NAMES[] = {
     [MESSAGE_BATCH_RECEIPT] = "batch_receipt",
     [MESSAGE_BATCH_SIGN] = "batch_sign",
     [MESSAGE_ITEMS_HELD] = "items_held",
+    [MESSAGE_GET_LIGHT] = "get_light",
+    [MESSAGE_LIGHT] = "light",
+    [MESSAGE_GET_RANGES] = "get_ranges",
+    [MESSAGE_RANGES] = "ranges",
+    [MESSAGE_GET_CODES] = "get_codes",
+    [MESSAGE_CODES] = "codes",
+    [MESSAGE_GET_HEADERS] = "get_headers",
+    [MESSAGE_HEADERS] = "headers",
+    [MESSAGE_GET_CHAIN] = "get_chain",
+    [MESSAGE_CHAIN] = "chain",
 };
 static_assert(sizeof NAMES / sizeof NAMES[0] == TRAFFIC_KINDS, "each kind has a name");
 

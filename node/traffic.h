@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "sequencer/message.h"
 
-#define TRAFFIC_KINDS (MESSAGE_ITEMS_HELD + 1) /* 0: unknown */
+#define TRAFFIC_KINDS (MESSAGE_CHAIN + 1) /* 0: unknown */
 
 struct traffic {
     atomic_uint_fast64_t received[TRAFFIC_KINDS], sent[TRAFFIC_KINDS];

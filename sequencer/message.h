@@ -24,6 +24,17 @@ enum message_kind {
     MESSAGE_BATCH_RECEIPT = 10, /* a batch is on DA: first, last, DA height, commitment */
     MESSAGE_BATCH_SIGN = 11,    /* a validator's signature over a settlement */
     MESSAGE_ITEMS_HELD = 12,    /* items that the sender was sent and now holds, by hash */
+    /* Snapshots (snapshot.h).  Each answer repeats the number of its request. */
+    MESSAGE_GET_LIGHT = 13,   /* heights */
+    MESSAGE_LIGHT = 14,       /* what proves each of them (snapshot_wire.h), as many as fit */
+    MESSAGE_GET_RANGES = 15,  /* height; names: first account, or owner and first slot */
+    MESSAGE_RANGES = 16,      /* a range for each name, as many as fit; none: not to be had */
+    MESSAGE_GET_CODES = 17,   /* names: code hashes */
+    MESSAGE_CODES = 18,       /* in that order, as many as fit */
+    MESSAGE_GET_HEADERS = 19, /* first, count */
+    MESSAGE_HEADERS = 20,
+    MESSAGE_GET_CHAIN = 21, /* offset: who comes to a chain asks for its genesis file */
+    MESSAGE_CHAIN = 22,     /* offset, size of the file, a piece of it, addresses of peers */
 };
 
 enum message_class { MESSAGE_CLASS_CONSENSUS, MESSAGE_CLASS_ITEMS, MESSAGE_CLASS_SYNC };
@@ -31,11 +42,15 @@ enum message_class { MESSAGE_CLASS_CONSENSUS, MESSAGE_CLASS_ITEMS, MESSAGE_CLASS
 #define MESSAGE_ITEMS_MAX  512
 #define MESSAGE_HELD_MAX   64
 #define MESSAGE_BLOCKS_MAX 32
+#define MESSAGE_LIGHT_MAX  32  /* heights of GET_LIGHT */
+#define MESSAGE_NAMES_MAX  32  /* of GET_RANGES and GET_CODES */
+#define MESSAGE_PIECES_MAX 256 /* of any snapshot message */
 #define MESSAGE_BYTES_MAX  (6u << 20)
 
 struct message {
     enum message_kind kind;
-    uint64_t height;         /* STATUS, GET_BLOCKS (first), GET_PROPOSAL, HANDOVER */
+    uint64_t height;         /* STATUS, GET_BLOCKS (first), GET_PROPOSAL, HANDOVER, GET_RANGES,
+                                RANGES, GET_HEADERS (first); GET_CHAIN, CHAIN: offset */
     uint32_t round;          /* GET_PROPOSAL */
     uint32_t count;          /* GET_BLOCKS; entries of BLOCKS and ITEMS */
     struct hash32 hash;      /* STATUS head, GET_PROPOSAL block */
@@ -47,13 +62,23 @@ struct message {
         struct bytes package, commit;
     } blocks[MESSAGE_BLOCKS_MAX];
     struct bytes items[MESSAGE_ITEMS_MAX];       /* ITEMS: kind byte, then the encoding */
+    struct bytes pieces[MESSAGE_PIECES_MAX];     /* `count` names, ranges, codes, headers, ... */
     struct bytes hashes;                         /* ITEMS_HELD: `count` of 32 bytes each */
     uint64_t batch_first, batch_last, da_height; /* BATCH_* */
     struct hash32 da_commitment;
     struct hash32 batch_parent_hash, batch_last_hash, batch_state_root; /* BATCH_SIGN */
     struct address batch_signer;                                        /* BATCH_SIGN: recovered */
     struct secp_signature batch_signature;
+    uint64_t request;                    /* of snapshot messages */
+    uint64_t heights[MESSAGE_LIGHT_MAX]; /* GET_LIGHT: `count` */
+    uint64_t total_bytes;                /* CHAIN: of the genesis file; `height` is the offset */
+    struct bytes peers;                  /* CHAIN: PEERID@HOST:PORT, comma-separated */
 };
+
+/* message_is_snapshot_request: a message that asks for chain facts which anybody may have. */
+bool message_is_snapshot_request(enum message_kind kind);
+/* message_is_snapshot_answer: what comes back. */
+bool message_is_snapshot_answer(enum message_kind kind);
 
 struct message_context {
     struct signing_domain domain;       /* votes */

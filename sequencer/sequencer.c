@@ -197,6 +197,16 @@ static void on_message(struct sequencer *sequencer, const struct hash32 *peer,
     case MESSAGE_BATCH_SIGN: batches_on_signature(sequencer, message); break;
     case MESSAGE_ITEMS_HELD: sequencer_on_held(sequencer, peer, message); break;
     case MESSAGE_ITEMS: break; /* each comes inspected, as INPUT_ITEM */
+    case MESSAGE_GET_LIGHT:    /* snapshots are taken before, and served beside, the sequencer */
+    case MESSAGE_LIGHT:
+    case MESSAGE_GET_RANGES:
+    case MESSAGE_RANGES:
+    case MESSAGE_GET_CODES:
+    case MESSAGE_CODES:
+    case MESSAGE_GET_HEADERS:
+    case MESSAGE_HEADERS:
+    case MESSAGE_GET_CHAIN:
+    case MESSAGE_CHAIN: break;
     }
 }
 
@@ -218,6 +228,7 @@ static void on_input(struct sequencer *sequencer, const struct input *input) {
     case INPUT_EXECUTED: sequencer_on_executed(sequencer, input->outcome); break;
     case INPUT_COMMITTED: sequencer_on_committed(sequencer, input); break;
     case INPUT_DA_RECEIPT: batches_on_receipt(sequencer, input); break;
+    case INPUT_DA_HEAD: batches_on_head(sequencer, input->da.height); break;
     case INPUT_STOP: sequencer_on_stop(sequencer); break;
     }
 }
