@@ -7,8 +7,7 @@
 #include "node/histogram.h"
 
 #define DECIDE_NEWEST_MAX 4096
-#define DECIDE_HEIGHTS    4 /* of proposals that may be under way at once: this height's, the next's \
-                             */
+#define DECIDE_HEIGHTS    4 /* whose proposals may be under way at once: this one and the next */
 
 struct decide {
     uint64_t heights[DECIDE_HEIGHTS], began_us[DECIDE_HEIGHTS];
