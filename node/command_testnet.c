@@ -28,7 +28,7 @@ static const char HELP[] =
     "                       and any other in turns, and start them again [default: 0]\n"
     "  --down-ms N          a killed node stays away so long [default: duration / 6, at most "
     "5000]\n"
-    "  --block-time-ms N    50 and more [default: 2000, or 50 for each node if that is more]\n"
+    "  --block-time-ms N    50 and more [default: 2000, or 100 for each node if that is more]\n"
     "  --load TPS           transactions per second, transfers over all nodes [default: 10]\n"
     "  --model MODEL        crash or byzantine [default: byzantine from four nodes on]\n"
     "  --dir DIR            empty directory for data and logs, kept [default: a temporary one]\n"
@@ -37,7 +37,7 @@ static const char HELP[] =
     "  --stagger-ms N       between two starts [default: 50]\n"
     "  --start-max TIME     until all nodes are ready, or it fails [default: 60s + 2s a node]\n"
     "  --timeout-ms N       wait for a proposal beyond the block time, and half of it for votes\n"
-    "                       [default: 500, or 50 for each node if that is more]\n\n"
+    "                       [default: 500, or 100 for each node if that is more]\n\n"
     "REPORT\n"
     "  All of it is measured, from the moment when all nodes were ready to the end.\n"
     "  deployment.num_nodes                   processes\n"
@@ -153,13 +153,13 @@ static uint64_t larger(uint64_t a, uint64_t b) {
 /* complete fills in what depends on the number of nodes. */
 static void complete(struct testnet_options *options, const struct raw *raw) {
     const uint64_t count = raw->validators;
-    const uint64_t timeout = raw->timeout_ms != 0 ? raw->timeout_ms : larger(500, 50 * count);
+    const uint64_t timeout = raw->timeout_ms != 0 ? raw->timeout_ms : larger(500, 100 * count);
     options->validators = (uint32_t)count;
     options->kills = (uint32_t)raw->kills;
     options->port_base = (uint16_t)raw->port_base;
     options->timeout_propose_ms = timeout;
     options->timeout_vote_ms = timeout / 2;
-    if (options->block_time_ms == 0) options->block_time_ms = larger(2000, 50 * count);
+    if (options->block_time_ms == 0) options->block_time_ms = larger(2000, 100 * count);
     if (options->start_ms_max == 0) options->start_ms_max = 60000 + 2000 * count;
     if (options->down_ms == 0) {
         const uint64_t sixth = options->duration_ms / 6;

@@ -16,7 +16,7 @@ static void count(atomic_uint_fast64_t *tally, uint64_t amount) {
 static void make_room(struct p2p *p2p) {
     struct p2p_connection *oldest = NULL;
     size_t pending_count = 0;
-    for (size_t i = 0; i < P2P_CONNECTIONS_MAX; i++) {
+    for (size_t i = 0; i < p2p->connections_used; i++) {
         struct p2p_connection *connection = &p2p->connections[i];
         if (connection->state == P2P_CONNECTION_FREE || connection->link != NULL) continue;
         pending_count += 1;
@@ -34,6 +34,8 @@ struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initi
         if (p2p->connections[i].state == P2P_CONNECTION_FREE) connection = &p2p->connections[i];
     }
     CHECK(connection != NULL); /* a link has at most two, and pending ones are limited */
+    const size_t used = (size_t)(connection - p2p->connections) + 1;
+    if (used > p2p->connections_used) p2p->connections_used = used;
     const uint64_t now_ms = p2p_now_ms();
     connection->state = is_initiator ? P2P_CONNECTION_DIALING : P2P_CONNECTION_HANDSHAKE;
     connection->fd = fd;

@@ -88,7 +88,7 @@ static void prepare(struct p2p *p2p, struct poll_set *set, bool is_stopping) {
     poll_add(set, p2p->wake_fd, POLLIN, NULL);
     poll_add(set, is_stopping ? -1 : p2p->listen_fd, POLLIN, NULL);
     const uint64_t now_ms = p2p_now_ms();
-    for (size_t i = 0; i < P2P_CONNECTIONS_MAX; i++) {
+    for (size_t i = 0; i < p2p->connections_used; i++) {
         struct p2p_connection *connection = &p2p->connections[i];
         if (connection->state == P2P_CONNECTION_FREE) continue;
         if (!p2p_connection_timers(p2p, connection, now_ms)) continue;
@@ -180,7 +180,7 @@ void *p2p_loop(void *argument) {
     for (size_t i = 0; i < P2P_PEERS_MAX; i++) {
         if (p2p->links[i].in_use) p2p_link_release(p2p, &p2p->links[i]);
     }
-    for (size_t i = 0; i < P2P_CONNECTIONS_MAX; i++) {
+    for (size_t i = 0; i < p2p->connections_used; i++) {
         struct p2p_connection *connection = &p2p->connections[i];
         if (connection->state != P2P_CONNECTION_FREE) p2p_connection_close(p2p, connection);
     }

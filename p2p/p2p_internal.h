@@ -86,6 +86,7 @@ struct p2p {
     pthread_t thread;
     struct p2p_resolver *resolver;
     struct p2p_connection *connections; /* P2P_CONNECTIONS_MAX, reserved */
+    size_t connections_used;            /* those after so many were never used */
     struct p2p_link links[P2P_PEERS_MAX];
     struct p2p_tallies tallies;
 
