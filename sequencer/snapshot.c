@@ -283,6 +283,25 @@ static void find_run(struct snapshot *snapshot) {
 
 /* --- the record: what a restart goes on with */
 
+static void lane_write(const struct lane *lane, struct buffer *out) {
+    struct hash32 owner = {{0}}, slot = {{0}}; /* the first storage that is not done */
+    const bool has_cursor = lane->has_stretch || lane->has_resume;
+    if (!lane->has_stretch) {
+        owner = lane->resume_owner;
+        slot = lane->resume_slot;
+    } else if (lane->owners_at < lane->owners_count) {
+        owner = lane->owners[lane->owners_at].key;
+        slot = lane->slot;
+    } else if (!snapshot_key_after(&lane->stretch_to, &owner)) {
+        owner = lane->stretch_to;
+    }
+    rlp_write_u64(out, lane->is_done ? 1 : 0);
+    rlp_write_hash(out, &lane->next);
+    rlp_write_u64(out, has_cursor ? 1 : 0);
+    rlp_write_hash(out, &owner);
+    rlp_write_hash(out, &slot);
+}
+
 static void persist(struct snapshot *snapshot) {
     struct buffer out = buffer_over(snapshot->record, sizeof snapshot->record);
     const size_t list = rlp_list_begin(&out);
@@ -291,19 +310,12 @@ static void persist(struct snapshot *snapshot) {
     header_encode(&snapshot->pivot, &out);
     validator_set_encode(&snapshot->current, &out);
     validator_set_encode(&snapshot->next, &out);
-    for (size_t i = 0; i < SNAPSHOT_LANES; i++) {
-        const struct lane *lane = &snapshot->lanes[i];
-        const bool has_cursor = lane->has_stretch && lane->owners_at < lane->owners_count;
-        const struct hash32 none = {{0}};
-        rlp_write_u64(&out, lane->is_done ? 1 : 0);
-        rlp_write_hash(&out, &lane->next);
-        rlp_write_u64(&out, has_cursor ? 1 : 0);
-        rlp_write_hash(&out, has_cursor ? &lane->owners[lane->owners_at].key : &none);
-        rlp_write_hash(&out, has_cursor ? &lane->slot : &none);
-    }
+    for (size_t i = 0; i < SNAPSHOT_LANES; i++)
+        lane_write(&snapshot->lanes[i], &out);
     rlp_list_end(&out, list);
     CHECK(!out.overflow);
     snapshot_push(snapshot, SNAPSHOT_EFFECT_PERSIST)->bytes = buffer_bytes(&out);
+    snapshot->loads = 0;
     snapshot->is_dirty = false;
     snapshot->persist_at_ms = snapshot->now_ms + SNAPSHOT_PERSIST_MS;
 }
@@ -437,9 +449,9 @@ static void run(struct snapshot *snapshot) {
     }
     if (snapshot->stage == SNAPSHOT_TAIL) snapshot_tail_run(snapshot);
     const bool is_loading = snapshot->stage == SNAPSHOT_STATE;
-    if (is_loading && snapshot->is_dirty && snapshot->now_ms >= snapshot->persist_at_ms) {
-        persist(snapshot);
-    }
+    const bool is_due =
+        snapshot->now_ms >= snapshot->persist_at_ms || snapshot->loads >= SNAPSHOT_PERSIST_LOADS;
+    if (is_loading && snapshot->is_dirty && is_due) persist(snapshot);
 }
 
 void snapshot_step(struct snapshot *snapshot, const struct snapshot_input *input,

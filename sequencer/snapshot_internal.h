@@ -8,6 +8,7 @@
 #define SNAPSHOT_QUIET_MS        2000 /* after a timeout, doubled for each further one */
 #define SNAPSHOT_QUIET_TIMES_MAX 4
 #define SNAPSHOT_REFUSED_MS      2000 /* nobody has the pivot for so long: a newer one */
+#define SNAPSHOT_PERSIST_LOADS   32
 #define SNAPSHOT_CODES_KNOWN     1024
 #define SNAPSHOT_SEND_BYTES      ((SNAPSHOT_LANES + 2) * (MESSAGE_NAMES_MAX * 68 + 256))
 
@@ -80,6 +81,7 @@ struct snapshot {
     uint64_t heard_ms; /* somebody told its height; 0: nobody */
     uint64_t persist_at_ms;
     bool is_dirty;
+    uint32_t loads;      /* since the last PERSIST */
     uint64_t refused_ms; /* since nobody has the pivot; 0: somebody has */
     uint64_t request_last;
     struct snapshot_status counts;

@@ -145,6 +145,7 @@ static void load_range(struct snapshot *snapshot, const struct hash32 *owner,
     struct snapshot_effect *effect = snapshot_push(snapshot, SNAPSHOT_EFFECT_LOAD_RANGE);
     effect->owner = owner;
     effect->range = range;
+    snapshot->loads += 1;
     snapshot->is_dirty = true;
     if (owner == NULL) snapshot->counts.accounts += range->entries_count;
     if (owner != NULL) snapshot->counts.slots += range->entries_count;

@@ -139,6 +139,66 @@ static void test_blocks_and_items(const struct message_context *context) {
     CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
 }
 
+/* pieces_begin begins a message with `count` pieces. */
+static void pieces_begin(enum message_kind kind, uint32_t count, struct bytes piece) {
+    begin(kind);
+    in.request = 0x1234567890;
+    in.count = count;
+    for (uint32_t i = 0; i < count; i++)
+        in.pieces[i] = piece;
+}
+
+static void test_snapshots(const struct message_context *context) {
+    static const uint8_t zeros[65];
+    const struct bytes name = {zeros, 32}, long_name = {zeros, 64};
+    pieces_begin(MESSAGE_GET_RANGES, MESSAGE_NAMES_MAX, name);
+    in.pieces[1] = long_name;
+    in.height = 77;
+    round_trip(context);
+    CHECK(out.count == MESSAGE_NAMES_MAX && out.height == 77 && out.request == in.request);
+    in.pieces[1] = (struct bytes){zeros, 65};
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    pieces_begin(MESSAGE_GET_CODES, 2, name);
+    round_trip(context);
+    in.pieces[1] = long_name;
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    pieces_begin(MESSAGE_GET_CODES, 0, name);
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    for (enum message_kind kind = MESSAGE_LIGHT; kind <= MESSAGE_HEADERS; kind += 2) {
+        pieces_begin(kind, 3, BYTES_STRING("a piece"));
+        round_trip(context);
+        CHECK(out.count == 3 && bytes_equal(out.pieces[2], in.pieces[2]));
+        pieces_begin(kind, 0, name); /* refused */
+        CHECK(message_decode(context, encode(), &out) == VERDICT_ACCEPTED);
+    }
+    pieces_begin(MESSAGE_RANGES, MESSAGE_NAMES_MAX + 1, name);
+    CHECK(message_decode(context, encode(), &out) == VERDICT_OVERSIZED);
+    begin(MESSAGE_GET_LIGHT);
+    in.count = MESSAGE_LIGHT_MAX;
+    for (uint32_t i = 0; i < in.count; i++)
+        in.heights[i] = 1000 * i;
+    round_trip(context);
+    CHECK(out.count == MESSAGE_LIGHT_MAX && out.heights[31] == 31000);
+    begin(MESSAGE_GET_HEADERS);
+    in.height = 12;
+    in.count = MESSAGE_PIECES_MAX;
+    round_trip(context);
+    in.count += 1;
+    CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    begin(MESSAGE_GET_CHAIN);
+    in.height = 4096;
+    round_trip(context);
+    pieces_begin(MESSAGE_CHAIN, 1, BYTES_STRING("{}"));
+    in.total_bytes = 2;
+    in.peers = BYTES_STRING("peers");
+    round_trip(context);
+    CHECK(bytes_equal(out.peers, in.peers) && out.total_bytes == 2);
+    CHECK(message_is_snapshot_request(MESSAGE_GET_CHAIN));
+    CHECK(!message_is_snapshot_request(MESSAGE_GET_BLOCKS));
+    CHECK(message_is_snapshot_answer(MESSAGE_CHAIN));
+    CHECK(!message_is_snapshot_answer(MESSAGE_BLOCKS));
+}
+
 static void test_batches(const struct message_context *context) {
     begin(MESSAGE_BATCH_RECEIPT);
     in.batch_first = 10;
@@ -184,6 +244,7 @@ int main(void) {
     test_handover(&context);
     test_blocks_and_items(&context);
     test_batches(&context);
+    test_snapshots(&context);
     test_nonsense(&context);
     printf("ok\n");
     return 0;
