@@ -94,38 +94,21 @@ bool u256_slt(const struct u256 *a, const struct u256 *b) {
     return sign_a != sign_b ? sign_a > sign_b : u256_less(a, b);
 }
 
-static inline uint64_t load_be64(const uint8_t *data) {
-    uint64_t word;
-    memcpy(&word, data, sizeof word);
-    return __builtin_bswap64(word);
-}
-
-static inline void store_be64(uint8_t *data, uint64_t word) {
-    word = __builtin_bswap64(word);
-    memcpy(data, &word, sizeof word);
-}
-
-static inline struct u256 load_be256(const uint8_t *data) {
-    return (struct u256){
-        {load_be64(data + 24), load_be64(data + 16), load_be64(data + 8), load_be64(data)}};
-}
-
 struct u256 u256_from_be(struct bytes in) {
     CHECK(in.size <= 32);
-    if (in.size == 32) return load_be256(in.data);
+    if (in.size == 32) return u256_load_be(in.data);
     if (in.size == 0) return U256_ZERO;
     uint8_t padded[32] = {0};
     memcpy(padded + 32 - in.size, in.data, in.size);
-    return load_be256(padded);
+    return u256_load_be(padded);
 }
 
 void u256_to_be(const struct u256 *a, uint8_t out[32]) {
-    for (int i = 0; i < 4; i++)
-        store_be64(out + 8 * i, a->limb[3 - i]);
+    u256_store_be(out, a);
 }
 
 struct u256 u256_from_hash(const struct hash32 *hash) {
-    return load_be256(hash->bytes);
+    return u256_load_be(hash->bytes);
 }
 
 struct hash32 u256_to_hash(const struct u256 *a) {

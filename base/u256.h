@@ -24,6 +24,19 @@ struct u256 {
 static inline struct u256 u256_from_u64(uint64_t value) {
     return (struct u256){{value, 0, 0, 0}};
 }
+/* u256_load_be and u256_store_be read and write the 32 big-endian bytes at `data`, which need no
+ * alignment. */
+static inline struct u256 u256_load_be(const uint8_t *data) {
+    uint64_t words[4];
+    memcpy(words, data, sizeof words);
+    return (struct u256){{__builtin_bswap64(words[3]), __builtin_bswap64(words[2]),
+                          __builtin_bswap64(words[1]), __builtin_bswap64(words[0])}};
+}
+static inline void u256_store_be(uint8_t *data, const struct u256 *a) {
+    const uint64_t words[4] = {__builtin_bswap64(a->limb[3]), __builtin_bswap64(a->limb[2]),
+                               __builtin_bswap64(a->limb[1]), __builtin_bswap64(a->limb[0])};
+    memcpy(data, words, sizeof words);
+}
 static inline bool u256_is_zero(const struct u256 *a) {
     return (a->limb[0] | a->limb[1] | a->limb[2] | a->limb[3]) == 0;
 }

@@ -153,12 +153,12 @@ label_push_wide:
 label_push_mload:
     *++top = u256_from_u64(at->value);
     if (!memory_need(f, top, 32)) goto out_of_gas;
-    *top = load_word(f->memory + at->value);
+    *top = u256_load_be(f->memory + at->value);
     NEXT();
 label_push_mstore:
     offset = u256_from_u64(at->value);
     if (!memory_need(f, &offset, 32)) goto out_of_gas;
-    store_word(f->memory + at->value, top--);
+    u256_store_be(f->memory + at->value, top--);
     NEXT();
 
 label_continue:

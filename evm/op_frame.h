@@ -49,33 +49,16 @@ static inline enum evm_status op_log4(struct frame *f, struct u256 *top) {
 }
 
 /* --- memory: words are big-endian there */
-static inline uint64_t load_be64(const uint8_t *at) {
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return __builtin_bswap64(word);
-}
-static inline void store_be64(uint8_t *at, uint64_t word) {
-    word = __builtin_bswap64(word);
-    memcpy(at, &word, sizeof word);
-}
-static inline struct u256 load_word(const uint8_t *at) {
-    return (struct u256){
-        {load_be64(at + 24), load_be64(at + 16), load_be64(at + 8), load_be64(at)}};
-}
-static inline void store_word(uint8_t *at, const struct u256 *word) {
-    for (int i = 0; i < 4; i++)
-        store_be64(at + 8 * i, word->limb[3 - i]);
-}
 
 /* Loads, stores and the two counters; growth is paid in memory_need. */
 static inline enum evm_status op_mload(struct frame *f, struct u256 *top) {
     if (!memory_need(f, top, 32)) return EVM_OUT_OF_GAS;
-    *top = load_word(f->memory + top->limb[0]);
+    *top = u256_load_be(f->memory + top->limb[0]);
     return EVM_SUCCESS;
 }
 static inline enum evm_status op_mstore(struct frame *f, struct u256 *top) {
     if (!memory_need(f, top, 32)) return EVM_OUT_OF_GAS;
-    store_word(f->memory + top->limb[0], &top[-1]);
+    u256_store_be(f->memory + top->limb[0], &top[-1]);
     return EVM_SUCCESS;
 }
 static inline enum evm_status op_mstore8(struct frame *f, struct u256 *top) {
@@ -108,13 +91,13 @@ static inline enum evm_status op_callvalue(struct frame *f, struct u256 *top) {
 static inline enum evm_status op_calldataload(struct frame *f, struct u256 *top) {
     const uint64_t offset = u256_to_u64_saturated(top);
     if (offset < f->input.size && f->input.size - offset >= 32) {
-        *top = load_word(f->input.data + offset);
+        *top = u256_load_be(f->input.data + offset);
         return EVM_SUCCESS;
     }
     uint8_t word[32] = {0};
     const struct bytes there = bytes_slice(f->input, offset, 32);
     if (there.size != 0) memcpy(word, there.data, there.size);
-    *top = load_word(word);
+    *top = u256_load_be(word);
     return EVM_SUCCESS;
 }
 static inline enum evm_status op_calldatasize(struct frame *f, struct u256 *top) {
