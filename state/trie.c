@@ -62,20 +62,30 @@ static struct trie_leaf *leaf_new(struct trie *trie, const struct hash32 *key, s
     return leaf;
 }
 
-/* load_branch finds the topmost stored branch at or below the first `depth` nibbles of `path`:
- * their keys begin with those nibbles, and the shortest sorts first. */
+/* find_branch finds the record of the topmost stored branch at or below `prefix`: their keys begin
+ * with it, and the shortest sorts first.  Most hang right there; below an extension it is sought.
+ */
+static enum err find_branch(const struct trie *trie, struct bytes prefix, unsigned depth,
+                            struct bytes *found, struct bytes *value) {
+    const struct kv_reader *reader = trie->reader;
+    const enum err err = reader->get(reader->context, KV_TRIE, prefix, value);
+    *found = prefix;
+    if (err != ERR_NOT_FOUND) return err;
+    TRY(reader->seek(reader->context, KV_TRIE, prefix, found, value));
+    if (found->size < prefix.size || found->size - prefix.size > TRIE_DEPTH_MAX - depth) {
+        return ERR_NOT_FOUND;
+    }
+    return memcmp(found->data, prefix.data, prefix.size) == 0 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* load_branch loads the topmost stored branch at or below the first `depth` nibbles of `path`. */
 static enum err load_branch(struct trie *trie, const struct hash32 *path, unsigned depth,
                             struct trie_branch **out) {
     uint8_t key[TRIE_KEY_BYTES_MAX];
     const size_t prefix_bytes = trie_key(trie_owner(trie), path, depth, key);
     struct bytes found;
     struct bytes value;
-    TRY(trie->reader->seek(trie->reader->context, KV_TRIE, (struct bytes){key, prefix_bytes},
-                           &found, &value));
-    if (found.size < prefix_bytes || found.size - prefix_bytes > TRIE_DEPTH_MAX - depth) {
-        return ERR_NOT_FOUND;
-    }
-    if (memcmp(found.data, key, prefix_bytes) != 0) return ERR_NOT_FOUND;
+    TRY(find_branch(trie, (struct bytes){key, prefix_bytes}, depth, &found, &value));
 
     struct trie_record record;
     TRY(trie_record_decode(value, &record));

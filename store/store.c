@@ -12,12 +12,13 @@
 #include "base/hex.h"
 #include "store/store_internal.h"
 
-#define FORMAT          "baton store 1"
+#define FORMAT          "baton store 2"
 #define PATH_BYTES_MAX  4096
 #define TAIL_PAGES_MAX  4096 /* pages at the end that LMDB may have allocated and never written */
 #define READERS_RESERVE 8
+#define HEAD_BYTES      (3 * NUMBER_BYTES + 32)
 
-static const char *const table_names[TABLE_COUNT] = {
+static const char *const table_names[TABLE_RECENT] = {
     [TABLE_ACCOUNTS] = "accounts", [TABLE_STORAGE] = "storage", [TABLE_CODE] = "code",
     [TABLE_TRIE] = "trie",         [TABLE_GRAVES] = "graves",   [TABLE_HISTORY] = "history",
     [TABLE_HEADERS] = "headers",   [TABLE_NUMBERS] = "numbers", [TABLE_PACKAGES] = "packages",
@@ -50,6 +51,13 @@ enum err err_of_lmdb(int code) {
 
 /* --- tables */
 
+/* table_name names a table; `room` is for those that are numbered. */
+static const char *table_name(unsigned table, char room[16]) {
+    if (table < TABLE_RECENT) return table_names[table];
+    (void)snprintf(room, 16, "recent%02u", table - TABLE_RECENT);
+    return room;
+}
+
 enum err table_get(const struct store *store, MDB_txn *txn, enum store_table table,
                    struct bytes key, struct bytes *out) {
     MDB_val name = lmdb_value(key);
@@ -75,28 +83,30 @@ enum err table_delete(const struct store *store, MDB_txn *txn, enum store_table 
 
 /* --- identity: who this store is and where it stands */
 
-enum err identity_head(const struct store *store, MDB_txn *txn, struct store_head *head,
-                       uint64_t *history_first) {
+enum err identity_standing(const struct store *store, MDB_txn *txn, struct standing *out) {
     struct bytes value;
-    *head = (struct store_head){0};
-    *history_first = 0;
-    enum err err = table_get(store, txn, TABLE_IDENTITY, BYTES_STRING("head"), &value);
+    *out = (struct standing){0};
+    const enum err err = table_get(store, txn, TABLE_IDENTITY, BYTES_STRING("head"), &value);
     if (err == ERR_NOT_FOUND) return ERR_OK;
     if (err != ERR_OK) return err;
-    if (value.size != 2 * NUMBER_BYTES + 32) return ERR_CORRUPT;
-    head->has_block = true;
-    head->number = be_read(value.data, NUMBER_BYTES);
-    *history_first = be_read(value.data + NUMBER_BYTES, NUMBER_BYTES);
-    memcpy(head->hash.bytes, value.data + 2 * NUMBER_BYTES, 32);
-    return ERR_OK;
+    if (value.size != HEAD_BYTES) return ERR_CORRUPT;
+    out->head.has_block = true;
+    out->head.number = be_read(value.data, NUMBER_BYTES);
+    out->history_first = be_read(value.data + NUMBER_BYTES, NUMBER_BYTES);
+    out->recent_first = be_read(value.data + 2 * NUMBER_BYTES, NUMBER_BYTES);
+    memcpy(out->head.hash.bytes, value.data + 3 * NUMBER_BYTES, 32);
+    const uint64_t next = out->head.number + 1;
+    const bool is_good = out->recent_first <= next && next - out->recent_first < RECENT_TABLES;
+    return is_good ? ERR_OK : ERR_CORRUPT;
 }
 
-enum err identity_set_head(const struct store *store, MDB_txn *txn, const struct store_head *head,
-                           uint64_t history_first) {
-    uint8_t value[2 * NUMBER_BYTES + 32];
-    be_write(value, NUMBER_BYTES, head->number);
-    be_write(value + NUMBER_BYTES, NUMBER_BYTES, history_first);
-    memcpy(value + 2 * NUMBER_BYTES, head->hash.bytes, 32);
+enum err identity_set_standing(const struct store *store, MDB_txn *txn,
+                               const struct standing *standing) {
+    uint8_t value[HEAD_BYTES];
+    be_write(value, NUMBER_BYTES, standing->head.number);
+    be_write(value + NUMBER_BYTES, NUMBER_BYTES, standing->history_first);
+    be_write(value + 2 * NUMBER_BYTES, NUMBER_BYTES, standing->recent_first);
+    memcpy(value + 3 * NUMBER_BYTES, standing->head.hash.bytes, 32);
     return table_put(store, txn, TABLE_IDENTITY, BYTES_STRING("head"), BYTES_OF(value), 0);
 }
 
@@ -124,11 +134,15 @@ static enum err open_tables(struct store *store) {
     TRY(err_of_lmdb(mdb_txn_begin(store->env, NULL, 0, &txn)));
     enum err err = ERR_OK;
     for (unsigned i = 0; i < TABLE_COUNT && err == ERR_OK; i++) {
-        err = err_of_lmdb(mdb_dbi_open(txn, table_names[i], MDB_CREATE, &store->tables[i]));
+        char room[16];
+        const char *name = table_name(i, room);
+        err = err_of_lmdb(mdb_dbi_open(txn, name, MDB_CREATE, &store->tables[i]));
     }
-    uint64_t history_first;
+    struct standing standing = {.head = {.has_block = false}};
     if (err == ERR_OK) err = identity_check(store, txn);
-    if (err == ERR_OK) err = identity_head(store, txn, &store->head, &history_first);
+    if (err == ERR_OK) err = identity_standing(store, txn, &standing);
+    if (err == ERR_OK) err = recent_load(store, txn, &standing);
+    store->head = standing.head;
     if (err == ERR_OK && store->head.has_block) { /* the head's header must be there and fit */
         uint8_t key[NUMBER_BYTES];
         struct bytes value;
@@ -220,6 +234,7 @@ enum err store_open(const struct store_config *config, struct store **out, char 
     store->views = calloc(config->views_max, sizeof *store->views);
     enum err err = store->views == NULL ? ERR_MEMORY : ERR_OK;
     if (err == ERR_OK) err = lock_directory(config->directory, &store->lock_file);
+    if (err == ERR_OK) err = recent_index_open(&store->index);
     if (err == ERR_OK) err = open_environment(store);
     if (err != ERR_OK) {
         describe(error, config->directory, err);
@@ -248,6 +263,7 @@ void store_close(struct store *store) {
         if (view->txn != NULL) mdb_txn_abort(view->txn);
     }
     if (store->env != NULL) mdb_env_close(store->env);
+    recent_index_close(&store->index);
     if (store->lock_file >= 0) (void)close(store->lock_file);
     (void)pthread_mutex_destroy(&store->mutex);
     free(store->views);

@@ -96,18 +96,22 @@ static void check_block(const struct store_block *block) {
 }
 
 static enum err write_block(struct store *store, MDB_txn *txn, const struct store_block *block,
-                            struct arena *scratch) {
-    struct store_head head;
-    uint64_t history_first;
+                            struct arena *scratch, struct standing *standing) {
     const uint64_t number = block->header->number;
-    TRY(identity_head(store, txn, &head, &history_first));
-    check_follows(&head, block);
-    CHECK(history_first != HISTORY_NONE);
-    TRY(state_write_list(store, txn, number, head.has_block, block->writes, block->writes_count));
+    TRY(identity_standing(store, txn, standing));
+    check_follows(&standing->head, block);
+    CHECK(standing->history_first != HISTORY_NONE);
+    if (standing->head.has_block) {
+        TRY(recent_fold(store, txn, standing));
+        TRY(state_write_list(store, txn, standing, number, block->writes, block->writes_count));
+    } else { /* the first block's state has no history, and is often large */
+        TRY(state_load_list(store, txn, block->writes, block->writes_count));
+        standing->recent_first = number + 1;
+    }
     TRY(put_block(store, txn, block, scratch));
-    TRY(history_prune(store, txn, number, &history_first));
-    head = (struct store_head){true, number, block->hash};
-    return identity_set_head(store, txn, &head, history_first);
+    TRY(history_prune(store, txn, number, &standing->history_first));
+    standing->head = (struct store_head){true, number, block->hash};
+    return identity_set_standing(store, txn, standing);
 }
 
 /* set_head shows the new head to readers, once it is durable. */
@@ -126,10 +130,12 @@ enum err store_commit_block(struct store *store, const struct store_block *block
     check_block(block);
     const uint64_t begun_ns = now_ns();
     MDB_txn *txn;
+    struct standing standing;
     TRY(err_of_lmdb(mdb_txn_begin(store->env, NULL, 0, &txn)));
-    const enum err err = write_block(store, txn, block, scratch);
+    const enum err err = write_block(store, txn, block, scratch, &standing);
     const uint64_t written_ns = now_ns();
     TRY(finish(txn, err));
+    recent_index_advance(&store->index, standing.recent_first);
     set_head(store, block, begun_ns, written_ns);
     return ERR_OK;
 }
@@ -137,20 +143,22 @@ enum err store_commit_block(struct store *store, const struct store_block *block
 enum err store_load_state(struct store *store, const struct kv_write *writes, size_t count) {
     MDB_txn *txn;
     TRY(err_of_lmdb(mdb_txn_begin(store->env, NULL, 0, &txn)));
-    return finish(txn, state_write_list(store, txn, 0, false, writes, count));
+    return finish(txn, state_load_list(store, txn, writes, count));
 }
 
 enum err store_clear_state(struct store *store) {
     MDB_txn *txn;
-    struct store_head head;
-    uint64_t history_first;
+    struct standing standing;
     TRY(err_of_lmdb(mdb_txn_begin(store->env, NULL, 0, &txn)));
-    enum err err = identity_head(store, txn, &head, &history_first);
+    enum err err = identity_standing(store, txn, &standing);
+    if (err == ERR_OK) err = recent_forget(store, txn);
     for (unsigned i = TABLE_ACCOUNTS; i <= TABLE_HISTORY && err == ERR_OK; i++) {
         err = err_of_lmdb(mdb_drop(txn, store->tables[i], 0));
     }
-    if (err == ERR_OK && head.has_block) {
-        err = identity_set_head(store, txn, &head, HISTORY_NONE);
+    if (err == ERR_OK && standing.head.has_block) {
+        standing.history_first = HISTORY_NONE;
+        standing.recent_first = standing.head.number + 1;
+        err = identity_set_standing(store, txn, &standing);
     }
     return finish(txn, err);
 }
@@ -164,7 +172,9 @@ enum err store_reset(struct store *store) {
     }
     if (err == ERR_OK) err = table_delete(store, txn, TABLE_IDENTITY, BYTES_STRING("genesis"));
     if (err == ERR_OK) err = table_delete(store, txn, TABLE_IDENTITY, BYTES_STRING("head"));
+    if (err == ERR_OK) err = table_delete(store, txn, TABLE_IDENTITY, BYTES_STRING("fold"));
     TRY(finish(txn, err));
+    recent_index_clear(&store->index);
     CHECK(pthread_mutex_lock(&store->mutex) == 0);
     store->head = (struct store_head){0};
     CHECK(pthread_mutex_unlock(&store->mutex) == 0);
@@ -178,11 +188,13 @@ enum err store_set_head(struct store *store, const struct store_block *block,
     const struct store_head before = store_head(store);
     CHECK(!before.has_block || block->header->number > before.number);
     const uint64_t begun_ns = now_ns();
-    const struct store_head head = {true, block->header->number, block->hash};
+    const uint64_t number = block->header->number;
+    const struct standing standing = {{true, number, block->hash}, number, number + 1};
     MDB_txn *txn;
     TRY(err_of_lmdb(mdb_txn_begin(store->env, NULL, 0, &txn)));
     enum err err = put_block(store, txn, block, scratch);
-    if (err == ERR_OK) err = identity_set_head(store, txn, &head, head.number);
+    if (err == ERR_OK) err = recent_forget(store, txn);
+    if (err == ERR_OK) err = identity_set_standing(store, txn, &standing);
     const uint64_t written_ns = now_ns();
     TRY(finish(txn, err));
     set_head(store, block, begun_ns, written_ns);

@@ -25,86 +25,14 @@ struct state_writer {
     struct store *store;
     MDB_txn *txn;
     MDB_cursor *cursors[KV_TABLE_COUNT];
+    MDB_cursor *recent; /* of the block that is written */
+    const struct standing *standing;
     uint64_t block;
-    bool has_history;
 };
 
-/* stamp_of finds the stamp of what the cursor is at or, when nothing is there, in the graves. */
-static enum err stamp_of(struct state_writer *writer, const struct kv_write *write, bool is_there,
-                         struct bytes stored, struct history_stamp *stamp, bool *has_grave) {
-    *has_grave = false;
-    if (is_there) {
-        TRY(history_stamp_decode(&stored, stamp));
-        return bytes_equal(stored, write->previous) ? ERR_OK : ERR_MISMATCH;
-    }
-    if (write->previous.size != 0) return ERR_MISMATCH;
-    stamp->levels = 0;
-    stamp->count = 0;
-    uint8_t room[65];
-    struct bytes grave;
-    const enum err err = table_get(writer->store, writer->txn, TABLE_GRAVES,
-                                   grave_key(write->table, write->key, room), &grave);
-    if (err == ERR_NOT_FOUND) return ERR_OK;
-    if (err != ERR_OK) return err;
-    *has_grave = true;
-    return history_stamp_decode(&grave, stamp);
-}
+/* --- loading: into the tables, without history */
 
-/* remember appends the value before to the history and moves the stamp into or out of the graves.
- */
-static enum err remember(struct state_writer *writer, const struct kv_write *write,
-                         struct history_stamp *stamp, bool has_grave) {
-    struct history_entry entry = {.value = write->previous};
-    history_change(stamp, writer->block, &entry);
-    uint8_t key[HISTORY_KEY_BYTES_MAX];
-    uint8_t room[HISTORY_ENTRY_BYTES_MAX + STATE_VALUE_BYTES_MAX];
-    struct buffer encoded = buffer_over(room, sizeof room);
-    history_entry_encode(&entry, &encoded);
-    CHECK(!encoded.overflow);
-    TRY(table_put(writer->store, writer->txn, TABLE_HISTORY,
-                  history_key(writer->block, write->table, write->key, key), buffer_bytes(&encoded),
-                  MDB_APPEND));
-    uint8_t grave_room[65];
-    const struct bytes grave = grave_key(write->table, write->key, grave_room);
-    if (write->value.size == 0) {
-        encoded = buffer_over(room, sizeof room);
-        history_stamp_encode(stamp, &encoded);
-        return table_put(writer->store, writer->txn, TABLE_GRAVES, grave, buffer_bytes(&encoded),
-                         0);
-    }
-    if (!has_grave) return ERR_OK;
-    return table_delete(writer->store, writer->txn, TABLE_GRAVES, grave);
-}
-
-/* write_flat changes one account or slot. */
-static enum err write_flat(struct state_writer *writer, const struct kv_write *write) {
-    CHECK(write->value.size <= STATE_VALUE_BYTES_MAX);
-    MDB_cursor *cursor = writer->cursors[write->table];
-    MDB_val key = lmdb_value(write->key);
-    MDB_val data = {0};
-    const enum err err = err_of_lmdb(mdb_cursor_get(cursor, &key, &data, MDB_SET));
-    if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
-    const bool is_there = err == ERR_OK;
-    struct history_stamp stamp = {.levels = 0};
-    if (writer->has_history) {
-        bool has_grave;
-        TRY(stamp_of(writer, write, is_there, lmdb_bytes(data), &stamp, &has_grave));
-        TRY(remember(writer, write, &stamp, has_grave));
-    }
-    if (write->value.size == 0) {
-        return is_there ? err_of_lmdb(mdb_cursor_del(cursor, 0)) : ERR_OK;
-    }
-    uint8_t room[HISTORY_STAMP_BYTES_MAX + STATE_VALUE_BYTES_MAX];
-    struct buffer value = buffer_over(room, sizeof room);
-    history_stamp_encode(&stamp, &value);
-    buffer_append(&value, write->value);
-    CHECK(!value.overflow);
-    key = lmdb_value(write->key);
-    data = lmdb_value(buffer_bytes(&value));
-    return err_of_lmdb(mdb_cursor_put(cursor, &key, &data, is_there ? MDB_CURRENT : 0));
-}
-
-static enum err write_plain(struct state_writer *writer, const struct kv_write *write) {
+static enum err load_one(struct state_writer *writer, const struct kv_write *write) {
     MDB_cursor *cursor = writer->cursors[write->table];
     MDB_val key = lmdb_value(write->key);
     MDB_val data = lmdb_value(write->value);
@@ -113,28 +41,122 @@ static enum err write_plain(struct state_writer *writer, const struct kv_write *
         if (err == ERR_NOT_FOUND) return ERR_OK;
         return err == ERR_OK ? err_of_lmdb(mdb_cursor_del(cursor, 0)) : err;
     }
+    uint8_t room[HISTORY_STAMP_BYTES_MAX + STATE_VALUE_BYTES_MAX];
+    struct buffer value = buffer_over(room, sizeof room);
+    if (write->table == KV_ACCOUNTS || write->table == KV_STORAGE) {
+        const struct history_stamp stamp = {.levels = 0};
+        history_stamp_encode(&stamp, &value);
+        buffer_append(&value, write->value);
+        CHECK(!value.overflow);
+        data = lmdb_value(buffer_bytes(&value));
+    }
     const unsigned flags = write->table == KV_CODE ? MDB_NOOVERWRITE : 0; /* named by its hash */
     const enum err err = err_of_lmdb(mdb_cursor_put(cursor, &key, &data, flags));
     return err == ERR_EXISTS ? ERR_OK : err;
 }
 
-enum err state_write_list(struct store *store, MDB_txn *txn, uint64_t block, bool has_history,
-                          const struct kv_write *writes, size_t count) {
-    struct state_writer writer = {
-        .store = store, .txn = txn, .block = block, .has_history = has_history};
+/* --- a block's writes: into the history and the block's recent table */
+
+/* find_stored finds what is there now: as a recent block left it, or in the tables. */
+static enum err find_stored(struct state_writer *writer, const struct kv_write *write,
+                            struct recent_entry *out) {
+    enum err err =
+        recent_find(writer->store, writer->txn, writer->standing, write->table, write->key, out);
+    if (err == ERR_OK && !out->is_present) out->has_grave = true; /* once it is folded */
+    if (err != ERR_NOT_FOUND) return err;
+    MDB_val key = lmdb_value(write->key);
+    MDB_val data;
+    *out = (struct recent_entry){.is_present = true};
+    err = err_of_lmdb(mdb_cursor_get(writer->cursors[write->table], &key, &data, MDB_SET));
+    if (err == ERR_OK) out->stored = lmdb_bytes(data);
+    if (err != ERR_NOT_FOUND) return err;
+    uint8_t room[65];
+    *out = (struct recent_entry){.has_grave = true};
+    err = table_get(writer->store, writer->txn, TABLE_GRAVES,
+                    grave_key(write->table, write->key, room), &out->stored);
+    if (err == ERR_NOT_FOUND) *out = (struct recent_entry){.is_present = false};
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* append_history appends the value before under a stamp that it advances. */
+static enum err append_history(struct state_writer *writer, const struct kv_write *write,
+                               struct history_stamp *stamp) {
+    struct history_entry entry = {.value = write->previous};
+    history_change(stamp, writer->block, &entry);
+    uint8_t key[HISTORY_KEY_BYTES_MAX];
+    uint8_t room[HISTORY_ENTRY_BYTES_MAX + STATE_VALUE_BYTES_MAX];
+    struct buffer encoded = buffer_over(room, sizeof room);
+    history_entry_encode(&entry, &encoded);
+    CHECK(!encoded.overflow);
+    return table_put(writer->store, writer->txn, TABLE_HISTORY,
+                     history_key(writer->block, write->table, write->key, key),
+                     buffer_bytes(&encoded), MDB_APPEND);
+}
+
+/* write_flat changes one account or slot. */
+static enum err write_flat(struct state_writer *writer, const struct kv_write *write) {
+    CHECK(write->value.size <= STATE_VALUE_BYTES_MAX);
+    CHECK(write->previous.size <= STATE_VALUE_BYTES_MAX);
+    struct recent_entry before;
+    struct history_stamp stamp = {.levels = 0};
+    TRY(find_stored(writer, write, &before));
+    struct bytes value = before.stored;
+    if (value.size != 0) TRY(history_stamp_decode(&value, &stamp));
+    if (!before.is_present) value = BYTES_EMPTY;
+    if (!bytes_equal(value, write->previous)) return ERR_MISMATCH;
+    TRY(append_history(writer, write, &stamp));
+    uint8_t room[HISTORY_STAMP_BYTES_MAX + STATE_VALUE_BYTES_MAX];
+    struct buffer stored = buffer_over(room, sizeof room);
+    history_stamp_encode(&stamp, &stored);
+    buffer_append(&stored, write->value);
+    CHECK(!stored.overflow);
+    const struct recent_entry after = {.is_present = write->value.size != 0,
+                                       .has_grave = before.has_grave,
+                                       .stored = buffer_bytes(&stored)};
+    return recent_put(writer->store, writer->recent, writer->block, write->table, write->key,
+                      &after);
+}
+
+static enum err write_one(struct state_writer *writer, const struct kv_write *write) {
+    if (write->table == KV_CODE) return load_one(writer, write);
+    if (write->table != KV_TRIE) return write_flat(writer, write);
+    const struct recent_entry after = {.is_present = write->value.size != 0,
+                                       .stored = write->value};
+    return recent_put(writer->store, writer->recent, writer->block, KV_TRIE, write->key, &after);
+}
+
+static enum err write_all(struct state_writer *writer, const struct kv_write *writes,
+                          size_t count) {
     enum err err = ERR_OK;
     for (unsigned i = 0; i < KV_TABLE_COUNT && err == ERR_OK; i++) {
-        err = err_of_lmdb(mdb_cursor_open(txn, store->tables[i], &writer.cursors[i]));
+        err = err_of_lmdb(
+            mdb_cursor_open(writer->txn, writer->store->tables[i], &writer->cursors[i]));
     }
     for (size_t i = 0; i < count && err == ERR_OK; i++) {
-        const bool is_flat = writes[i].table == KV_ACCOUNTS || writes[i].table == KV_STORAGE;
-        err = is_flat ? write_flat(&writer, &writes[i]) : write_plain(&writer, &writes[i]);
+        err = writer->recent == NULL ? load_one(writer, &writes[i]) : write_one(writer, &writes[i]);
     }
     for (unsigned i = 0; i < KV_TABLE_COUNT; i++) {
-        if (writer.cursors[i] != NULL) mdb_cursor_close(writer.cursors[i]);
+        if (writer->cursors[i] != NULL) mdb_cursor_close(writer->cursors[i]);
     }
     return err;
 }
+
+enum err state_load_list(struct store *store, MDB_txn *txn, const struct kv_write *writes,
+                         size_t count) {
+    struct state_writer writer = {.store = store, .txn = txn};
+    return write_all(&writer, writes, count);
+}
+
+enum err state_write_list(struct store *store, MDB_txn *txn, const struct standing *standing,
+                          uint64_t block, const struct kv_write *writes, size_t count) {
+    struct state_writer writer = {.store = store, .txn = txn, .standing = standing, .block = block};
+    TRY(recent_begin(store, txn, block, &writer.recent));
+    const enum err err = write_all(&writer, writes, count);
+    mdb_cursor_close(writer.recent);
+    return err;
+}
+
+/* --- pruning */
 
 /* prune_grave drops the stamp of a key that has been absent since `block`: no reader asks for it.
  */

@@ -13,14 +13,21 @@
  *   hashes        number u64              -> hashes of the block's transactions
  *   runs          sorted runs: transactions by hash, blocks by what their logs hold (store_runs.c)
  *   records       name                    -> value
- *   identity      "format", "genesis", "head", "history" -> see store.c */
+ *   identity      "format", "genesis", "head", "fold" -> see store.c
+ *   recent00...   table u8 || key         -> what a recent block made of it (store_recent.c) */
 #include <assert.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "store/history.h"
+#include "store/recent_index.h"
 #include "store/store.h"
+
+/* Blocks whose changes are brought into the tables together.  More blocks share more pages, and
+ * keep more on disk twice. */
+#define RECENT_FOLD_BLOCKS 16
+#define RECENT_TABLES      (2 * RECENT_FOLD_BLOCKS + 2)
 
 /* The first four are enum kv_table's. */
 enum store_table {
@@ -39,21 +46,36 @@ enum store_table {
     TABLE_RUNS,
     TABLE_RECORDS,
     TABLE_IDENTITY,
-    TABLE_COUNT
+    TABLE_RECENT, /* the first of RECENT_TABLES: block n has table n % RECENT_TABLES */
+    TABLE_COUNT = TABLE_RECENT + RECENT_TABLES
 };
 
 #define STATE_VALUE_BYTES_MAX 160 /* an encoded account at most, without its stamp */
 #define NUMBER_BYTES          8
 #define HISTORY_NONE          UINT64_MAX /* instead of the first block: the state is being loaded */
 #define HISTORY_KEY_BYTES_MAX (NUMBER_BYTES + 1 + 64)
+#define RECENT_KEY_BYTES_MAX  (1 + KV_KEY_BYTES_MAX)
+
+/* Where a store stands, in one snapshot. */
+struct standing {
+    struct store_head head;
+    uint64_t history_first; /* or HISTORY_NONE */
+    uint64_t recent_first;  /* the changes of blocks from here to the head are in recent tables */
+};
+
+/* Where bringing recent blocks into the tables stands; known to the writer alone. */
+struct fold {
+    uint64_t end; /* one above the last block of the round; at most recent_first: no round */
+    uint8_t position[RECENT_KEY_BYTES_MAX]; /* goes on at this key of the recent tables */
+    size_t position_bytes;
+};
 
 struct store_view {
     struct store *store;
     MDB_txn *txn; /* made at first use, then reset and renewed */
     MDB_cursor *cursors[TABLE_COUNT];
     bool is_renewed[TABLE_COUNT]; /* the cursor belongs to the current transaction */
-    struct store_head head;
-    uint64_t history_first;
+    struct standing standing;
     struct store_view *next_free;
 };
 
@@ -62,6 +84,7 @@ struct store {
     int lock_file;
     struct store_config config;
     MDB_dbi tables[TABLE_COUNT];
+    struct recent_index index;
     pthread_mutex_t mutex; /* guards what follows, shared by the writer and all readers */
     struct store_head head;
     struct store_view *views; /* views_max of them */
@@ -97,10 +120,9 @@ MUST_USE enum err view_seek(struct store_view *view, enum store_table table, str
 MUST_USE enum err view_cursor(struct store_view *view, enum store_table table, MDB_cursor **out);
 
 /* identity records */
-MUST_USE enum err identity_head(const struct store *store, MDB_txn *txn, struct store_head *head,
-                                uint64_t *history_first);
-MUST_USE enum err identity_set_head(const struct store *store, MDB_txn *txn,
-                                    const struct store_head *head, uint64_t history_first);
+MUST_USE enum err identity_standing(const struct store *store, MDB_txn *txn, struct standing *out);
+MUST_USE enum err identity_set_standing(const struct store *store, MDB_txn *txn,
+                                        const struct standing *standing);
 MUST_USE enum err identity_set_genesis(const struct store *store, MDB_txn *txn,
                                        const struct hash32 *hash);
 
@@ -110,9 +132,51 @@ struct bytes history_key(uint64_t block, enum kv_table table, struct bytes key,
 /* grave_key writes table || key. */
 struct bytes grave_key(enum kv_table table, struct bytes key, uint8_t room[65]);
 
-/* state_write_list does the state's part of a block: see store_history.c. */
-MUST_USE enum err state_write_list(struct store *store, MDB_txn *txn, uint64_t block,
-                                   bool has_history, const struct kv_write *writes, size_t count);
+/* --- recent blocks (store_recent.c) */
+
+/* What the newest recent block that changed a key made of it. */
+struct recent_entry {
+    bool is_present;
+    bool has_grave;      /* a stamp of the key may lie among the graves */
+    struct bytes stored; /* as the table would have it; of a deleted account or slot its stamp */
+};
+MUST_USE enum err recent_entry_decode(struct bytes in, struct recent_entry *out);
+/* recent_find finds a key of the tables accounts, storage or trie among the blocks from
+ * recent_first to the head.  ERR_NOT_FOUND: none of them changed it. */
+MUST_USE enum err recent_find(const struct store *store, MDB_txn *txn,
+                              const struct standing *standing, enum kv_table table,
+                              struct bytes key, struct recent_entry *out);
+/* recent_seek finds the first key at or after `key` that any of them changed. */
+MUST_USE enum err recent_seek(struct store_view *view, enum kv_table table, struct bytes key,
+                              struct bytes *found, struct recent_entry *out);
+/* recent_begin empties the table of `block` and opens a cursor on it. */
+MUST_USE enum err recent_begin(const struct store *store, MDB_txn *txn, uint64_t block,
+                               MDB_cursor **out);
+/* recent_put appends what the block made of a key; keys ascend. */
+MUST_USE enum err recent_put(struct store *store, MDB_cursor *cursor, uint64_t block,
+                             enum kv_table table, struct bytes key,
+                             const struct recent_entry *entry);
+/* recent_cursor opens a cursor on what a block changed, recent_count counts it. */
+MUST_USE enum err recent_cursor(const struct store *store, MDB_txn *txn, uint64_t block,
+                                MDB_cursor **out);
+MUST_USE enum err recent_count(const struct store *store, MDB_txn *txn, uint64_t block,
+                               uint64_t *out);
+/* recent_fold brings a part of the oldest recent blocks' changes into the tables: as much as keeps
+ * their number below RECENT_TABLES when every block does it.  Moves standing->recent_first
+ * (store_fold.c). */
+MUST_USE enum err recent_fold(const struct store *store, MDB_txn *txn, struct standing *standing);
+/* recent_forget empties all recent tables. */
+MUST_USE enum err recent_forget(const struct store *store, MDB_txn *txn);
+/* recent_load fills the index from the tables. */
+MUST_USE enum err recent_load(struct store *store, MDB_txn *txn, const struct standing *standing);
+
+/* state_load_list puts entries without history into the tables, state_write_list the state's part
+ * of a block into the history and a recent table: see store_history.c. */
+MUST_USE enum err state_load_list(struct store *store, MDB_txn *txn, const struct kv_write *writes,
+                                  size_t count);
+MUST_USE enum err state_write_list(struct store *store, MDB_txn *txn,
+                                   const struct standing *standing, uint64_t block,
+                                   const struct kv_write *writes, size_t count);
 MUST_USE enum err history_prune(struct store *store, MDB_txn *txn, uint64_t head,
                                 uint64_t *history_first);
 /* --- runs: an index of 8-byte keys to 8-byte payloads that only appends (store_runs.c) */

@@ -94,7 +94,7 @@ enum err store_proof_account(struct store_view *view, uint64_t number,
     prover->arena = arena;
     TRY(begin_accounts(&prover->latest.reader, arena, &accounts));
     TRY(begin_storage(&prover->latest.reader, arena, &hash, &prover->storage));
-    if (number != view->head.number) {
+    if (number != view->standing.head.number) {
         struct undo undo = {view, number, arena, &accounts, &prover->storage, hash, 0};
         TRY(undo_blocks(&undo));
     }
@@ -123,7 +123,7 @@ enum err store_range(struct store_view *view, uint64_t number, const struct hash
     store_state_latest(view, &latest);
     TRY(begin_accounts(&latest.reader, arena, &accounts));
     if (owner != NULL) TRY(begin_storage(&latest.reader, arena, owner, &storage));
-    if (number != view->head.number) {
+    if (number != view->standing.head.number) {
         struct undo undo = {.view = view,
                             .number = number,
                             .arena = arena,

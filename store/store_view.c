@@ -30,7 +30,7 @@ enum err store_view_open(struct store *store, struct store_view **out) {
                        ? err_of_lmdb(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &view->txn))
                        : err_of_lmdb(mdb_txn_renew(view->txn));
     if (err == ERR_OK) {
-        err = identity_head(store, view->txn, &view->head, &view->history_first);
+        err = identity_standing(store, view->txn, &view->standing);
         if (err != ERR_OK) mdb_txn_reset(view->txn);
     }
     if (err != ERR_OK) {
@@ -49,15 +49,15 @@ void store_view_close(struct store_view *view) {
 }
 
 struct store_head store_view_head(const struct store_view *view) {
-    return view->head;
+    return view->standing.head;
 }
 
 uint64_t store_history_first(struct store_view *view) {
-    return view->history_first;
+    return view->standing.history_first;
 }
 
 bool store_is_loading(const struct store_view *view) {
-    return view->history_first == HISTORY_NONE;
+    return view->standing.history_first == HISTORY_NONE;
 }
 
 /* --- cursors */
@@ -112,117 +112,155 @@ static enum err value_at(struct store_view *view, uint64_t number, enum kv_table
     return entry.value.size == 0 ? ERR_NOT_FOUND : ERR_OK;
 }
 
-/* read_flat takes the stamp off a stored account or slot and goes back to the reader's block. */
-static enum err read_flat(struct store_state *state, enum kv_table table, struct bytes key,
-                          struct bytes stored, struct bytes *value) {
-    struct history_stamp stamp;
-    TRY(history_stamp_decode(&stored, &stamp));
-    if (state->is_latest) {
-        *value = stored;
-        return ERR_OK;
-    }
-    return value_at(state->view, state->number, table, key, &stamp, stored, value);
-}
-
-static enum err read_grave(struct store_state *state, enum kv_table table, struct bytes key,
-                           struct bytes stamp_bytes, struct bytes *value) {
-    struct history_stamp stamp;
-    TRY(history_stamp_decode(&stamp_bytes, &stamp));
-    return value_at(state->view, state->number, table, key, &stamp, BYTES_EMPTY, value);
-}
+/* What is stored of a key: by a recent block, in the tables, or among the graves. */
+struct found {
+    bool is_present; /* false: it is deleted now */
+    struct bytes key;
+    struct bytes stored; /* of what is deleted the stamp */
+};
 
 static bool is_flat(enum kv_table table) {
     return table == KV_ACCOUNTS || table == KV_STORAGE;
+}
+
+/* read_found takes the stamp off and goes back to the reader's block.  ERR_NOT_FOUND: absent then.
+ */
+static enum err read_found(struct store_state *state, enum kv_table table,
+                           const struct found *found, struct bytes *value) {
+    struct bytes now = found->stored;
+    struct history_stamp stamp = {.levels = 0};
+    if (state->is_latest && !found->is_present) return ERR_NOT_FOUND;
+    if (is_flat(table)) TRY(history_stamp_decode(&now, &stamp));
+    if (state->is_latest) {
+        *value = now;
+        return ERR_OK;
+    }
+    if (!found->is_present) now = BYTES_EMPTY;
+    return value_at(state->view, state->number, table, found->key, &stamp, now, value);
+}
+
+/* find looks a key up; ERR_NOT_FOUND: nothing is known of it, so it was never there. */
+static enum err find(struct store_state *state, enum kv_table table, struct bytes key,
+                     struct found *out) {
+    struct store_view *view = state->view;
+    struct recent_entry entry;
+    enum err err = recent_find(view->store, view->txn, &view->standing, table, key, &entry);
+    if (err == ERR_OK) *out = (struct found){entry.is_present, key, entry.stored};
+    if (err != ERR_NOT_FOUND) return err;
+    *out = (struct found){.is_present = true, .key = key};
+    err = table_get(view->store, view->txn, (enum store_table)table, key, &out->stored);
+    if (err != ERR_NOT_FOUND || !is_flat(table) || state->is_latest) return err;
+    uint8_t room[65];
+    out->is_present = false;
+    return table_get(view->store, view->txn, TABLE_GRAVES, grave_key(table, key, room),
+                     &out->stored);
 }
 
 static enum err state_get(void *context, enum kv_table table, struct bytes key,
                           struct bytes *value) {
     struct store_state *state = context;
     struct store_view *view = state->view;
+    if (table == KV_CODE) return table_get(view->store, view->txn, TABLE_CODE, key, value);
     if (table == KV_TRIE && !state->is_latest) return ERR_UNSUPPORTED;
-    struct bytes stored;
-    const enum err err = table_get(view->store, view->txn, (enum store_table)table, key, &stored);
-    if (err == ERR_OK && is_flat(table)) return read_flat(state, table, key, stored, value);
-    if (err == ERR_OK) *value = stored;
-    if (err != ERR_NOT_FOUND || !is_flat(table) || state->is_latest) return err;
-    uint8_t room[65];
-    struct bytes grave;
-    TRY(table_get(view->store, view->txn, TABLE_GRAVES, grave_key(table, key, room), &grave));
-    return read_grave(state, table, key, grave, value);
+    if (key.size > (is_flat(table) ? 64u : KV_KEY_BYTES_MAX)) return ERR_NOT_FOUND;
+    struct found found;
+    TRY(find(state, table, key, &found));
+    return read_found(state, table, &found, value);
 }
 
-/* seek_grave finds the first key of the table at or after `key` that is deleted now. */
-static enum err seek_grave(struct store_state *state, enum kv_table table, struct bytes key,
-                           struct bytes *found, struct bytes *stamp) {
-    uint8_t room[65];
-    struct bytes grave;
-    TRY(view_seek(state->view, TABLE_GRAVES, grave_key(table, key, room), &grave, stamp));
-    if (grave.size < 1 || grave.data[0] != table) return ERR_NOT_FOUND;
-    *found = bytes_slice(grave, 1, grave.size);
+/* --- walking: three sorted sources, of which the first to have a key tells what it is now */
+
+static enum err seek_recent(struct store_state *state, enum kv_table table, struct bytes from,
+                            struct found *out) {
+    struct recent_entry entry;
+    TRY(recent_seek(state->view, table, from, &out->key, &entry));
+    out->is_present = entry.is_present;
+    out->stored = entry.stored;
     return ERR_OK;
 }
 
-/* seek_old merges what is there now with what is deleted now, and skips what was absent then. */
-static enum err seek_old(struct store_state *state, enum kv_table table, struct bytes from,
-                         struct bytes *key_found, struct bytes *value) {
-    uint8_t cursor[KV_KEY_BYTES_MAX + 1];
-    if (from.size > KV_KEY_BYTES_MAX) return ERR_LIMIT;
-    if (from.size != 0) memcpy(cursor, from.data, from.size);
-    struct bytes key = {cursor, from.size};
-    for (;;) {
-        struct bytes present = BYTES_EMPTY, stored = BYTES_EMPTY;
-        struct bytes deleted = BYTES_EMPTY, stamp = BYTES_EMPTY;
-        const enum err flat =
-            view_seek(state->view, (enum store_table)table, key, &present, &stored);
-        const enum err grave = seek_grave(state, table, key, &deleted, &stamp);
-        if (flat != ERR_OK && flat != ERR_NOT_FOUND) return flat;
-        if (grave != ERR_OK && grave != ERR_NOT_FOUND) return grave;
-        if (flat == ERR_NOT_FOUND && grave == ERR_NOT_FOUND) return ERR_NOT_FOUND;
-        const bool is_present =
-            flat == ERR_OK && (grave != ERR_OK || bytes_compare(present, deleted) < 0);
-        const struct bytes found = is_present ? present : deleted;
-        const enum err err = is_present ? read_flat(state, table, found, stored, value)
-                                        : read_grave(state, table, found, stamp, value);
-        if (err == ERR_OK) *key_found = found;
-        if (err != ERR_NOT_FOUND) return err;
-        if (found.size > KV_KEY_BYTES_MAX) return ERR_CORRUPT;
-        memcpy(cursor, found.data, found.size);
-        cursor[found.size] = 0; /* the least key after it */
-        key = (struct bytes){cursor, found.size + 1};
-        if (key.size > 64) { /* graves' keys are shorter: step to the next of this length */
-            size_t at = found.size;
-            while (at > 0 && ++cursor[at - 1] == 0)
-                at--;
-            if (at == 0) return ERR_NOT_FOUND;
-            key.size = found.size;
-        }
+static enum err seek_table(struct store_state *state, enum kv_table table, struct bytes from,
+                           struct found *out) {
+    out->is_present = true;
+    return view_seek(state->view, (enum store_table)table, from, &out->key, &out->stored);
+}
+
+static enum err seek_grave(struct store_state *state, enum kv_table table, struct bytes from,
+                           struct found *out) {
+    uint8_t room[65];
+    struct bytes grave;
+    if (from.size > 64) return ERR_NOT_FOUND; /* the caller steps past keys of full length */
+    TRY(view_seek(state->view, TABLE_GRAVES, grave_key(table, from, room), &grave, &out->stored));
+    if (grave.size < 1 || grave.data[0] != table) return ERR_NOT_FOUND;
+    out->is_present = false;
+    out->key = bytes_slice(grave, 1, grave.size);
+    return ERR_OK;
+}
+
+/* seek_any finds the first key at or after `from` in any source that the reader needs. */
+static enum err seek_any(struct store_state *state, enum kv_table table, struct bytes from,
+                         struct found *out) {
+    static enum err (*const sources[])(struct store_state *, enum kv_table, struct bytes,
+                                       struct found *) = {seek_recent, seek_table, seek_grave};
+    const size_t count = is_flat(table) && !state->is_latest ? 3 : 2;
+    bool is_found = false;
+    for (size_t i = 0; i < count; i++) {
+        struct found next;
+        const enum err err = sources[i](state, table, from, &next);
+        if (err == ERR_NOT_FOUND) continue;
+        if (err != ERR_OK) return err;
+        if (is_found && bytes_compare(next.key, out->key) >= 0) continue;
+        *out = next;
+        is_found = true;
     }
+    return is_found ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* key_after writes the least key after `key` that the table can hold; false: there is none. */
+static bool key_after(enum kv_table table, struct bytes key, uint8_t room[KV_KEY_BYTES_MAX + 1],
+                      struct bytes *out) {
+    memmove(room, key.data, key.size);
+    *out = (struct bytes){room, key.size + 1};
+    room[key.size] = 0;
+    if (table != KV_STORAGE || key.size != 64) return true;
+    out->size = key.size; /* all are of this length */
+    size_t at = key.size;
+    while (at > 0 && ++room[at - 1] == 0)
+        at--;
+    return at > 0;
 }
 
 static enum err state_seek(void *context, enum kv_table table, struct bytes key,
                            struct bytes *key_found, struct bytes *value) {
     struct store_state *state = context;
     if (table == KV_TRIE && !state->is_latest) return ERR_UNSUPPORTED;
-    if (is_flat(table) && !state->is_latest) return seek_old(state, table, key, key_found, value);
-    struct bytes stored;
-    TRY(view_seek(state->view, (enum store_table)table, key, key_found, &stored));
-    if (is_flat(table)) return read_flat(state, table, *key_found, stored, value);
-    *value = stored;
-    return ERR_OK;
+    if (table == KV_CODE) return view_seek(state->view, TABLE_CODE, key, key_found, value);
+    if (key.size > KV_KEY_BYTES_MAX) return ERR_LIMIT;
+    uint8_t room[KV_KEY_BYTES_MAX + 1];
+    struct bytes from = key;
+    for (;;) {
+        struct found found;
+        TRY(seek_any(state, table, from, &found));
+        const enum err err = read_found(state, table, &found, value);
+        if (err == ERR_OK) *key_found = found.key;
+        if (err != ERR_NOT_FOUND) return err;
+        if (found.key.size > KV_KEY_BYTES_MAX) return ERR_CORRUPT;
+        if (!key_after(table, found.key, room, &from)) return ERR_NOT_FOUND;
+    }
 }
 
 void store_state_latest(struct store_view *view, struct store_state *out) {
     *out = (struct store_state){.reader = {out, state_get, state_seek},
                                 .view = view,
-                                .number = view->head.number,
+                                .number = view->standing.head.number,
                                 .is_latest = true};
 }
 
 enum err store_state_at(struct store_view *view, uint64_t number, struct store_state *out) {
-    if (!view->head.has_block || number > view->head.number) return ERR_NOT_FOUND;
-    if (number < view->history_first) return ERR_LIMIT;
+    if (!view->standing.head.has_block || number > view->standing.head.number) return ERR_NOT_FOUND;
+    if (number < view->standing.history_first) return ERR_LIMIT;
     store_state_latest(view, out);
     out->number = number;
-    out->is_latest = number == view->head.number;
+    out->is_latest = number == view->standing.head.number;
     return ERR_OK;
 }
