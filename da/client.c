@@ -3,12 +3,16 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "da/answer.h"
@@ -21,6 +25,9 @@
 #define TOKEN_BYTES_MAX   1024
 #define URL_BYTES_MAX     512
 #define CONNECT_MS_MAX    5000
+/* What the other side does not acknowledge for so long the kernel gives up: nothing that we have
+ * sent arrives later than this. */
+#define UNACKED_MS_MAX 10000u
 
 struct da_client {
     CURL *curl;
@@ -29,6 +36,9 @@ struct da_client {
     uint64_t timeout_ms, submit_timeout_ms;
     uint64_t next_id;
     struct buffer request; /* reserved pages: only what is touched costs memory */
+    size_t request_sent;
+    uint64_t fence_ms; /* of the request under way */
+    bool is_late;      /* its last bytes were held back */
     struct buffer answer;
     struct buffer blob;
     atomic_bool is_aborted;
@@ -66,6 +76,47 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
     (void)down_total, (void)down, (void)up_total, (void)up;
     const struct da_client *client = context;
     return atomic_load(&client->is_aborted) ? 1 : 0;
+}
+
+uint64_t da_clock_ms(void) {
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* on_send hands out the request's bytes, the last ones only before the fence: a node acts on no
+ * half of a request. */
+static size_t on_send(char *data, size_t unit, size_t count, void *context) {
+    struct da_client *client = context;
+    const size_t rest = client->request.size - client->request_sent;
+    const size_t room = unit * count;
+    const size_t size = rest < room ? rest : room;
+    if (size == rest && da_clock_ms() >= client->fence_ms) {
+        client->is_late = true;
+        return CURL_READFUNC_ABORT;
+    }
+    memcpy(data, client->request.data + client->request_sent, size);
+    client->request_sent += size;
+    return size;
+}
+
+/* on_rewind: curl found a kept connection dead and sends the request again on a new one. */
+static int on_rewind(void *context, curl_off_t offset, int origin) {
+    struct da_client *client = context;
+    if (origin != SEEK_SET || offset < 0 || (size_t)offset > client->request.size) {
+        return CURL_SEEKFUNC_FAIL;
+    }
+    client->request_sent = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose) {
+    (void)context, (void)purpose;
+    const unsigned ms = UNACKED_MS_MAX;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms) != 0) {
+        return CURL_SOCKOPT_ERROR;
+    }
+    return CURL_SOCKOPT_OK;
 }
 
 /* read_token reads a bearer token.  ERR_NOT_FOUND, ERR_PERMISSION (others may read it), ERR_CONFIG.
@@ -110,6 +161,12 @@ static enum err set_options(struct da_client *client) {
     ok &= curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
     ok &= curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
     ok &= curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &client->answer) == CURLE_OK;
+    ok &= curl_easy_setopt(client->curl, CURLOPT_POST, 1L) == CURLE_OK;
+    ok &= curl_easy_setopt(client->curl, CURLOPT_READFUNCTION, on_send) == CURLE_OK;
+    ok &= curl_easy_setopt(client->curl, CURLOPT_READDATA, client) == CURLE_OK;
+    ok &= curl_easy_setopt(client->curl, CURLOPT_SEEKFUNCTION, on_rewind) == CURLE_OK;
+    ok &= curl_easy_setopt(client->curl, CURLOPT_SEEKDATA, client) == CURLE_OK;
+    ok &= curl_easy_setopt(client->curl, CURLOPT_SOCKOPTFUNCTION, on_socket) == CURLE_OK;
     ok &= curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
     ok &= curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK;
     ok &= curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, client) == CURLE_OK;
@@ -177,6 +234,7 @@ static void add_base64(struct buffer *out, struct bytes in) {
 /* begin starts a request and returns its id; the caller appends the parameters and the end. */
 static uint64_t begin(struct da_client *client, const char *method) {
     rewind_buffer(&client->request);
+    client->fence_ms = DA_FENCE_NONE;
     const uint64_t id = client->next_id++;
     add_text(&client->request, "{\"jsonrpc\":\"2.0\",\"id\":");
     add_number(&client->request, id);
@@ -207,7 +265,8 @@ static enum err perform(struct da_client *client, uint64_t timeout_ms, char *err
     rewind_buffer(&client->answer);
     const uint64_t connect_ms = timeout_ms < CONNECT_MS_MAX ? timeout_ms : CONNECT_MS_MAX;
     bool ok = true;
-    ok &= curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, client->request.data) == CURLE_OK;
+    client->request_sent = 0;
+    client->is_late = false;
     ok &= curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE,
                            (curl_off_t)client->request.size) == CURLE_OK;
     ok &= curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK;
@@ -216,6 +275,10 @@ static enum err perform(struct da_client *client, uint64_t timeout_ms, char *err
     const CURLcode code = curl_easy_perform(client->curl);
     if (code != CURLE_OK) {
         const bool too_long = client->answer.overflow;
+        if (client->is_late) {
+            da_error_write(error, "the head was read too long ago");
+            return ERR_STOPPED;
+        }
         da_error_write(error, too_long ? "the answer is too long" : curl_easy_strerror(code));
         if (too_long) return ERR_LIMIT;
         return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_NETWORK;
@@ -226,10 +289,11 @@ static enum err perform(struct da_client *client, uint64_t timeout_ms, char *err
 }
 
 enum err da_submit(struct da_client *client, const struct da_namespace *ns, struct bytes blob,
-                   uint64_t *height, char *error) {
+                   uint64_t fence_ms, uint64_t *height, char *error) {
     CHECK(blob.size > 0 && blob.size <= DA_BLOB_BYTES_MAX);
     const struct hash32 commitment = da_commitment(ns, blob);
     const uint64_t id = begin(client, "blob.Submit");
+    client->fence_ms = fence_ms;
     struct buffer *request = &client->request;
     add_text(request, "[{\"namespace\":");
     add_base64(request, BYTES_OF(ns->bytes));

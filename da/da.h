@@ -34,10 +34,17 @@ void da_client_destroy(struct da_client *client);
  * ERR_NETWORK.  Any thread. */
 void da_client_abort(struct da_client *client);
 
+/* da_clock_ms is the clock that fences are by: it goes on while the machine sleeps. */
+uint64_t da_clock_ms(void);
+#define DA_FENCE_NONE UINT64_MAX
+
 /* All calls block, one thread per client.  `error` (may be NULL, 256 bytes) gets a line for people.
- * ERR_NETWORK / ERR_TIMEOUT: unknown whether it happened.  ERR_REFUSED: the node says no. */
+ * ERR_NETWORK / ERR_TIMEOUT: unknown whether it happened.  ERR_REFUSED: the node says no.
+ *
+ * da_submit hands the last bytes of its request to the system before `fence_ms` or never;
+ * ERR_STOPPED: it was too late, and the node got nothing that it could act on. */
 MUST_USE enum err da_submit(struct da_client *client, const struct da_namespace *ns,
-                            struct bytes blob, uint64_t *height, char *error);
+                            struct bytes blob, uint64_t fence_ms, uint64_t *height, char *error);
 /* da_get copies the blob into `out` (buffer overflow: ERR_LIMIT) and checks its commitment. */
 MUST_USE enum err da_get(struct da_client *client, uint64_t height, const struct da_namespace *ns,
                          const struct hash32 *commitment, struct buffer *out, char *error);
@@ -47,10 +54,17 @@ MUST_USE enum err da_get_all(struct da_client *client, uint64_t height,
                              enum err (*visit)(void *context, struct bytes blob), char *error);
 MUST_USE enum err da_head(struct da_client *client, uint64_t *height, char *error);
 
-/* The publisher: a thread that takes one blob at a time, in order.  Before every try that follows
- * an error that leaves it unknown whether the blob landed, and before the first try when asked to,
- * it scans the namespace from `scan_from` to the head for the commitment and, if it is there,
- * reports that instead of posting again.  Backoff 1 s, doubling to 30 s. */
+/* The publisher: a thread that takes one blob at a time, in order, and performs da/attempt.h: it
+ * scans the namespace from `scan_from` to the head before each try, reports a blob that is there
+ * instead of posting it again, and gives up when the turn is over.  Backoff 1 s, doubling to 30 s.
+ */
+struct da_publication {
+    uint64_t id; /* the caller's name of the blob */
+    struct bytes blob;
+    uint64_t scan_from;             /* where to begin to look */
+    uint64_t turn_from, turn_until; /* it may be posted while the DA head is at [from, until) */
+    bool is_unclear;                /* a try of this validator may still be on its way */
+};
 struct da_receipt {
     uint64_t id; /* the caller's name of the blob */
     uint64_t height;
@@ -63,6 +77,8 @@ struct da_publisher_config {
     struct da_namespace ns;
     void *context;
     void (*receipt)(void *context, const struct da_receipt *receipt); /* publisher's thread */
+    void (*head)(void *context,
+                 uint64_t head); /* a new head was seen; the same thread; may be NULL */
 };
 struct da_publisher_status {
     bool is_reachable;
@@ -75,8 +91,8 @@ MUST_USE enum err da_publisher_start(const struct da_publisher_config *config,
                                      struct da_publisher **out);
 void da_publisher_stop(struct da_publisher *publisher);
 /* da_publish hands over a blob (copied).  ERR_LIMIT: one is in work already.  Any thread. */
-MUST_USE enum err da_publish(struct da_publisher *publisher, uint64_t id, struct bytes blob,
-                             uint64_t scan_from, bool scan_first);
+MUST_USE enum err da_publish(struct da_publisher *publisher,
+                             const struct da_publication *publication);
 /* da_publish_cancel forgets the blob in work if it is `id`: somebody else published it. */
 void da_publish_cancel(struct da_publisher *publisher, uint64_t id);
 struct da_publisher_status da_publisher_status(struct da_publisher *publisher);

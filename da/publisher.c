@@ -6,13 +6,10 @@
 #include <time.h>
 
 #include "da/answer.h"
+#include "da/attempt.h"
 #include "da/da.h"
 
-#define BACKOFF_MS_MIN  1000
-#define BACKOFF_MS_MAX  30000
-#define IDLE_HEAD_MS    5000 /* how often the head is asked for when there is nothing to publish */
-#define CERTAIN_HEIGHTS 3 /* a blob that has not landed so long after an unclear error will not */
-#define CERTAIN_POLL_MS 500
+#define IDLE_HEAD_MS    1000 /* how often the head is asked for when there is nothing to publish */
 #define STATUS_TEXT_MAX 200
 
 struct da_publisher {
@@ -23,10 +20,10 @@ struct da_publisher {
     pthread_cond_t changed;
     /* under lock */
     bool is_stopping;
-    bool has_blob;     /* from da_publish until the thread has let go of it */
-    bool is_cancelled; /* the thread shall let go */
-    uint64_t id, scan_from, started_ms;
-    bool scan_first;
+    bool has_blob;                     /* from da_publish until the thread has let go of it */
+    bool is_cancelled;                 /* the thread shall let go */
+    struct da_publication publication; /* but for the blob, which is below */
+    uint64_t started_ms;
     size_t blob_bytes;
     struct da_publisher_status status;
     /* the thread's from da_publish on */
@@ -35,12 +32,9 @@ struct da_publisher {
 
 /* A job as the thread sees it. */
 struct job {
-    uint64_t id, scan_from, started_ms;
+    uint64_t id, started_ms;
     struct bytes blob;
-    bool needs_scan;
-    bool is_unclear;         /* an earlier try may still land */
-    uint64_t certain_height; /* when it would have: once the head is there; 0: not known yet */
-    uint64_t backoff_ms;
+    struct da_attempt attempt;
 };
 
 static uint64_t now_ms(void) {
@@ -85,8 +79,12 @@ static bool pause_job(struct da_publisher *publisher, uint64_t ms) {
 static void note_success(struct da_publisher *publisher, uint64_t head) {
     lock(publisher);
     publisher->status.is_reachable = true;
-    if (head > publisher->status.head) publisher->status.head = head;
+    const bool is_new = head > publisher->status.head;
+    if (is_new) publisher->status.head = head;
     unlock(publisher);
+    if (is_new && publisher->config.head != NULL) {
+        publisher->config.head(publisher->config.context, head);
+    }
 }
 
 static void note_failure(struct da_publisher *publisher, enum err err, const char *error) {
@@ -109,27 +107,27 @@ static enum err compare_blob(void *context, struct bytes blob) {
     return ERR_OK;
 }
 
-/* scan looks for the blob in all heights up to the head.  *found is its height, or 0;
- * job->scan_from moves on, so that the next scan asks for new heights only. */
+/* scan looks for the blob in all heights up to the head that were not looked through before.
+ * *found is its height, or 0. */
 static enum err scan(struct da_publisher *publisher, struct job *job, uint64_t *found,
                      char *error) {
+    const uint64_t asked_ms = da_clock_ms();
     uint64_t head = 0;
     TRY(da_head(publisher->client, &head, error));
     note_success(publisher, head);
-    if (job->is_unclear && job->certain_height == 0) job->certain_height = head + CERTAIN_HEIGHTS;
+    da_attempt_head(&job->attempt, head, asked_ms);
     struct search search = {.blob = job->blob};
-    for (uint64_t height = job->scan_from == 0 ? 1 : job->scan_from; height <= head; height++) {
+    for (uint64_t height = job->attempt.scan_from; height <= head; height++) {
         TRY(da_get_all(publisher->client, height, &publisher->config.ns, &search, compare_blob,
                        error));
         if (search.found) {
             *found = height;
             return ERR_OK;
         }
-        job->scan_from = height + 1;
+        job->attempt.scan_from = height + 1;
         if (!pause_job(publisher, 0)) return ERR_STOPPED;
     }
     *found = 0;
-    if (job->is_unclear && head >= job->certain_height) job->is_unclear = false;
     return ERR_OK;
 }
 
@@ -157,29 +155,27 @@ static void deliver(struct da_publisher *publisher, const struct job *job, uint6
     if (is_wanted) publisher->config.receipt(publisher->config.context, &receipt);
 }
 
-/* try_once scans if that is due and posts if that is right.  *done: the receipt is out. */
-static enum err try_once(struct da_publisher *publisher, struct job *job, bool *done, char *error) {
+/* look scans once; *done: the blob is there, and the receipt is out. */
+static enum err look(struct da_publisher *publisher, struct job *job, bool *done, uint64_t *wait_ms,
+                     char *error) {
     uint64_t height = 0;
-    if (job->needs_scan) {
-        TRY(scan(publisher, job, &height, error));
-        if (height != 0) {
-            deliver(publisher, job, height, true);
-            *done = true;
-            return ERR_OK;
-        }
-        if (job->is_unclear) return ERR_OK; /* look again before posting */
-        job->needs_scan = false;
+    TRY(scan(publisher, job, &height, error));
+    if (height != 0) {
+        deliver(publisher, job, height, true);
+        *done = true;
+        return ERR_OK;
     }
-    const enum err err =
-        da_submit(publisher->client, &publisher->config.ns, job->blob, &height, error);
-    if (err != ERR_OK) {
-        /* No error of Submit is trusted, not even a plain refusal: nodes answer "timed out" or
-         * "incorrect account sequence" for blobs that land a moment later. */
-        job->needs_scan = true;
-        job->is_unclear = true;
-        job->certain_height = 0;
-        return err;
-    }
+    *wait_ms = da_attempt_looked(&job->attempt);
+    return ERR_OK;
+}
+
+/* post tries once.  A request that was held back is no failure: the next step looks again. */
+static enum err post(struct da_publisher *publisher, struct job *job, bool *done, char *error) {
+    uint64_t height = 0;
+    const enum err err = da_submit(publisher->client, &publisher->config.ns, job->blob,
+                                   da_attempt_fence_ms(&job->attempt), &height, error);
+    if (err == ERR_STOPPED) return ERR_OK;
+    if (err != ERR_OK) return err;
     deliver(publisher, job, height, false);
     *done = true;
     return ERR_OK;
@@ -190,16 +186,17 @@ static void run_job(struct da_publisher *publisher, struct job *job) {
     bool goes_on = true;
     while (!done && goes_on) {
         char error[DA_ERROR_BYTES] = "";
-        const enum err err = try_once(publisher, job, &done, error);
+        uint64_t wait_ms = 0;
+        const enum da_step step = da_attempt_next(&job->attempt, da_clock_ms());
+        if (step == DA_STEP_LEAVE) break;
+        const enum err err = step == DA_STEP_POST ? post(publisher, job, &done, error)
+                                                  : look(publisher, job, &done, &wait_ms, error);
         if (done || err == ERR_STOPPED) break;
-        if (err == ERR_OK) {
-            goes_on = pause_job(publisher, CERTAIN_POLL_MS);
-            continue;
+        if (err != ERR_OK) {
+            note_failure(publisher, err, error);
+            wait_ms = da_attempt_failed(&job->attempt, step == DA_STEP_POST);
         }
-        note_failure(publisher, err, error);
-        goes_on = pause_job(publisher, job->backoff_ms);
-        job->backoff_ms *= 2;
-        if (job->backoff_ms > BACKOFF_MS_MAX) job->backoff_ms = BACKOFF_MS_MAX;
+        goes_on = pause_job(publisher, wait_ms);
     }
     if (done) return;
     lock(publisher);
@@ -225,14 +222,14 @@ static void *publisher_main(void *argument) {
     lock(publisher);
     while (!publisher->is_stopping) {
         if (publisher->has_blob) {
+            const struct da_publication *publication = &publisher->publication;
             struct job job = {
-                .id = publisher->id,
-                .scan_from = publisher->scan_from,
+                .id = publication->id,
                 .started_ms = publisher->started_ms,
                 .blob = {publisher->blob, publisher->blob_bytes},
-                .needs_scan = publisher->scan_first,
-                .backoff_ms = BACKOFF_MS_MIN,
             };
+            da_attempt_begin(&job.attempt, publication->scan_from, publication->turn_from,
+                             publication->turn_until, publication->is_unclear);
             unlock(publisher);
             run_job(publisher, &job);
             lock(publisher);
@@ -289,8 +286,8 @@ void da_publisher_stop(struct da_publisher *publisher) {
     destroy(publisher);
 }
 
-enum err da_publish(struct da_publisher *publisher, uint64_t id, struct bytes blob,
-                    uint64_t scan_from, bool scan_first) {
+enum err da_publish(struct da_publisher *publisher, const struct da_publication *publication) {
+    const struct bytes blob = publication->blob;
     CHECK(blob.size > 0);
     if (blob.size > DA_BLOB_BYTES_MAX) return ERR_LIMIT;
     lock(publisher);
@@ -298,9 +295,8 @@ enum err da_publish(struct da_publisher *publisher, uint64_t id, struct bytes bl
     if (!is_busy) {
         memcpy(publisher->blob, blob.data, blob.size);
         publisher->blob_bytes = blob.size;
-        publisher->id = id;
-        publisher->scan_from = scan_from;
-        publisher->scan_first = scan_first;
+        publisher->publication = *publication;
+        publisher->publication.blob = BYTES_EMPTY;
         publisher->started_ms = now_ms();
         publisher->has_blob = true;
         publisher->is_cancelled = false;
@@ -312,7 +308,7 @@ enum err da_publish(struct da_publisher *publisher, uint64_t id, struct bytes bl
 
 void da_publish_cancel(struct da_publisher *publisher, uint64_t id) {
     lock(publisher);
-    if (publisher->has_blob && publisher->id == id) {
+    if (publisher->has_blob && publisher->publication.id == id) {
         publisher->is_cancelled = true;
         CHECK(pthread_cond_broadcast(&publisher->changed) == 0);
     }

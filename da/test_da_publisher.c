@@ -126,12 +126,14 @@ static struct da_publisher *start_publisher(void) {
     return publisher;
 }
 
-static void publish(struct da_publisher *publisher, uint64_t id, bool scan_first) {
+static void publish(struct da_publisher *publisher, uint64_t id) {
     char text[64];
     const int size = snprintf(text, sizeof text, "blob number %llu", (unsigned long long)id);
     const struct bytes blob = {(const uint8_t *)text, (size_t)size};
+    const struct da_publication publication = {
+        .id = id, .blob = blob, .scan_from = 1, .turn_until = UINT64_MAX};
     const uint64_t deadline_ms = now_ms() + WAIT_MS;
-    while (da_publish(publisher, id, blob, 1, scan_first) != ERR_OK) { /* a cancelled one leaves */
+    while (da_publish(publisher, &publication) != ERR_OK) { /* a cancelled one leaves */
         CHECK(now_ms() < deadline_ms);
         (void)poll(NULL, 0, 5);
     }
@@ -187,7 +189,7 @@ static void test_faults(struct da_publisher *publisher, unsigned *id, size_t *re
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         set_fault(cases[i].mode, cases[i].count);
         *id += 1;
-        publish(publisher, *id, false);
+        publish(publisher, *id);
         const struct da_receipt *receipt = wait_receipt(++*receipts);
         CHECK(receipt->id == *id);
         /* Late ones land while the publisher makes sure; the others by the retry. */
@@ -198,7 +200,7 @@ static void test_faults(struct da_publisher *publisher, unsigned *id, size_t *re
 static void test_outage(struct da_publisher *publisher, pid_t *server, unsigned *id,
                         size_t *receipts) {
     stop_server(*server, SIGKILL);
-    publish(publisher, ++*id, false);
+    publish(publisher, ++*id);
     const uint64_t deadline_ms = now_ms() + WAIT_MS;
     while (da_publisher_status(publisher).failures == 0 ||
            da_publisher_status(publisher).is_reachable) {
@@ -215,7 +217,7 @@ static void test_outage(struct da_publisher *publisher, pid_t *server, unsigned 
 
 static void test_scan_first(unsigned id, size_t *receipts) {
     struct da_publisher *second = start_publisher(); /* the next proposer, after a crash */
-    publish(second, id, true);
+    publish(second, id);
     const struct da_receipt *receipt = wait_receipt(++*receipts);
     CHECK(receipt->was_found && receipt->id == id && receipt->height > 0);
     const struct da_publisher_status status = da_publisher_status(second);
@@ -227,7 +229,7 @@ static void test_cancel_and_stop(unsigned id) {
     struct da_publisher *publisher = start_publisher();
     set_fault("sequence_mismatch", 1000);
     const size_t before = receipts_count();
-    publish(publisher, id + 1, false);
+    publish(publisher, id + 1);
     da_publish_cancel(publisher, id); /* another one's name */
     CHECK(da_publisher_status(publisher).pending == 1);
     da_publish_cancel(publisher, id + 1);
@@ -238,12 +240,63 @@ static void test_cancel_and_stop(unsigned id) {
     }
     CHECK(receipts_count() == before);
     set_fault("hang", 1000);
-    publish(publisher, id + 1, false);
+    publish(publisher, id + 1);
     const uint64_t start_ms = now_ms();
     da_publisher_stop(publisher); /* in the middle of a request */
     CHECK(now_ms() - start_ms < 3000);
     set_fault("none", 0);
     CHECK(receipts_count() == before);
+}
+
+static uint64_t head_seen(struct da_publisher *publisher) {
+    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    while (da_publisher_status(publisher).head == 0) {
+        CHECK(now_ms() < deadline_ms);
+        (void)poll(NULL, 0, 5);
+    }
+    return da_publisher_status(publisher).head;
+}
+
+static void hand_over(struct da_publisher *publisher, unsigned id, uint64_t from, uint64_t until) {
+    char text[64];
+    const int size = snprintf(text, sizeof text, "blob number %u", id);
+    const struct da_publication publication = {.id = id,
+                                               .blob = {(const uint8_t *)text, (size_t)size},
+                                               .scan_from = 1,
+                                               .turn_from = from,
+                                               .turn_until = until};
+    CHECK(da_publish(publisher, &publication) == ERR_OK);
+}
+
+/* Nothing is posted before the turn begins, and nothing once it is over. */
+static void test_turns(unsigned *id, size_t *receipts) {
+    struct da_publisher *publisher = start_publisher();
+    const uint64_t from = head_seen(publisher) + 20;
+    hand_over(publisher, ++*id, from, UINT64_MAX);
+    CHECK(wait_receipt(++*receipts)->height > from);
+    hand_over(publisher, *id + 1, 1, from); /* a turn that is over */
+    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    while (da_publisher_status(publisher).pending != 0) {
+        CHECK(now_ms() < deadline_ms);
+        (void)poll(NULL, 0, 5);
+    }
+    CHECK(da_publisher_status(publisher).submissions == 1);
+    da_publisher_stop(publisher);
+}
+
+/* A request whose last bytes are due after its fence does not leave. */
+static void test_fence(unsigned id) {
+    const struct da_client_config config = {
+        .url = URL, .timeout_ms = 3000, .submit_timeout_ms = 3000};
+    struct da_client *client = NULL;
+    char text[64];
+    const int size = snprintf(text, sizeof text, "blob number %u", id);
+    const struct bytes blob = {(const uint8_t *)text, (size_t)size};
+    uint64_t height = 0;
+    CHECK(da_client_create(&config, &client) == ERR_OK);
+    CHECK(da_submit(client, &NS, blob, da_clock_ms(), &height, NULL) == ERR_STOPPED);
+    CHECK(da_head(client, &height, NULL) == ERR_OK && height > 0); /* the client goes on */
+    da_client_destroy(client);
 }
 
 /* own_ports waits for another run of this test on this machine: its ports are fixed. */
@@ -267,7 +320,9 @@ int main(int argc, char **argv) {
     test_outage(publisher, &server, &id, &receipts);
     test_scan_first(id, &receipts);
     da_publisher_stop(publisher);
+    test_turns(&id, &receipts);
     test_cancel_and_stop(id);
+    test_fence(id + 1);
     expect_once(id);
     stop_server(server, SIGTERM);
     char path[80];

@@ -191,7 +191,7 @@ static void test_submit_and_get(const struct server *server) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const struct bytes blob = make_blob((uint8_t)i, sizes[i]);
         uint64_t height = 0;
-        CHECK(da_submit(client, &NS, blob, &height, error) == ERR_OK);
+        CHECK(da_submit(client, &NS, blob, DA_FENCE_NONE, &height, error) == ERR_OK);
         const struct hash32 commitment = da_commitment(&NS, blob);
         struct buffer out = buffer_over(got_bytes, sizeof got_bytes);
         CHECK(da_get(client, height, &NS, &commitment, &out, error) == ERR_OK);
@@ -237,7 +237,7 @@ static void test_proofs(const struct server *server) {
     const struct bytes blob = make_blob(9, 20000); /* 42 shares: a width of 8 */
     const struct hash32 commitment = da_commitment(&NS, blob);
     uint64_t height = 0;
-    CHECK(da_submit(client, &NS, blob, &height, error) == ERR_OK);
+    CHECK(da_submit(client, &NS, blob, DA_FENCE_NONE, &height, error) == ERR_OK);
     da_client_destroy(client);
 
     (void)snprintf(params, sizeof params, "[%llu]", (unsigned long long)height);
@@ -356,13 +356,13 @@ static void test_faults(const struct server *server) {
     set_fault(server, "http500", 1);
     CHECK(da_head(client, &head, error) == ERR_NETWORK);
     set_fault(server, "sequence_mismatch", 1);
-    CHECK(da_submit(client, &NS, make_blob(1, 10), &height, error) == ERR_REFUSED);
+    CHECK(da_submit(client, &NS, make_blob(1, 10), DA_FENCE_NONE, &height, error) == ERR_REFUSED);
     CHECK(strstr(error, "incorrect account sequence") != NULL);
     CHECK(da_head(client, &head, error) == ERR_OK);
     set_fault(server, "accept_then_error", 1);
-    CHECK(da_submit(client, &NS, make_blob(2, 10), &height, error) == ERR_TIMEOUT);
+    CHECK(da_submit(client, &NS, make_blob(2, 10), DA_FENCE_NONE, &height, error) == ERR_TIMEOUT);
     set_fault(server, "duplicate", 1);
-    CHECK(da_submit(client, &NS, make_blob(3, 10), &height, error) == ERR_OK);
+    CHECK(da_submit(client, &NS, make_blob(3, 10), DA_FENCE_NONE, &height, error) == ERR_OK);
     CHECK(da_get_all(client, height, &NS, &visited, visit, error) == ERR_OK);
     CHECK(visited.count == 2);
     const uint64_t from = head;
@@ -376,7 +376,7 @@ static void test_faults(const struct server *server) {
     CHECK(da_get_all(client, height, &NS, &visited, visit, error) == ERR_OK);
     CHECK(visited.count == 0);
     set_fault(server, "late", 1);
-    CHECK(da_submit(client, &NS, make_blob(4, 10), &height, error) == ERR_TIMEOUT);
+    CHECK(da_submit(client, &NS, make_blob(4, 10), DA_FENCE_NONE, &height, error) == ERR_TIMEOUT);
     CHECK(da_head(client, &head, error) == ERR_OK);
     const uint64_t deadline_ms = now_ms() + WAIT_MS;
     for (uint64_t seen = 0; seen < head + 8;) {
@@ -471,7 +471,7 @@ static void test_subscription(const struct server *server) {
     json_decref(answer);
     struct da_client *client = client_of(server, NULL);
     uint64_t height = 0;
-    CHECK(da_submit(client, &NS, make_blob(5, 100), &height, NULL) == ERR_OK);
+    CHECK(da_submit(client, &NS, make_blob(5, 100), DA_FENCE_NONE, &height, NULL) == ERR_OK);
     da_client_destroy(client);
     uint64_t last = 0;
     bool found = false;
@@ -528,7 +528,7 @@ static void test_kill(void) {
     uint64_t height = 0, head = 0;
     const struct bytes blob = make_blob(77, 5000);
     const struct hash32 commitment = da_commitment(&NS, blob);
-    CHECK(da_submit(client, &NS, blob, &height, NULL) == ERR_OK);
+    CHECK(da_submit(client, &NS, blob, DA_FENCE_NONE, &height, NULL) == ERR_OK);
     CHECK(da_head(client, &head, NULL) == ERR_OK);
     stop_server(&server, SIGKILL);
     CHECK(da_head(client, &head, NULL) == ERR_NETWORK);

@@ -11,6 +11,10 @@
 #define MESSAGE_ARENA_BYTES ((size_t)1 << 20)
 /* The status that other threads see is at most so old while the node is busy. */
 #define STATUS_AGE_MAX_MS 20
+/* What was signed is sent again so often.  Everybody sends to everybody: with many validators that
+ * would be most of the traffic of a round that takes its time. */
+#define RESEND_MS_MIN         1000
+#define RESEND_MS_A_VALIDATOR 50
 
 static struct input input_now(enum input_kind kind) {
     return (struct input){.kind = kind, .now_ms = monotonic_ms(), .unix_ms = unix_ms()};
@@ -149,7 +153,7 @@ static void on_da(struct node *node, struct bytes header) {
     struct driver_da carried;
     CHECK(header.size == sizeof carried);
     memcpy(&carried, header.data, sizeof carried);
-    struct input input = input_now(INPUT_DA_RECEIPT);
+    struct input input = input_now(carried.first == 0 ? INPUT_DA_HEAD : INPUT_DA_RECEIPT);
     input.da.first = carried.first;
     input.da.last = carried.last;
     input.da.height = carried.height;
@@ -257,6 +261,11 @@ static uint64_t process_seed(void) {
     return seed;
 }
 
+static uint64_t resend_ms(const struct node *node) {
+    const uint64_t all = (uint64_t)node->config->rollup.validators.count * RESEND_MS_A_VALIDATOR;
+    return all > RESEND_MS_MIN ? all : RESEND_MS_MIN;
+}
+
 /* sequencer_settings maps the node's settings to the sequencer's. */
 static struct sequencer_config sequencer_settings(struct node *node) {
     const struct settings *settings = node->options.settings;
@@ -267,7 +276,7 @@ static struct sequencer_config sequencer_settings(struct node *node) {
         .prevote_delta_ms = settings->timeout_delta_ms,
         .precommit_ms = settings->timeout_vote_ms,
         .precommit_delta_ms = settings->timeout_delta_ms,
-        .resend_ms = 1000,
+        .resend_ms = resend_ms(node),
     };
     return (struct sequencer_config){
         .chain = node->config,
@@ -286,7 +295,7 @@ static struct sequencer_config sequencer_settings(struct node *node) {
         .fee_floor_wei = settings->pool_fee_min_wei,
         .batch_takeover_ms = settings->da_takeover_ms,
         .genesis_hash = node->ledger.genesis_hash,
-        .archive = {&node->ledger, ledger_summary},
+        .archive = {&node->ledger, ledger_summary, ledger_rotation},
         .hash_seed = process_seed(),
     };
 }

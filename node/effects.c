@@ -141,9 +141,7 @@ static void perform(struct node *node, const struct effect *effect) {
         err = executing_commit(node->executing, effect->slot, effect->commit);
         break;
     case EFFECT_SERVE: workers_serve(node, &effect->peer, effect->first, effect->last); break;
-    case EFFECT_PUBLISH:
-        workers_publish(node, effect->first, effect->last, effect->scan_from);
-        break;
+    case EFFECT_PUBLISH: workers_publish(node, effect); break;
     case EFFECT_PUBLISH_CANCEL:
         if (node->da != NULL) da_publish_cancel(node->da, effect->first);
         break;

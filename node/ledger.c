@@ -331,6 +331,15 @@ enum err ledger_summary(void *context, uint64_t height, struct block_summary *ou
     return err;
 }
 
+enum err ledger_rotation(void *context, uint64_t rotation, struct validator_set *out) {
+    struct ledger *ledger = context;
+    struct store_view *view;
+    TRY(store_view_open(ledger->store, &view));
+    const enum err err = ledger_validators(ledger, view, rotation, out);
+    store_view_close(view);
+    return err;
+}
+
 enum err ledger_persist_record(struct ledger *ledger, struct bytes record) {
     struct bytes rest = record, item;
     TRY(rlp_read_item(&rest, &item));

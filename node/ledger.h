@@ -62,9 +62,10 @@ MUST_USE enum err ledger_restore(struct ledger *ledger, struct ledger_view *view
 MUST_USE enum err ledger_validators(struct ledger *ledger, struct store_view *view,
                                     uint64_t rotation, struct validator_set *out);
 
-/* ledger_summary is sequencer_config.archive's function; `context` is the ledger.  The sequencer's
- * thread. */
+/* ledger_summary and ledger_rotation are sequencer_config.archive's functions; `context` is the
+ * ledger.  The sequencer's thread. */
 enum err ledger_summary(void *context, uint64_t height, struct block_summary *out);
+enum err ledger_rotation(void *context, uint64_t rotation, struct validator_set *out);
 
 /* ledger_persist_record and ledger_persist_journal make a PERSIST effect durable. */
 MUST_USE enum err ledger_persist_record(struct ledger *ledger, struct bytes record);

@@ -19,6 +19,7 @@
 #include "node/histogram.h"
 #include "node/ledger.h"
 #include "node/queue.h"
+#include "node/recover_cache.h"
 #include "node/settings.h"
 #include "node/traffic.h"
 #include "p2p/p2p.h"
@@ -69,7 +70,7 @@ struct driver_committed {
     struct ledger_view *view;
     const struct block_outcome *outcome;
 };
-struct driver_da {
+struct driver_da { /* first 0: the DA layer's head, else a receipt */
     uint64_t first, last, height;
     struct hash32 commitment;
     uint64_t latency_ms;
@@ -108,6 +109,7 @@ struct node {
     struct l1 *_Atomic l1;           /* NULL without L1 */
     struct da_publisher *_Atomic da; /* NULL without DA */
     struct signer signer;
+    struct recover_cache *recovered;
     struct recoverer recoverer;
     struct signing_domain domain, batch_domain;
     struct hash32 chain_digest;
@@ -201,12 +203,13 @@ MUST_USE enum err workers_start(struct node *node);
 void workers_stop(struct node *node);
 /* Any thread; a full queue drops the work and counts it (the asker asks again). */
 void workers_serve(struct node *node, const struct hash32 *peer, uint64_t first, uint64_t last);
-void workers_publish(struct node *node, uint64_t first, uint64_t last, uint64_t scan_from);
+void workers_publish(struct node *node, const struct effect *effect);
 void workers_verify_da(struct node *node, uint64_t first, uint64_t last, uint64_t height,
                        const struct hash32 *commitment);
 void workers_inspect(struct node *node, const struct hash32 *peer, struct bytes message);
 /* The publisher's thread reports here. */
 void workers_da_receipt(void *context, const struct da_receipt *receipt);
+void workers_da_head(void *context, uint64_t head);
 
 /* --- backend.c, backend_chain.c, backend_call.c; node->callers is destroyed by node_stop */
 MUST_USE enum err backend_create(struct node *node, struct rpc_backend *out);

@@ -119,6 +119,7 @@ static enum err start_da(struct node *node, char error[512]) {
                    .submit_timeout_ms = settings->da_submit_timeout_ms},
         .context = node,
         .receipt = workers_da_receipt,
+        .head = workers_da_head,
     };
     memcpy(config.ns.bytes, node->config->rollup.da_namespace, sizeof config.ns.bytes);
     struct da_publisher *da;

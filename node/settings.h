@@ -76,7 +76,7 @@ enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
     X("DA", NUMBER, da_submit_timeout_ms, "60000", 100, 3600000, COMMAND_NODE,                     \
       "time for one blob.Submit")                                                                  \
     X("DA", NUMBER, da_takeover_ms, "30000", 100, 86400000, COMMAND_NODE,                          \
-      "another validator publishes a batch that is unseen so long")                                \
+      "another validator settles a batch that is unsettled so long")                               \
     X("DA", TEXT, da, "", 0, 4096, COMMAND_REBUILD, "Celestia node API to rebuild the chain from") \
     X("DA", NUMBER, da_from, "1", 0, UINT64_MAX, COMMAND_REBUILD, "first DA height to read")       \
     X("Blocks", NUMBER, idle_block_time_ms, "0", 0, 86400000, ND,                                  \

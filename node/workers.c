@@ -24,9 +24,10 @@
 
 struct task_range {
     struct hash32 peer;
-    uint64_t first, last, scan_from, height;
+    uint64_t first, last, height;
     struct hash32 commitment;
     bool is_verify;
+    struct da_publication publication; /* but for the blob: to publish */
 };
 
 struct worker {
@@ -185,11 +186,16 @@ static void publish(struct worker *worker, const struct task_range *range) {
             (unsigned long long)range->first, (unsigned long long)range->last, err_text(err));
         return;
     }
+    struct da_publication publication = range->publication;
+    publication.id = range->first;
+    publication.blob = buffer_bytes(&blob);
     pthread_mutex_lock(&workers->batch_lock);
-    workers->batch_first = range->first;
-    workers->batch_last = range->last;
+    err = da_publish(node->da, &publication);
+    if (err == ERR_OK) {
+        workers->batch_first = range->first;
+        workers->batch_last = range->last;
+    }
     pthread_mutex_unlock(&workers->batch_lock);
-    err = da_publish(node->da, range->first, buffer_bytes(&blob), range->scan_from, true);
     if (err == ERR_OK) atomic_fetch_add(&node->counters.da_bytes, blob.size);
     LOG(LOG_DEBUG, "da", "publishing blocks %llu to %llu, %zu bytes: %s",
         (unsigned long long)range->first, (unsigned long long)range->last, blob.size,
@@ -266,6 +272,11 @@ void workers_da_receipt(void *context, const struct da_receipt *receipt) {
     push_receipt(node, &carried);
 }
 
+void workers_da_head(void *context, uint64_t head) {
+    const struct driver_da carried = {.height = head};
+    push_receipt(context, &carried);
+}
+
 static enum err worker_start(struct node *node, struct worker *worker, size_t queue_bytes,
                              void (*handle)(struct worker *, struct bytes, struct bytes)) {
     void *memory;
@@ -339,8 +350,13 @@ void workers_serve(struct node *node, const struct hash32 *peer, uint64_t first,
     push_range(node, &node->workers->serve, &range);
 }
 
-void workers_publish(struct node *node, uint64_t first, uint64_t last, uint64_t scan_from) {
-    const struct task_range range = {.first = first, .last = last, .scan_from = scan_from};
+void workers_publish(struct node *node, const struct effect *effect) {
+    const struct task_range range = {.first = effect->first,
+                                     .last = effect->last,
+                                     .publication = {.scan_from = effect->scan_from,
+                                                     .turn_from = effect->turn_from,
+                                                     .turn_until = effect->turn_until,
+                                                     .is_unclear = effect->is_unclear}};
     push_range(node, &node->workers->da, &range);
 }
 

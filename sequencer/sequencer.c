@@ -243,6 +243,7 @@ void sequencer_step(struct sequencer *sequencer, const struct input *input,
     arena_reset(&sequencer->scratch);
     if (!sequencer->is_begun) {
         sequencer->is_begun = true;
+        sequencer->begun_ms = sequencer->now_ms;
         sequencer_height_wait(sequencer);
         /* Whoever has signed something at this height goes on with it. */
         sequencer->is_woken =

@@ -40,13 +40,16 @@ struct sequencer_config {
     uint64_t idle_block_time_ms; /* an idle chain may slow down to this; 0: block_time_ms */
     bool is_interval_on_demand;  /* baton dev: a block as soon as an item is there */
     uint64_t fee_floor_wei;      /* least effective tip the pool takes */
-    uint64_t batch_takeover_ms; /* somebody else publishes a batch that is unseen so long: 30,000 */
+    uint64_t
+        batch_takeover_ms; /* somebody else settles a batch that is unsettled so long: 30,000 */
     struct hash32 genesis_hash;
     uint64_t hash_seed; /* random per process: order in hash tables that clients cannot aim at */
     struct { /* committed blocks, for batches after a restart; on the sequencer's thread */
         void *context;
         /* ERR_NOT_FOUND for blocks that are not here.  Height 0 is the genesis block. */
         enum err (*summary)(void *context, uint64_t height, struct block_summary *out);
+        /* The set that votes in a rotation.  ERR_NOT_FOUND: not known here (yet). */
+        enum err (*validators)(void *context, uint64_t rotation, struct validator_set *out);
     } archive;
 };
 
@@ -75,7 +78,8 @@ enum input_kind {
     INPUT_EXECUTED,  /* a job is done */
     INPUT_COMMITTED, /* EFFECT_COMMIT is durable; carries the new view */
     INPUT_DA_RECEIPT,
-    INPUT_STOP, /* going down: pass the baton; EFFECT_STOPPED follows */
+    INPUT_DA_HEAD, /* how high the DA layer is, by our own DA node */
+    INPUT_STOP,    /* going down: pass the baton; EFFECT_STOPPED follows */
 };
 
 /* An L1 block as far as ordering cares: who validates, what was forced, what is settled. */
@@ -110,7 +114,7 @@ struct input {
         const struct chain_view *view;
         enum err err; /* storage failed: the sequencer stops proposing and voting */
     } committed;
-    struct { /* DA_RECEIPT */
+    struct { /* DA_RECEIPT, DA_HEAD (height only) */
         uint64_t first, last;
         uint64_t height; /* DA height */
         struct hash32 commitment;
@@ -182,6 +186,8 @@ struct effect {
     struct hash32 commitment;
     uint64_t scan_from; /* PUBLISH: look at DA from this height, at least 1, for an earlier
                            publication before the first try and before every other */
+    uint64_t turn_from, turn_until; /* PUBLISH: post only while the DA head is at [from, until) */
+    bool is_unclear; /* PUBLISH: an earlier try of ours may still be on its way to the DA layer */
     const struct settlement *settlement;
     const struct vote *evidence[2];
     uint64_t request;

@@ -1,11 +1,11 @@
 /* Batches: where they end, who publishes and settles them, what is known of them.
  *
  * A batch ends with the block that makes it batch_blocks long or takes it past batch_bytes_max:
- * every node finds the same boundaries.  It is published by the proposer of its last block, once
- * the next block (which names the canonical commit of the last) is committed; when that one does
- * not, the next validators take over one after another, looking at the DA layer first.  A receipt
- * is believed once our own DA node shows the batch.  Then every validator signs the statement about
- * it, and the publisher of the oldest unsettled batch settles all that have a quorum, in order. */
+ * every node finds the same boundaries.  Once the next block (which names the canonical commit of
+ * the last) is committed, the batch is published by whoever has the turn at the DA layer's height
+ * (sequencer_turns.c).  A receipt is believed once our own DA node shows the batch.  Then every
+ * validator signs the statement about it, and the proposer of the oldest unsettled batch's last
+ * block settles all that have a quorum, in order. */
 #include "base/rlp.h"
 #include "sequencer/sequencer_internal.h"
 
@@ -13,14 +13,13 @@ size_t batches_bytes(void) {
     return BATCHES_MAX * sizeof(struct batch_entry) + 64;
 }
 
-static struct batch_entry *entry_at(const struct batches *batches, uint32_t offset) {
+struct batch_entry *batch_at(const struct batches *batches, uint32_t offset) {
     return &batches->entries[(batches->begin + offset) % BATCHES_MAX];
 }
 
-static struct batch_entry *entry_find(const struct batches *batches, uint64_t first,
-                                      uint64_t last) {
+struct batch_entry *batch_find(const struct batches *batches, uint64_t first, uint64_t last) {
     for (uint32_t i = 0; i < batches->count; i++) {
-        struct batch_entry *entry = entry_at(batches, i);
+        struct batch_entry *entry = batch_at(batches, i);
         if (entry->statement.first == first && entry->statement.last == last) return entry;
     }
     return NULL;
@@ -60,7 +59,7 @@ static void journal_write(struct sequencer *sequencer) {
     rlp_write_u64(&out, batches->scan_floor);
     const size_t list = rlp_list_begin(&out);
     for (uint32_t i = 0; i < batches->count; i++)
-        entry_write(entry_at(batches, i), &out);
+        entry_write(batch_at(batches, i), &out);
     rlp_list_end(&out, list);
     rlp_list_end(&out, whole);
     CHECK(!out.overflow);
@@ -87,6 +86,7 @@ static enum err entry_read(struct bytes *in, struct batch_entry *entry) {
     TRY(rlp_read_u64(&fields, &is_published));
     TRY(rlp_read_u64(&fields, &entry->scan_from));
     entry->state = is_published == 1 ? BATCH_PUBLISHED : BATCH_CLOSED;
+    entry->is_unclear = true;
     return fields.size == 0 ? ERR_OK : ERR_ENCODING;
 }
 
@@ -101,7 +101,7 @@ static enum err journal_read(struct batches *batches, struct bytes in) {
     TRY(rlp_read_list(&fields, &list));
     while (list.size != 0) {
         if (batches->count == BATCHES_MAX) return ERR_LIMIT;
-        TRY(entry_read(&list, entry_at(batches, batches->count)));
+        TRY(entry_read(&list, batch_at(batches, batches->count)));
         batches->count += 1;
     }
     return batches->first == 0 ? ERR_ENCODING : ERR_OK;
@@ -135,7 +135,7 @@ void batches_create(struct sequencer *sequencer, struct arena *arena,
 
 static void published_move(struct batches *batches) {
     for (uint32_t i = 0; i < batches->count; i++) {
-        const struct batch_entry *entry = entry_at(batches, i);
+        const struct batch_entry *entry = batch_at(batches, i);
         if (entry->state != BATCH_PUBLISHED) return;
         if (entry->statement.last > batches->published) batches->published = entry->statement.last;
     }
@@ -145,7 +145,7 @@ static void published_move(struct batches *batches) {
 static void entries_release(struct batches *batches) {
     published_move(batches);
     while (batches->count != 0) {
-        const struct batch_entry *oldest = entry_at(batches, 0);
+        const struct batch_entry *oldest = batch_at(batches, 0);
         const bool is_done = batches->has_settlement ? oldest->statement.last <= batches->settled
                                                      : oldest->state == BATCH_PUBLISHED;
         if (!is_done) break;
@@ -181,7 +181,7 @@ static void batch_close(struct sequencer *sequencer, const struct block_summary 
     if (is_live && batches->da_height > batches->scan_floor + BATCH_DA_MARGIN) {
         batches->scan_floor = batches->da_height - BATCH_DA_MARGIN;
     }
-    struct batch_entry *entry = entry_at(batches, batches->count++);
+    struct batch_entry *entry = batch_at(batches, batches->count++);
     memset(entry, 0, sizeof *entry);
     entry->statement.first = batches->first;
     entry->statement.last = batches->scanned;
@@ -191,6 +191,8 @@ static void batch_close(struct sequencer *sequencer, const struct block_summary 
     entry->publisher = last->proposer;
     entry->closed_ms = sequencer->now_ms;
     entry->scan_from = batches->scan_floor == 0 ? 1 : batches->scan_floor;
+    /* Whoever was killed and is back may have posted it a moment ago. */
+    entry->is_unclear = !is_live || sequencer->now_ms - sequencer->begun_ms < BATCH_UNCLEAR_MS;
     claim_take(batches, entry);
     batches->first = batches->scanned + 1;
     batches->bytes = 0;
@@ -241,66 +243,47 @@ void batches_on_committed(struct sequencer *sequencer, const struct block_outcom
                                           .state_root = outcome->header.state_root,
                                           .proposer = outcome->frame.proposer,
                                           .package_bytes = outcome->package.size};
-    const bool is_live = outcome->frame.time_ms + BATCH_LIVE_MS > sequencer->unix_ms;
+    const uint64_t live_ms = sequencer->config.batch_takeover_ms / BATCH_LIVE_PARTS;
+    const bool is_live = outcome->frame.time_ms + live_ms > sequencer->unix_ms;
     block_count(sequencer, &summary, is_live);
-}
-
-/* --- turns */
-
-static bool is_connected(struct sequencer *sequencer, const struct validator *validator) {
-    return sequencer_peer(sequencer, &validator->peer_id) != NULL;
-}
-
-/* turn_delay_ms says how long after `publisher` could have acted it is our turn; UINT64_MAX: never.
- * Whoever is alive gets longer than who is gone, because two who publish at once publish twice. */
-static uint64_t turn_delay_ms(struct sequencer *sequencer, const struct address *publisher) {
-    const struct validator_set *set = &sequencer->current;
-    const int own = validator_set_find(set, &sequencer->config.consensus.signer.address);
-    if (!sequencer_is_validator(sequencer)) return UINT64_MAX;
-    const int found = validator_set_find(set, publisher);
-    uint32_t at = found < 0 ? 0 : (uint32_t)found;
-    uint64_t delay = 0;
-    while (at != (uint32_t)own) {
-        const uint64_t times =
-            is_connected(sequencer, &set->validators[at]) ? BATCH_PATIENCE_TIMES : 1;
-        delay += sequencer->config.batch_takeover_ms * times;
-        at = (at + 1) % set->count;
-    }
-    return delay;
-}
-
-static bool is_our_turn(struct sequencer *sequencer, const struct address *publisher,
-                        uint64_t since_ms) {
-    const uint64_t delay = turn_delay_ms(sequencer, publisher);
-    return delay != UINT64_MAX && sequencer->now_ms >= since_ms + delay;
 }
 
 /* --- publication */
 
-/* publish always says where to look first: we may have been slow (paused, catching up, killed after
- * posting) and taken over meanwhile. */
-static void publish(struct sequencer *sequencer, struct batch_entry *entry) {
+/* publish always says where to look first: others had turns before. */
+static void publish(struct sequencer *sequencer, struct batch_entry *entry,
+                    const struct batch_turn *turn) {
     entry->state = BATCH_PUBLISHING;
     entry->asked_ms = sequencer->now_ms;
+    entry->turn_until = turn->until;
     struct effect *effect = sequencer_push(sequencer, EFFECT_PUBLISH);
     effect->first = entry->statement.first;
     effect->last = entry->statement.last;
     effect->scan_from = entry->scan_from;
+    effect->turn_from = turn->from;
+    effect->turn_until = turn->until;
+    effect->is_unclear = entry->is_unclear;
+    entry->is_unclear = true;
 }
 
 static void publish_run(struct sequencer *sequencer) {
     struct batches *batches = &sequencer->batches;
     for (uint32_t i = 0; i < batches->count; i++) {
-        struct batch_entry *entry = entry_at(batches, i);
-        if (entry->state == BATCH_PUBLISHED) continue;
-        if (entry->state == BATCH_PUBLISHING) {
-            if (sequencer->now_ms - entry->asked_ms >= BATCH_PUBLISH_MS) publish(sequencer, entry);
-            return; /* one at a time */
+        struct batch_entry *entry = batch_at(batches, i);
+        struct batch_turn turn;
+        const bool is_published = entry->state == BATCH_PUBLISHED;
+        if (entry->state == BATCH_PUBLISHING && batches->da_height >= entry->turn_until) {
+            entry->state = BATCH_CLOSED; /* the publisher has given up */
         }
+        if (is_published || (entry->is_verifying && entry->state == BATCH_CLOSED)) continue;
         if (entry->statement.last >= sequencer->head_height) return;
-        if (entry->is_verifying) continue;
-        if (!is_our_turn(sequencer, &entry->publisher, entry->closed_ms)) continue;
-        publish(sequencer, entry);
+        const bool is_asked = entry->state == BATCH_PUBLISHING;
+        if (!turn_is_ours(sequencer, entry, &turn)) {
+            if (is_asked) return; /* one at a time */
+            continue;
+        }
+        if (is_asked && sequencer->now_ms - entry->asked_ms < BATCH_PUBLISH_MS) return;
+        publish(sequencer, entry, &turn);
         return;
     }
 }
@@ -313,9 +296,16 @@ static void receipt_message(struct sequencer *sequencer, const struct batch_rece
     message->da_commitment = receipt->da_commitment;
 }
 
+void batches_on_head(struct sequencer *sequencer, uint64_t height) {
+    struct batches *batches = &sequencer->batches;
+    if (height <= batches->da_height) return;
+    batches->da_height = height;
+    if (batches->count != 0) batches->check_at_ms = 0;
+}
+
 void batches_on_receipt(struct sequencer *sequencer, const struct input *input) {
     struct batches *batches = &sequencer->batches;
-    struct batch_entry *entry = entry_find(batches, input->da.first, input->da.last);
+    struct batch_entry *entry = batch_find(batches, input->da.first, input->da.last);
     if (entry == NULL || entry->state == BATCH_PUBLISHED) return;
     const bool is_theirs = entry->is_verifying && entry->claim_height == input->da.height &&
                            hash_equal(&entry->claim_commitment, &input->da.commitment);
@@ -350,7 +340,7 @@ static void verify(struct sequencer *sequencer, struct batch_entry *entry) {
 
 void batches_on_receipt_message(struct sequencer *sequencer, const struct message *message) {
     struct batches *batches = &sequencer->batches;
-    struct batch_entry *entry = entry_find(batches, message->batch_first, message->batch_last);
+    struct batch_entry *entry = batch_find(batches, message->batch_first, message->batch_last);
     if (entry == NULL && message->batch_first >= batches->first) {
         batches->claims[batches->claims_next++ % BATCH_CLAIMS_KEPT] = (struct batch_receipt){
             message->batch_first, message->batch_last, message->da_height, message->da_commitment};
@@ -379,7 +369,7 @@ static void verify_run(struct sequencer *sequencer) {
     struct batches *batches = &sequencer->batches;
     uint32_t asked = 0;
     for (uint32_t i = 0; i < batches->count && asked < BATCH_MESSAGES_MAX; i++) {
-        struct batch_entry *entry = entry_at(batches, i);
+        struct batch_entry *entry = batch_at(batches, i);
         if (!entry->is_verifying || entry->state == BATCH_PUBLISHED) continue;
         const bool is_asked = entry->asked_ms != 0;
         if (is_asked && sequencer->now_ms - entry->asked_ms < BATCH_ASK_MS) continue;
@@ -394,188 +384,6 @@ static void verify_run(struct sequencer *sequencer) {
     }
 }
 
-/* --- signatures */
-
-/* signers are whom the contract counts: the newest listing, or else our own current set. */
-static const struct validator *signers(const struct sequencer *sequencer, uint32_t *count) {
-    const struct l1_facts *facts = sequencer_l1_newest(sequencer);
-    if (facts != NULL && facts->validators_count != 0) {
-        *count = facts->validators_count;
-        return facts->validators;
-    }
-    *count = sequencer->current.count;
-    return sequencer->current.validators;
-}
-
-/* power_of is what the contract gives for a signature; 0: it refuses a batch that has this one. */
-static uint64_t power_of(const struct sequencer *sequencer, const struct address *signer) {
-    uint32_t count;
-    const struct validator *validators = signers(sequencer, &count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (address_equal(&validators[i].address, signer)) return validators[i].power;
-    }
-    return 0;
-}
-
-/* has_quorum is asked again before settling: a validator that signed may have left since. */
-static bool has_quorum(const struct sequencer *sequencer, const struct batch_entry *entry) {
-    uint32_t count;
-    const struct validator *validators = signers(sequencer, &count);
-    uint64_t power = 0, total = 0;
-    for (uint32_t i = 0; i < count; i++)
-        total += validators[i].power;
-    for (uint32_t i = 0; i < entry->signatures_count; i++)
-        power += power_of(sequencer, &entry->signatures[i].signer);
-    return power >= quorum_power(sequencer->config.consensus.fault_model, total);
-}
-
-static void signature_add(struct sequencer *sequencer, struct batch_entry *entry,
-                          const struct address *signer, const struct secp_signature *signature) {
-    uint32_t at = 0;
-    while (at < entry->signatures_count) {
-        const int order = address_compare(&entry->signatures[at].signer, signer);
-        if (order == 0) return;
-        if (order > 0) break;
-        at++;
-    }
-    if (entry->signatures_count == VALIDATORS_MAX) return;
-    memmove(&entry->signatures[at + 1], &entry->signatures[at],
-            (entry->signatures_count - at) * sizeof entry->signatures[0]);
-    entry->signatures[at] = (struct batch_signature){*signer, *signature};
-    entry->signatures_count += 1;
-    if (entry->quorum_ms == 0 && has_quorum(sequencer, entry)) {
-        entry->quorum_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
-        sequencer->batches.check_at_ms = 0;
-    }
-}
-
-static const struct secp_signature *own_signature(const struct sequencer *sequencer,
-                                                  const struct batch_entry *entry) {
-    const struct address *own = &sequencer->config.consensus.signer.address;
-    for (uint32_t i = 0; i < entry->signatures_count; i++) {
-        if (address_equal(&entry->signatures[i].signer, own))
-            return &entry->signatures[i].signature;
-    }
-    return NULL;
-}
-
-static void sign(struct sequencer *sequencer, struct batch_entry *entry) {
-    const struct signer *signer = &sequencer->config.consensus.signer;
-    const struct batch_statement *statement = &entry->statement;
-    if (own_signature(sequencer, entry) == NULL) {
-        const struct hash32 digest = batch_digest(&sequencer->config.batch_domain, statement);
-        struct secp_signature signature;
-        signer->sign(signer->context, &digest, &signature);
-        signature_add(sequencer, entry, &signer->address, &signature);
-    }
-    entry->signed_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
-    struct message *message = sequencer_message(sequencer, MESSAGE_BATCH_SIGN);
-    message->batch_first = statement->first;
-    message->batch_last = statement->last;
-    message->da_height = statement->da_height;
-    message->da_commitment = statement->da_commitment;
-    message->batch_parent_hash = statement->parent_hash;
-    message->batch_last_hash = statement->last_hash;
-    message->batch_state_root = statement->state_root;
-    const struct secp_signature *signature = own_signature(sequencer, entry);
-    if (signature == NULL) return; /* more validators than a settlement has room for */
-    message->batch_signature = *signature;
-    sequencer_broadcast(sequencer, MESSAGE_CLASS_SYNC);
-}
-
-static void sign_run(struct sequencer *sequencer) {
-    struct batches *batches = &sequencer->batches;
-    if (!batches->has_settlement || !sequencer_is_validator(sequencer)) return;
-    uint32_t sent = 0;
-    for (uint32_t i = 0; i < batches->count && sent < BATCH_MESSAGES_MAX; i++) {
-        struct batch_entry *entry = entry_at(batches, i);
-        if (entry->state != BATCH_PUBLISHED) continue;
-        if (entry->signed_ms != 0 && sequencer->now_ms - entry->signed_ms < BATCH_ASK_MS) continue;
-        sign(sequencer, entry);
-        sent += 1;
-    }
-}
-
-static bool is_same_statement(const struct batch_statement *statement,
-                              const struct message *message) {
-    return statement->da_height == message->da_height &&
-           hash_equal(&statement->da_commitment, &message->da_commitment) &&
-           hash_equal(&statement->parent_hash, &message->batch_parent_hash) &&
-           hash_equal(&statement->last_hash, &message->batch_last_hash) &&
-           hash_equal(&statement->state_root, &message->batch_state_root);
-}
-
-static bool may_sign(const struct sequencer *sequencer, const struct address *signer) {
-    if (validator_set_find(&sequencer->current, signer) >= 0) return true;
-    if (validator_set_find(&sequencer->next, signer) >= 0) return true;
-    const struct l1_facts *facts = sequencer_l1_newest(sequencer);
-    for (uint32_t i = 0; facts != NULL && i < facts->validators_count; i++) {
-        if (address_equal(&facts->validators[i].address, signer)) return true;
-    }
-    return false;
-}
-
-void batches_on_signature(struct sequencer *sequencer, const struct message *message) {
-    struct batch_entry *entry =
-        entry_find(&sequencer->batches, message->batch_first, message->batch_last);
-    if (entry == NULL || !may_sign(sequencer, &message->batch_signer)) return;
-    if (entry->state != BATCH_PUBLISHED) { /* whoever signs has seen it there */
-        batches_on_receipt_message(sequencer, message);
-        return;
-    }
-    if (!is_same_statement(&entry->statement, message)) return;
-    signature_add(sequencer, entry, &message->batch_signer, &message->batch_signature);
-}
-
-/* --- settlement */
-
-static void settle(struct sequencer *sequencer, struct batch_entry *entry) {
-    struct settlement *settlement = arena_alloc(&sequencer->step, sizeof *settlement);
-    CHECK(settlement != NULL);
-    const struct batch_statement *statement = &entry->statement;
-    memset(settlement, 0, sizeof *settlement);
-    settlement->first = statement->first;
-    settlement->last = statement->last;
-    settlement->parent_hash = statement->parent_hash;
-    settlement->last_hash = statement->last_hash;
-    settlement->state_root = statement->state_root;
-    settlement->da_height = statement->da_height;
-    settlement->da_commitment = statement->da_commitment;
-    for (uint32_t i = 0; i < entry->signatures_count; i++) {
-        if (power_of(sequencer, &entry->signatures[i].signer) == 0) continue;
-        const uint32_t at = settlement->signatures_count++;
-        settlement->signatures[at].signer = entry->signatures[i].signer;
-        settlement->signatures[at].signature = entry->signatures[i].signature;
-    }
-    entry->settle_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
-    sequencer_push(sequencer, EFFECT_SETTLE)->settlement = settlement;
-}
-
-/* settle_run: the publisher of the oldest unsettled batch settles it and what follows it. */
-static void settle_run(struct sequencer *sequencer) {
-    struct batches *batches = &sequencer->batches;
-    if (!batches->has_settlement || batches->count == 0) return;
-    const struct batch_entry *oldest = entry_at(batches, 0);
-    if (oldest->statement.first != batches->settled + 1 || oldest->quorum_ms == 0) return;
-    if (!is_our_turn(sequencer, &oldest->publisher, oldest->quorum_ms)) return;
-    for (uint32_t i = 0; i < batches->count && i < BATCH_SETTLE_AHEAD; i++) {
-        struct batch_entry *entry = entry_at(batches, i);
-        if (entry->state != BATCH_PUBLISHED || entry->quorum_ms == 0) return;
-        const bool is_due =
-            entry->settle_ms == 0 || sequencer->now_ms - entry->settle_ms >= BATCH_SETTLE_MS;
-        if (is_due && !has_quorum(sequencer, entry)) return;
-        if (is_due) settle(sequencer, entry);
-    }
-}
-
-void batches_on_settled(struct sequencer *sequencer, const struct l1_facts *facts) {
-    struct batches *batches = &sequencer->batches;
-    if (!batches->is_enabled || facts->settled_last_block <= batches->settled) return;
-    batches->settled = facts->settled_last_block;
-    batches->is_dirty = true;
-    batches->check_at_ms = 0;
-}
-
 /* --- by the clock */
 
 void batches_run(struct sequencer *sequencer) {
@@ -585,8 +393,8 @@ void batches_run(struct sequencer *sequencer) {
     entries_release(batches);
     verify_run(sequencer);
     publish_run(sequencer);
-    sign_run(sequencer);
-    settle_run(sequencer);
+    batches_sign_run(sequencer);
+    batches_settle_run(sequencer);
     if (batches->is_dirty) journal_write(sequencer);
     const bool has_more = batches->scanned < sequencer->head_height &&
                           batches->count < BATCHES_MAX && sequencer->config.archive.summary != NULL;

@@ -6,7 +6,9 @@
  *   sequencer_rotation.c   validator sets, scheduled proposers, L1 origin
  *   sequencer_sync.c       peers, and blocks that others have committed
  *   sequencer_items.c      the pool's door: admission, gossip, acknowledgement
- *   sequencer_batch.c      batches, receipts, settlements */
+ *   sequencer_batch.c      batches, receipts
+ *   sequencer_settle.c     their signatures and settlements
+ *   sequencer_turns.c      who publishes a batch, and when */
 #include "base/check.h"
 #include "sequencer/batch.h"
 #include "sequencer/byte_heap.h"
@@ -106,16 +108,27 @@ struct l1_known {
 #define BATCHES_MAX          128u
 #define BATCH_RECEIPTS_KEPT  32u
 #define BATCH_CLAIMS_KEPT    64u
-#define BATCH_CHECK_MS       500u    /* what waits for time is looked at so often */
-#define BATCH_SCAN_MAX       256u    /* blocks read again in one step, after a restart */
-#define BATCH_ASK_MS         10000u  /* VERIFY_DA and signatures are repeated after so long */
-#define BATCH_PUBLISH_MS     120000u /* PUBLISH is repeated after so long */
-#define BATCH_SETTLE_MS      300000u /* SETTLE is repeated after so long */
-#define BATCH_DA_MARGIN      32u     /* DA blocks that receipts may run ahead of our own blocks */
-#define BATCH_LIVE_MS        10000u  /* a block this young was not fetched late */
-#define BATCH_MESSAGES_MAX   16u     /* of one kind in one step */
-#define BATCH_SETTLE_AHEAD   8u      /* settlements under way at once */
-#define BATCH_PATIENCE_TIMES 4u      /* whoever is connected gets this often batch_takeover_ms */
+#define BATCH_CHECK_MS       500u   /* what waits for time is looked at so often */
+#define BATCH_SCAN_MAX       256u   /* blocks read again in one step, after a restart */
+#define BATCH_ASK_MS         10000u /* VERIFY_DA and signatures are repeated after so long */
+#define BATCH_PUBLISH_MS     10000u /* PUBLISH is repeated after so long, while the turn lasts */
+#define BATCH_SETTLE_TIMES   10u    /* SETTLE is repeated after so often batch_takeover_ms */
+#define BATCH_DA_MARGIN      32u    /* DA blocks that receipts may run ahead of our own blocks */
+#define BATCH_LIVE_PARTS     3u     /* younger than batch_takeover_ms by this: not fetched late */
+#define BATCH_UNCLEAR_MS     60000u /* after a start: an earlier process may have published */
+#define BATCH_MESSAGES_MAX   16u    /* of one kind in one step */
+#define BATCH_SETTLE_AHEAD   8u     /* settlements under way at once */
+#define BATCH_PATIENCE_TIMES 4u     /* whoever is connected gets this often batch_takeover_ms */
+
+/* A turn is so many heights of the DA layer; nobody posts at the last of them, which are enough for
+ * what was posted before to land (3: da/attempt.h), and for a head read before that to be old (3).
+ */
+#define BATCH_TURN_HEIGHTS 16u
+#define BATCH_TURN_QUIET   6u
+/* Of so many turns in a row some belong to a later set, in case nobody is left of the batch's own.
+ */
+#define BATCH_TURNS_ROUND 64u
+#define BATCH_TURNS_OWN   48u
 
 enum batch_state { BATCH_CLOSED, BATCH_PUBLISHING, BATCH_PUBLISHED };
 
@@ -133,10 +146,14 @@ struct batch_entry {
     bool is_verifying;  /* a peer's receipt is being looked at */
     uint64_t claim_height;
     struct hash32 claim_commitment;
-    uint64_t asked_ms;  /* VERIFY_DA or PUBLISH was asked for */
-    uint64_t signed_ms; /* we signed and said so; 0: not yet */
-    uint64_t quorum_ms; /* enough have signed since; 0: not yet */
-    uint64_t settle_ms; /* EFFECT_SETTLE went out; 0: not yet */
+    bool is_unclear;      /* an earlier process, or an earlier turn of ours, may have posted it */
+    uint64_t turn_until;  /* PUBLISHING: the end of our turn, a DA height */
+    uint32_t turns_count; /* validators that take turns; 0: not known yet */
+    int turn_own;         /* which of them we are; -1: none */
+    uint64_t asked_ms;    /* VERIFY_DA or PUBLISH was asked for */
+    uint64_t signed_ms;   /* we signed and said so; 0: not yet */
+    uint64_t quorum_ms;   /* enough have signed since; 0: not yet */
+    uint64_t settle_ms;   /* EFFECT_SETTLE went out; 0: not yet */
     uint32_t signatures_count;
     struct batch_signature signatures[VALIDATORS_MAX]; /* ascending by signer */
 };
@@ -216,6 +233,7 @@ struct sequencer {
     struct arena step;       /* what effects point at */
     struct arena scratch;    /* for one call */
     bool is_begun;           /* the first step told us the time */
+    uint64_t begun_ms;
     bool is_halted;
 
     /* the head */
@@ -401,9 +419,27 @@ void batches_create(struct sequencer *sequencer, struct arena *arena,
                     const struct sequencer_restore *restore);
 void batches_on_committed(struct sequencer *sequencer, const struct block_outcome *outcome);
 void batches_on_receipt(struct sequencer *sequencer, const struct input *input);
+/* batches_on_head notes how high the DA layer is. */
+void batches_on_head(struct sequencer *sequencer, uint64_t height);
 void batches_on_receipt_message(struct sequencer *sequencer, const struct message *message);
 void batches_on_signature(struct sequencer *sequencer, const struct message *message);
 void batches_on_settled(struct sequencer *sequencer, const struct l1_facts *facts);
 void batches_on_peer(struct sequencer *sequencer, const struct hash32 *peer);
 void batches_run(struct sequencer *sequencer);
 uint64_t batches_deadline(const struct sequencer *sequencer);
+/* batch_at is the entry at `offset` from the oldest; batch_find that of [first, last] or NULL. */
+struct batch_entry *batch_at(const struct batches *batches, uint32_t offset);
+struct batch_entry *batch_find(const struct batches *batches, uint64_t first, uint64_t last);
+
+/* --- sequencer_settle.c: what batches_run does about published batches */
+void batches_sign_run(struct sequencer *sequencer);
+void batches_settle_run(struct sequencer *sequencer);
+
+/* --- sequencer_turns.c */
+/* A turn of ours: DA heights [from, until) at which we may publish. */
+struct batch_turn {
+    uint64_t from, until;
+};
+/* turn_is_ours says whether the DA layer, as high as we know it to be, is in a turn of ours to
+ * publish the batch. */
+bool turn_is_ours(struct sequencer *sequencer, struct batch_entry *entry, struct batch_turn *out);

@@ -23,6 +23,7 @@
 #define QUEUE_MAX   65536
 #define BLOBS_MAX   256
 #define FUNDS_ETHER 1000u
+#define DA_BLOCK_MS 25u /* a turn to publish is 16 of them */
 
 struct stored_block {
     struct bytes package, commit;
@@ -93,7 +94,8 @@ struct cluster {
     struct cluster_node nodes[NODES_MAX];
     struct packet *packets; /* ring, in the order of arrival */
     size_t packets_begin, packets_count;
-    struct bytes blobs[BLOBS_MAX]; /* DA height is index + 1 */
+    struct bytes blobs[BLOBS_MAX];
+    uint64_t blob_heights[BLOBS_MAX]; /* of the DA layer */
     size_t blobs_count;
     bool is_da_down;
     struct secp_key accounts[ACCOUNTS];
@@ -194,6 +196,14 @@ static inline enum err node_summary(void *context, uint64_t height, struct block
     return ERR_OK;
 }
 
+static inline enum err node_validators(void *context, uint64_t rotation,
+                                       struct validator_set *out) {
+    const struct cluster_node *node = context;
+    if (rotation >= BLOCKS_MAX || node->sets[rotation].count == 0) return ERR_NOT_FOUND;
+    *out = node->sets[rotation];
+    return ERR_OK;
+}
+
 static inline struct sequencer_config node_config(struct cluster_node *node) {
     struct cluster *cluster = node->cluster;
     return (struct sequencer_config){
@@ -218,7 +228,7 @@ static inline struct sequencer_config node_config(struct cluster_node *node) {
         .is_interval_on_demand = cluster->is_on_demand,
         .batch_takeover_ms = cluster->takeover_ms,
         .genesis_hash = cluster->genesis_hash,
-        .archive = {node, node_summary},
+        .archive = {node, node_summary, node_validators},
     };
 }
 
@@ -374,27 +384,39 @@ static inline struct bytes blob_make(struct cluster_node *node, uint64_t first, 
     return bytes_keep(buffer_bytes(&out));
 }
 
+static inline uint64_t da_head(const struct cluster *cluster) {
+    return cluster->now_ms / DA_BLOCK_MS;
+}
+
 static inline void da_answer(struct cluster_node *node, const struct effect *effect, size_t index) {
     struct packet *packet = packet_push(node->cluster, PACKET_DA, node->index, node->index, 5);
     packet->first = effect->first;
     packet->last = effect->last;
-    packet->height = index + 1;
+    packet->height = node->cluster->blob_heights[index];
     packet->commitment = keccak256(node->cluster->blobs[index]);
 }
 
-/* publish_try is the publisher's thread: it looks before it posts again, and tries until it works.
- */
+/* publish_try is the publisher's thread: it looks before it posts, tries until it works, and gives
+ * up when its turn is over. */
 static inline void publish_try(struct cluster_node *node) {
     struct cluster *cluster = node->cluster;
     const struct effect *effect = &node->publishing;
     if (effect->first == 0 || cluster->is_da_down) return;
+    if (da_head(cluster) >= effect->turn_until) {
+        node->publishing.first = 0;
+        return;
+    }
+    CHECK(da_head(cluster) >= effect->turn_from);
     const struct bytes blob = blob_make(node, effect->first, effect->last);
     CHECK(effect->scan_from != 0);
-    size_t at = effect->scan_from - 1;
-    while (at < cluster->blobs_count && !bytes_equal(cluster->blobs[at], blob))
+    size_t at = 0;
+    while (at < cluster->blobs_count && (cluster->blob_heights[at] < effect->scan_from ||
+                                         !bytes_equal(cluster->blobs[at], blob))) {
         at++;
+    }
     if (at == cluster->blobs_count) {
         CHECK(cluster->blobs_count < BLOBS_MAX);
+        cluster->blob_heights[cluster->blobs_count] = da_head(cluster) + 1;
         cluster->blobs[cluster->blobs_count++] = blob;
         node->publishes += 1;
     }
@@ -403,17 +425,22 @@ static inline void publish_try(struct cluster_node *node) {
 }
 
 static inline void publish(struct cluster_node *node, const struct effect *effect) {
+    for (uint32_t i = 0; i < node->cluster->count; i++) { /* nobody else may have the same turn */
+        const struct effect *other = &node->cluster->nodes[i].publishing;
+        CHECK(i == node->index || other->first != effect->first ||
+              other->turn_from != effect->turn_from);
+    }
     node->publishing = *effect;
     publish_try(node);
 }
 
 static inline void verify_da(struct cluster_node *node, const struct effect *effect) {
     const struct cluster *cluster = node->cluster;
-    if (cluster->is_da_down || effect->da_height > cluster->blobs_count) return;
-    if (effect->last >= node->view.head.number) return;
+    if (cluster->is_da_down || effect->last >= node->view.head.number) return;
     const struct bytes blob = blob_make(node, effect->first, effect->last);
-    if (bytes_equal(cluster->blobs[effect->da_height - 1], blob)) {
-        da_answer(node, effect, effect->da_height - 1);
+    for (size_t i = 0; i < cluster->blobs_count; i++) {
+        if (cluster->blob_heights[i] != effect->da_height) continue;
+        if (bytes_equal(cluster->blobs[i], blob)) da_answer(node, effect, i);
     }
 }
 
@@ -602,6 +629,15 @@ static inline void packets_deliver(struct cluster *cluster) {
     }
 }
 
+/* da_tick tells a node how high the DA layer is. */
+static inline void da_tick(struct cluster_node *node) {
+    if (node->cluster->is_da_down) return;
+    publish_try(node);
+    struct input input = input_of(node->cluster, INPUT_DA_HEAD);
+    input.da.height = da_head(node->cluster);
+    step(node, &input);
+}
+
 static inline void cluster_run(struct cluster *cluster, uint64_t ms) {
     const uint64_t end = cluster->now_ms + ms;
     while (cluster->now_ms < end) {
@@ -609,7 +645,7 @@ static inline void cluster_run(struct cluster *cluster, uint64_t ms) {
         packets_deliver(cluster);
         for (uint32_t i = 0; i < cluster->count; i++) {
             struct cluster_node *node = &cluster->nodes[i];
-            if (node->is_up && cluster->now_ms % 100 == 0) publish_try(node);
+            if (node->is_up && cluster->now_ms % DA_BLOCK_MS == 0) da_tick(node);
             if (!node->is_up || sequencer_deadline_ms(node->sequencer) > cluster->now_ms) continue;
             const struct input tick = input_of(cluster, INPUT_TICK);
             step(node, &tick);
