@@ -26,6 +26,7 @@ struct fake {
     struct log log;
     _Atomic(enum verdict) submit_verdict;
     atomic_bool submit_is_silent; /* no answer ever comes */
+    atomic_bool is_unmined;       /* no block has the transaction */
 };
 
 static enum err fake_view_open(void *context, struct rpc_view **out) {
@@ -75,7 +76,7 @@ static enum err fake_receipts(struct rpc_view *view, uint64_t number, struct are
 static enum err fake_place(struct rpc_view *view, const struct hash32 *hash,
                            struct rpc_transaction_place *out) {
     const struct hash32 name = keccak256(view->fake->transaction);
-    if (!hash_equal(hash, &name)) return ERR_NOT_FOUND;
+    if (view->fake->is_unmined || !hash_equal(hash, &name)) return ERR_NOT_FOUND;
     *out = (struct rpc_transaction_place){1, 0};
     return ERR_OK;
 }

@@ -414,7 +414,8 @@ static void test_sync(struct fake *fake) {
     CHECK(read_answer(fd) == 200 && strstr(text, "\"transactionHash\":\"0x") != NULL);
     CHECK(strstr(text, "\"id\":9") != NULL && strstr(text, "\"status\":\"0x1\"") != NULL);
     static const char *const timeouts[] = {",\"0x32\"", ",50"};
-    for (size_t i = 0; i < 2; i++) { /* no block comes */
+    fake->is_unmined = true; /* news of the blocks above may still be under way */
+    for (size_t i = 0; i < 2; i++) {
         write_sync(fake, timeouts[i], body, sizeof body);
         write_post(request, sizeof request, body);
         send_text(fd, request);
@@ -425,6 +426,7 @@ static void test_sync(struct fake *fake) {
     send_text(fd, request);
     CHECK(read_answer(fd) == 200 && strstr(text, "nonce too low") != NULL);
     fake->submit_verdict = VERDICT_ACCEPTED;
+    fake->is_unmined = false;
     close(fd);
 }
 
