@@ -86,8 +86,7 @@ void p2p_connection_close(struct p2p *p2p, struct p2p_connection *connection) {
     for (size_t lane = 0; lane < P2P_LANE_COUNT; lane++)
         p2p_lane_clear(&link->lanes[lane]);
     p2p_unlock(p2p);
-    atomic_fetch_sub(&p2p->tallies.peers_connected, 1);
-    p2p->config.events.connected(p2p->config.events.context, &link->peer.id, false);
+    p2p_link_tell(p2p, link, false);
 }
 
 bool p2p_connection_dialed(struct p2p *p2p, struct p2p_connection *connection) {
@@ -126,6 +125,11 @@ static bool on_established(struct p2p *p2p, struct p2p_connection *connection) {
         return true;
     }
     struct p2p_link *link = p2p_link_find(p2p, &connection->session.peer);
+    /* Who knows no chain yet is a guest, whoever it is. */
+    if (link != NULL && !link->is_guest && connection->session.is_newcomer) {
+        return refuse(p2p, connection);
+    }
+    if (link == NULL) link = p2p_guest_admit(p2p, &connection->session.peer);
     if (link == NULL) return refuse(p2p, connection);
     if (!p2p_link_offer(p2p, link, connection)) {
         p2p_connection_close(p2p, connection);
@@ -164,7 +168,9 @@ static bool deliver(struct p2p *p2p, struct p2p_link *link, const struct p2p_rec
     }
     if (!is_last) return true;
     count(&p2p->tallies.messages_received, 1);
-    p2p->config.events.message(p2p->config.events.context, &link->peer.id, message);
+    const struct p2p_events *events = &p2p->config.events;
+    (link->is_guest ? events->guest_message : events->message)(events->context, &link->peer.id,
+                                                               message);
     if (transfer->size > P2P_ASSEMBLY_KEEP) {
         p2p_pages_forget(transfer->data, P2P_ASSEMBLY_KEEP, transfer->size);
     }
@@ -255,7 +261,8 @@ bool p2p_connection_read(struct p2p *p2p, struct p2p_connection *connection) {
 }
 
 bool p2p_connection_may_read(struct p2p *p2p, struct p2p_connection *connection, uint64_t now_ms) {
-    const uint64_t rate = p2p->config.receive_bytes_per_second_max;
+    const bool is_guest = connection->link != NULL && connection->link->is_guest;
+    const uint64_t rate = is_guest ? P2P_GUEST_RATE : p2p->config.receive_bytes_per_second_max;
     const uint64_t passed_ms = now_ms - connection->budget_ms;
     if (passed_ms > 0) {
         const uint64_t earned = passed_ms > 1000 ? rate : rate * passed_ms / 1000;

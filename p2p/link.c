@@ -3,7 +3,7 @@
 #include "p2p/p2p_internal.h"
 
 struct p2p_link *p2p_link_find(struct p2p *p2p, const struct hash32 *id) {
-    for (size_t i = 0; i < P2P_PEERS_MAX; i++) {
+    for (size_t i = 0; i < P2P_LINKS_MAX; i++) {
         struct p2p_link *link = &p2p->links[i];
         if (link->in_use && hash_equal(&link->peer.id, id)) return link;
     }
@@ -41,12 +41,14 @@ static enum err link_reserve(const struct p2p *p2p, struct p2p_link *link) {
     return ERR_OK;
 }
 
-static void link_add(struct p2p *p2p, const struct p2p_peer *peer) {
+/* link_make makes a link in the first free place of [first, end); NULL: no place, or no memory. */
+static struct p2p_link *link_make(struct p2p *p2p, const struct p2p_peer *peer, size_t first,
+                                  size_t end) {
     struct p2p_link *link = NULL;
-    for (size_t i = 0; i < P2P_PEERS_MAX && link == NULL; i++) {
+    for (size_t i = first; i < end && link == NULL; i++) {
         if (!p2p->links[i].in_use) link = &p2p->links[i];
     }
-    CHECK(link != NULL);
+    if (link == NULL) return NULL;
     p2p_lock(p2p);
     *link = (struct p2p_link){.in_use = true,
                               .peer = *peer,
@@ -54,13 +56,45 @@ static void link_add(struct p2p *p2p, const struct p2p_peer *peer) {
                               .low_turn = P2P_LANE_ITEMS};
     const enum err err = link_reserve(p2p, link);
     p2p_unlock(p2p);
-    if (err != ERR_OK) {
-        p2p_link_release(p2p, link);
-        return;
-    }
+    if (err == ERR_OK) return link;
+    p2p_link_release(p2p, link);
+    return NULL;
+}
+
+static void link_add(struct p2p *p2p, const struct p2p_peer *peer) {
+    struct p2p_link *link = link_make(p2p, peer, 0, P2P_PEERS_MAX);
+    if (link == NULL) return;
     /* Two that start together shall not both call: the lower key goes first. */
     const bool goes_first = hash_compare(&p2p->config.key.public_key, &peer->id) < 0;
     link->dial_at_ms = p2p_now_ms() + (goes_first ? 0 : 2 * P2P_TICK_MS);
+}
+
+struct p2p_link *p2p_guest_admit(struct p2p *p2p, const struct hash32 *id) {
+    const struct p2p_peer peer = {.id = *id};
+    const size_t end = P2P_PEERS_MAX + p2p->config.guests_max;
+    struct p2p_link *link = link_make(p2p, &peer, P2P_PEERS_MAX, end);
+    if (link != NULL) link->is_guest = true;
+    return link;
+}
+
+void p2p_guests_reap(struct p2p *p2p) {
+    for (size_t i = P2P_PEERS_MAX; i < P2P_LINKS_MAX; i++) {
+        struct p2p_link *link = &p2p->links[i];
+        if (link->in_use && link->open == NULL) p2p_link_release(p2p, link);
+    }
+}
+
+void p2p_link_tell(struct p2p *p2p, const struct p2p_link *link, bool is_connected) {
+    const struct p2p_events *events = &p2p->config.events;
+    atomic_uint_fast32_t *tally =
+        link->is_guest ? &p2p->tallies.guests_connected : &p2p->tallies.peers_connected;
+    if (is_connected) {
+        atomic_fetch_add(tally, 1);
+    } else {
+        atomic_fetch_sub(tally, 1);
+    }
+    (link->is_guest ? events->guest_connected : events->connected)(events->context, &link->peer.id,
+                                                                   is_connected);
 }
 
 static const struct p2p_peer *peer_in(const struct p2p_peer *peers, size_t count,
@@ -94,6 +128,11 @@ void p2p_links_apply(struct p2p *p2p) {
         } else {
             link->peer = *peer; /* a new address counts from the next dial on */
         }
+    }
+    for (size_t i = P2P_PEERS_MAX; i < P2P_LINKS_MAX; i++) { /* a guest that was named comes anew */
+        struct p2p_link *guest = &p2p->links[i];
+        if (!guest->in_use || peer_in(wanted, count, &guest->peer.id) == NULL) continue;
+        p2p_link_release(p2p, guest);
     }
     for (size_t i = 0; i < count; i++) {
         if (hash_equal(&wanted[i].id, &p2p->config.key.public_key)) continue;
@@ -141,6 +180,5 @@ void p2p_link_attach(struct p2p *p2p, struct p2p_link *link, struct p2p_connecti
         p2p_lane_clear(&link->lanes[lane]);
     link->is_connected = true;
     p2p_unlock(p2p);
-    atomic_fetch_add(&p2p->tallies.peers_connected, 1);
-    p2p->config.events.connected(p2p->config.events.context, &link->peer.id, true);
+    p2p_link_tell(p2p, link, true);
 }

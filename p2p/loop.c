@@ -127,7 +127,7 @@ static void serve(struct p2p *p2p, const struct poll_set *set, bool is_stopping)
 static bool has_unsent(struct p2p *p2p) {
     bool unsent = false;
     p2p_lock(p2p);
-    for (size_t i = 0; i < P2P_PEERS_MAX; i++) {
+    for (size_t i = 0; i < P2P_LINKS_MAX; i++) {
         const struct p2p_link *link = &p2p->links[i];
         if (!link->in_use || link->open == NULL) continue;
         unsent |= p2p_connection_has_output(link->open);
@@ -142,11 +142,11 @@ static bool has_unsent(struct p2p *p2p) {
 /* drain waits until the others have closed, too: closing with unread input would take back what was
  * sent last. */
 static void drain(struct p2p *p2p, uint64_t deadline_ms) {
-    for (size_t i = 0; i < P2P_PEERS_MAX; i++) {
+    for (size_t i = 0; i < P2P_LINKS_MAX; i++) {
         const struct p2p_link *link = &p2p->links[i];
         if (link->in_use && link->open != NULL) (void)shutdown(link->open->fd, SHUT_WR);
     }
-    for (size_t i = 0; i < P2P_PEERS_MAX; i++) {
+    for (size_t i = 0; i < P2P_LINKS_MAX; i++) {
         const struct p2p_link *link = &p2p->links[i];
         if (!link->in_use || link->open == NULL) continue;
         for (uint64_t now_ms = p2p_now_ms(); now_ms < deadline_ms; now_ms = p2p_now_ms()) {
@@ -169,6 +169,7 @@ void *p2p_loop(void *argument) {
         if (is_stopping && (p2p_now_ms() >= stop_ms || !has_unsent(p2p))) break;
         if (!is_stopping) {
             p2p_links_apply(p2p);
+            p2p_guests_reap(p2p);
             dial_due(p2p, p2p_now_ms());
         }
         prepare(p2p, &set, is_stopping);
@@ -177,7 +178,7 @@ void *p2p_loop(void *argument) {
         if (ready > 0) serve(p2p, &set, is_stopping);
     }
     drain(p2p, stop_ms);
-    for (size_t i = 0; i < P2P_PEERS_MAX; i++) {
+    for (size_t i = 0; i < P2P_LINKS_MAX; i++) {
         if (p2p->links[i].in_use) p2p_link_release(p2p, &p2p->links[i]);
     }
     for (size_t i = 0; i < p2p->connections_used; i++) {

@@ -115,6 +115,9 @@ static enum err open_all(struct p2p *p2p) {
 enum err p2p_start(const struct p2p_config *config, struct p2p **out) {
     CHECK(config->events.message != NULL);
     CHECK(config->events.connected != NULL);
+    CHECK(config->guests_max <= P2P_GUESTS_MAX);
+    CHECK(config->guests_max == 0 || config->events.guest_message != NULL);
+    CHECK(config->guests_max == 0 || config->events.guest_connected != NULL);
     struct p2p *p2p = calloc(1, sizeof *p2p);
     if (p2p == NULL) return ERR_MEMORY;
     p2p->config = *config;
@@ -175,7 +178,7 @@ void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
                    const struct hash32 *except) {
     CHECK(message.size > 0 && message.size <= P2P_MESSAGE_BYTES_MAX);
     p2p_lock(p2p);
-    for (size_t i = 0; i < P2P_PEERS_MAX; i++) {
+    for (size_t i = 0; i < P2P_PEERS_MAX; i++) { /* guests stand behind them */
         struct p2p_link *link = &p2p->links[i];
         if (!link->in_use || !link->is_connected) continue;
         if (except != NULL && hash_equal(&link->peer.id, except)) continue;
@@ -185,10 +188,25 @@ void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
     wake(p2p);
 }
 
+void p2p_send_guests(struct p2p *p2p, enum p2p_lane lane, struct bytes message) {
+    CHECK(message.size > 0 && message.size <= P2P_MESSAGE_BYTES_MAX);
+    p2p_lock(p2p);
+    bool is_any = false;
+    for (size_t i = P2P_PEERS_MAX; i < P2P_LINKS_MAX; i++) {
+        struct p2p_link *link = &p2p->links[i];
+        if (!link->in_use || !link->is_connected) continue;
+        push(p2p, link, lane, message);
+        is_any = true;
+    }
+    p2p_unlock(p2p);
+    if (is_any) wake(p2p);
+}
+
 struct p2p_counters p2p_counters(struct p2p *p2p) {
     const struct p2p_tallies *tallies = &p2p->tallies;
     return (struct p2p_counters){
         .peers_connected = (uint32_t)atomic_load(&tallies->peers_connected),
+        .guests_connected = (uint32_t)atomic_load(&tallies->guests_connected),
         .messages_sent = atomic_load(&tallies->messages_sent),
         .messages_received = atomic_load(&tallies->messages_received),
         .bytes_sent = atomic_load(&tallies->bytes_sent),

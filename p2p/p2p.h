@@ -4,10 +4,12 @@
  * Peers are Ed25519 keys.  A handshake proves both keys (signed ephemeral X25519, forward secret)
  * and that both sides run the same chain (chain_digest); then every message travels in
  * ChaCha20-Poly1305 sealed records of at most 16 KiB (session.h), so that bytes that were changed,
- * replayed or reordered end the connection.  Only peers that p2p_set_peers named are let in.  One
- * thread owns all sockets (poll loop); it connects to every named peer that has an address, with
- * backoff, keeps one connection per peer (the one whose initiator has the lower key when both
- * connect), pings, and closes what is silent.
+ * replayed or reordered end the connection.  Only peers that p2p_set_peers named are let in, and up
+ * to guests_max others as guests: they may ask for what everybody may know, their messages come
+ * apart from those of peers and more slowly, and no broadcast goes to them.  One thread owns all
+ * sockets (poll loop); it connects to every named peer that has an address, with backoff, keeps one
+ * connection per peer (the one whose initiator has the lower key when both connect), pings, and
+ * closes what is silent.
  *
  * Outgoing messages queue per peer in three lanes; a vote never waits behind a block that is being
  * sent to sync somebody.  Queues are bounded in bytes: a lane that is full drops its oldest whole
@@ -19,6 +21,7 @@
 
 #define P2P_MESSAGE_BYTES_MAX (6u << 20)
 #define P2P_PEERS_MAX         160
+#define P2P_GUESTS_MAX        32
 #define P2P_HOST_BYTES        256
 
 enum p2p_lane {
@@ -41,6 +44,9 @@ struct p2p_events {
     void (*connected)(void *context, const struct hash32 *peer, bool is_connected);
     /* A named peer proved its key but runs another chain (chain_digest); may be NULL. */
     void (*other_chain)(void *context, const struct hash32 *peer);
+    /* The same for guests; not NULL when guests_max is not 0. */
+    void (*guest_message)(void *context, const struct hash32 *guest, struct bytes message);
+    void (*guest_connected)(void *context, const struct hash32 *guest, bool is_connected);
 };
 
 struct p2p_config {
@@ -51,12 +57,13 @@ struct p2p_config {
         chain_digest; /* keccak over genesis hash, protocol version and consensus settings */
     uint32_t lane_bytes_max[P2P_LANE_COUNT]; /* per peer; 0: the default */
     uint32_t receive_bytes_per_second_max;   /* per peer; 0: the default */
+    uint32_t guests_max;                     /* at most P2P_GUESTS_MAX */
     uint64_t silence_ms; /* close a connection that is silent so long; 0: 10,000 */
     struct p2p_events events;
 };
 
 struct p2p_counters {
-    uint32_t peers_connected;
+    uint32_t peers_connected, guests_connected;
     uint64_t messages_sent, messages_received;
     uint64_t bytes_sent, bytes_received;
     uint64_t messages_dropped;   /* a full lane */
@@ -80,8 +87,10 @@ void p2p_set_peers(struct p2p *p2p, const struct p2p_peer *peers, size_t count);
 void p2p_send(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane, struct bytes message);
 void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
                    const struct hash32 *except);
+/* p2p_send_guests sends to all guests.  Any thread. */
+void p2p_send_guests(struct p2p *p2p, enum p2p_lane lane, struct bytes message);
 
 /* p2p_counters copies the counters, all of one moment.  Any thread. */
 struct p2p_counters p2p_counters(struct p2p *p2p);
-/* p2p_connected lists up to `max` connected peers; returns how many.  Any thread. */
+/* p2p_connected lists up to `max` connected peers, no guests; returns how many.  Any thread. */
 size_t p2p_connected(struct p2p *p2p, struct hash32 *out, size_t max);

@@ -12,7 +12,9 @@
 #include "p2p/session.h"
 
 #define P2P_PENDING_MAX     64 /* connections that came in and have not proved who they are */
-#define P2P_CONNECTIONS_MAX (2 * P2P_PEERS_MAX + P2P_PENDING_MAX)
+#define P2P_LINKS_MAX       (P2P_PEERS_MAX + P2P_GUESTS_MAX) /* named peers first, then guests */
+#define P2P_CONNECTIONS_MAX (2 * P2P_LINKS_MAX + P2P_PENDING_MAX)
+#define P2P_GUEST_RATE      (256u << 10) /* bytes a second from a guest */
 #define P2P_IN_BYTES        (64u << 10)
 #define P2P_OUT_BYTES       (64u << 10)
 #define P2P_HANDSHAKE_MS    5000 /* from connect or accept to the first record */
@@ -60,6 +62,7 @@ struct p2p_transfer {
 
 struct p2p_link {
     bool in_use;
+    bool is_guest; /* goes with its connection */
     struct p2p_peer peer;
     struct p2p_connection *open;
     struct p2p_connection *dialing; /* up to and including UNPROVED */
@@ -76,7 +79,7 @@ struct p2p_link {
 struct p2p_tallies {
     atomic_uint_fast64_t messages_sent, messages_received, bytes_sent, bytes_received,
         messages_dropped, handshakes_refused, records_bad;
-    atomic_uint_fast32_t peers_connected;
+    atomic_uint_fast32_t peers_connected, guests_connected;
 };
 
 struct p2p {
@@ -87,7 +90,7 @@ struct p2p {
     struct p2p_resolver *resolver;
     struct p2p_connection *connections; /* P2P_CONNECTIONS_MAX, reserved */
     size_t connections_used;            /* those after so many were never used */
-    struct p2p_link links[P2P_PEERS_MAX];
+    struct p2p_link links[P2P_LINKS_MAX];
     struct p2p_tallies tallies;
 
     pthread_mutex_t lock;
@@ -112,6 +115,12 @@ bool p2p_link_offer(struct p2p *p2p, struct p2p_link *link, struct p2p_connectio
 /* p2p_link_attach makes the connection the link's and tells the layers above. */
 void p2p_link_attach(struct p2p *p2p, struct p2p_link *link, struct p2p_connection *connection);
 void p2p_link_release(struct p2p *p2p, struct p2p_link *link);
+/* p2p_guest_admit makes a link for somebody that nobody named; NULL: there is no room. */
+struct p2p_link *p2p_guest_admit(struct p2p *p2p, const struct hash32 *id);
+/* p2p_guests_reap releases the links of guests that left. */
+void p2p_guests_reap(struct p2p *p2p);
+/* p2p_link_tell tells the layers above that the link's peer came or went. */
+void p2p_link_tell(struct p2p *p2p, const struct p2p_link *link, bool is_connected);
 
 /* connection.c: one socket.  Functions that return bool: false means that it is closed now. */
 struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initiator);

@@ -15,12 +15,12 @@ static const uint8_t MAGIC[MAGIC_BYTES] = {'B', 'A', 'T', 'O', 'N', 'P', '2', 'P
 static const uint8_t KEY_LABEL[16] = "baton p2p keys 1";
 static const uint8_t AUTH_LABEL[16] = "baton p2p auth 1";
 
-void p2p_session_begin(struct p2p_session *session, const struct ed25519_key *key,
-                       const struct hash32 *chain_digest, const struct hash32 *expected,
-                       struct buffer *out) {
+static void begin(struct p2p_session *session, const struct ed25519_key *key,
+                  const struct hash32 *chain_digest, bool is_initiator,
+                  const struct hash32 *expected, struct buffer *out) {
     *session = (struct p2p_session){
         .state = P2P_SESSION_HELLO,
-        .is_initiator = expected != NULL,
+        .is_initiator = is_initiator,
         .has_expected = expected != NULL,
         .chain_digest = *chain_digest,
         .key = key,
@@ -30,6 +30,18 @@ void p2p_session_begin(struct p2p_session *session, const struct ed25519_key *ke
     memcpy(session->hello, MAGIC, MAGIC_BYTES);
     CHECK(crypto_scalarmult_base(session->hello + MAGIC_BYTES, session->ephemeral_secret) == 0);
     if (session->is_initiator) buffer_append(out, BYTES_OF(session->hello));
+}
+
+void p2p_session_begin(struct p2p_session *session, const struct ed25519_key *key,
+                       const struct hash32 *chain_digest, const struct hash32 *expected,
+                       struct buffer *out) {
+    begin(session, key, chain_digest, expected != NULL, expected, out);
+}
+
+void p2p_session_call(struct p2p_session *session, const struct ed25519_key *key,
+                      const struct hash32 *expected, struct buffer *out) {
+    const struct hash32 none = {{0}};
+    begin(session, key, &none, true, expected, out);
 }
 
 void p2p_session_end(struct p2p_session *session) {
@@ -128,7 +140,10 @@ static enum p2p_session_result on_auth(struct p2p_session *session, const struct
     session->peer = peer;
     /* Also to a peer on another chain: it shall be able to say so to its operator. */
     if (session->is_initiator) send_auth(session, out);
-    if (!hash_equal(&digest, &session->chain_digest)) {
+    session->is_newcomer = !session->is_initiator && hash_is_zero(&digest);
+    const bool knows_none =
+        session->is_initiator ? hash_is_zero(&session->chain_digest) : session->is_newcomer;
+    if (!knows_none && !hash_equal(&digest, &session->chain_digest)) {
         return fail(session, P2P_SESSION_OTHER_CHAIN);
     }
     session->state = P2P_SESSION_OPEN;

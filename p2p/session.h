@@ -17,6 +17,10 @@
  * with the size as associated data and the number of the record in its direction as nonce, so that
  * a record that was changed, repeated, left out or reordered does not open.
  *
+ * A zero chain digest says: I know no chain yet.  Such a newcomer may call without naming whom it
+ * expects, learns who answered, and is let in as far as the digests go; what it may do is for the
+ * layers above.
+ *
  * No clock, no socket; randomness comes from libsodium when a session begins.  One thread. */
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,6 +75,7 @@ struct p2p_session {
     enum p2p_session_state state;
     bool is_initiator;
     bool has_expected;
+    bool is_newcomer;       /* the responder's: the other side knows no chain yet */
     struct hash32 expected; /* whom the initiator called */
     struct hash32 peer;     /* valid from ESTABLISHED or OTHER_CHAIN on */
     struct hash32 chain_digest;
@@ -93,6 +98,11 @@ struct p2p_record {
 void p2p_session_begin(struct p2p_session *session, const struct ed25519_key *key,
                        const struct hash32 *chain_digest, const struct hash32 *expected,
                        struct buffer *out);
+
+/* p2p_session_call begins as an initiator that knows no chain; `expected` NULL: anybody may answer.
+ */
+void p2p_session_call(struct p2p_session *session, const struct ed25519_key *key,
+                      const struct hash32 *expected, struct buffer *out);
 
 /* p2p_session_receive takes one step with the bytes at `data`, which it may overwrite (records are
  * opened in place), and says how many it consumed.  Handshake answers are appended to `out`, which
