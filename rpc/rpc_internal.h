@@ -47,6 +47,7 @@ struct service {
     pthread_mutex_t lock; /* guards completions */
     struct completion *completions, **completions_end;
     struct session *sessions; /* all open ones; this thread only */
+    atomic_uint behind_count; /* sessions that wait for a block; counted by this thread */
     uint64_t session_next;
 };
 
@@ -108,6 +109,14 @@ void rpc_submit_block(struct rpc *rpc, struct rpc_view *view, struct arena *aren
 void rpc_service_complete(struct service *service, struct task *task);
 /* Sends text to a WebSocket session: `session_id` names service and session; text is copied. */
 void rpc_service_push(struct rpc *rpc, uint64_t session_id, struct bytes text);
+
+/* height.c */
+/* rpc_height_wake makes the service threads look after requests that wait for a block: one was
+ * committed, or time passed.  Any thread. */
+void rpc_height_wake(struct rpc *rpc);
+/* rpc_height_go_on answers those whose block is here, and those that waited too long.  Service
+ * thread. */
+void rpc_height_go_on(struct service *service);
 
 /* metrics.c */
 void rpc_metrics_observe(struct rpc *rpc, const struct method *method, uint64_t microseconds,

@@ -44,6 +44,7 @@ void rpc_session_close(struct service *service, struct session *session) {
     while (*at != session)
         at = &(*at)->next;
     *at = session->next;
+    rpc_height_forget(service, session);
     while (session->out != NULL)
         rpc_session_pop(session);
     free(session->body);
@@ -240,6 +241,7 @@ static void *service_main(void *context) {
     while (!atomic_load(&service->rpc->stopping)) {
         if (lws_service(service->context, 0) < 0) break;
         drain(service);
+        rpc_height_go_on(service);
     }
     drain(service);
     return NULL;
@@ -428,6 +430,7 @@ void rpc_stop(struct rpc *rpc) {
 
 void rpc_block_committed(struct rpc *rpc, uint64_t number) {
     rpc_subscriptions_block(rpc, number);
+    rpc_height_wake(rpc);
 }
 
 void rpc_item_admitted(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded) {

@@ -43,7 +43,26 @@ struct session {
     bool close_after;
     bool is_cut_off; /* too slow: being closed */
     bool is_held;    /* not read from until it has read */
+    /* reads that never go back, see below */
+    bool has_height, is_behind; /* the request names a height; it waits for that */
+    uint64_t height, behind_until_ms;
 };
+
+/* Reads never go back: a request may carry the header Baton-Height, the newest block that its
+ * sender has been told of (0: none).  It is answered when that block is here, and the answer has
+ * the header again, with the block that it is at least as new as.  When the block does not come in
+ * a second the answer is status 503.  A balancer keeps the number for each connection and asks
+ * another node after a 503, so that its clients need not know. */
+
+/* rpc_height is the newest committed block that reads see. */
+uint64_t rpc_height(struct rpc *rpc);
+/* rpc_height_read takes the header of a request, if it has one. */
+void rpc_height_read(struct session *session, struct lws *wsi);
+/* rpc_height_is_here: the request need not wait. */
+bool rpc_height_is_here(struct rpc *rpc, const struct session *session);
+/* rpc_height_wait makes the session wait for its block; rpc_height_forget ends that. */
+void rpc_height_wait(struct service *service, struct session *session);
+void rpc_height_forget(struct service *service, struct session *session);
 
 /* rpc_session_find returns the open session of that id, or NULL.  Service thread, like all below.
  */
@@ -75,3 +94,5 @@ int rpc_websocket_callback(struct service *service, struct session *session, str
  * response (notifications only) HTTP gets an empty body and a WebSocket nothing.  The task stays
  * the caller's. */
 void rpc_http_answer(struct service *service, struct session *session, struct task *task);
+/* rpc_http_go_on runs the request of a session that waited for a block, or refuses it. */
+void rpc_http_go_on(struct service *service, struct session *session, bool is_here);

@@ -43,9 +43,14 @@ static int write_header(const struct service *service, const struct session *ses
                  "Access-Control-Allow-Headers: Content-Type\r\nAccess-Control-Max-Age: 600\r\n",
                  session->origin);
     }
+    char height[48] = "";
+    if (session->has_height && status == 200) {
+        snprintf(height, sizeof height, "Baton-Height: %llu\r\n",
+                 (unsigned long long)rpc_height(service->rpc));
+    }
     return snprintf(out, out_bytes,
-                    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n", status,
-                    reason, type, body_bytes, cors,
+                    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s\r\n",
+                    status, reason, type, body_bytes, cors, height,
                     session->close_after ? "Connection: close\r\n" : "");
 }
 
@@ -164,6 +169,7 @@ static void on_post(struct service *service, struct session *session, struct lws
         refuse_body(service, session, 413, BODY_TOO_LARGE);
     } else {
         session->is_body_expected = true;
+        rpc_height_read(session, wsi);
     }
 }
 
@@ -173,6 +179,7 @@ static int on_request(struct service *service, struct session *session, struct l
     session->body_bytes = 0;
     session->is_body_expected = false;
     session->origin[0] = '\0';
+    session->has_height = false;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) > 0) {
         if (lws_hdr_copy(wsi, session->origin, sizeof session->origin, WSI_TOKEN_ORIGIN) < 0) {
             session->origin[0] = '\0';
@@ -202,16 +209,8 @@ static int on_body(struct service *service, struct session *session, const void 
     return 0;
 }
 
-static int on_body_complete(struct service *service, struct session *session) {
-    if (!session->is_body_expected) {
-        /* the library offers bytes beyond the body, a pipelined request, again and again: who
-         * sends one gets the answers that are ready, then has to connect anew */
-        session->beyond_count += 1;
-        return session->beyond_count > SESSION_BEYOND_MAX ? -1 : 0;
-    }
-    session->is_body_expected = false;
-    session->beyond_count = 0;
-    session->is_waiting = true;
+/* run_body runs the request that was received. */
+static void run_body(struct service *service, struct session *session) {
     const struct bytes body = {session->body, session->body_bytes};
     struct task *task = rpc_task_begin(service->rpc, service, session->id, false, body);
     if (session->body_capacity > 65536) {
@@ -222,10 +221,44 @@ static int on_body_complete(struct service *service, struct session *session) {
     session->body_bytes = 0;
     if (task == NULL) { /* the answer comes later: no time-out may cut it off */
         lws_set_timeout(session->wsi, NO_PENDING_TIMEOUT, 0);
-        return 0;
+        return;
     }
     rpc_http_answer(service, session, task);
     rpc_task_free(task);
+}
+
+void rpc_http_go_on(struct service *service, struct session *session, bool is_here) {
+    if (is_here) {
+        run_body(service, session);
+        return;
+    }
+    session->body_bytes = 0;
+    send_text(service, session, 503, "application/json",
+              "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,"
+              "\"message\":\"this node is behind what the client has seen\"}}");
+}
+
+static int on_body_complete(struct service *service, struct session *session) {
+    if (!session->is_body_expected) {
+        /* the library offers bytes beyond the body, a pipelined request, again and again: who
+         * sends one gets the answers that are ready, then has to connect anew */
+        session->beyond_count += 1;
+        return session->beyond_count > SESSION_BEYOND_MAX ? -1 : 0;
+    }
+    session->is_body_expected = false;
+    session->beyond_count = 0;
+    session->is_waiting = true;
+    if (rpc_height_is_here(service->rpc, session)) {
+        run_body(service, session);
+        return 0;
+    }
+    rpc_height_wait(service, session);
+    lws_set_timeout(session->wsi, NO_PENDING_TIMEOUT, 0);
+    /* committed between the two looks: whoever did it may not have seen us wait */
+    if (rpc_height_is_here(service->rpc, session)) {
+        rpc_height_forget(service, session);
+        run_body(service, session);
+    }
     return 0;
 }
 

@@ -190,6 +190,7 @@ static void *notifier_main(void *context) {
         case WORK_END: return NULL;
         case WORK_TICK:
             rpc_submit_expire(table->rpc);
+            rpc_height_wake(table->rpc);
             tick_ms = rpc_now_ms() + TICK_MS;
             break;
         case WORK_BLOCK: announce(table, block); break;

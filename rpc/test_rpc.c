@@ -239,6 +239,34 @@ static void test_cors_and_keep_alive(void) {
     close(fd);
 }
 
+/* A request that names a height is answered from a block that is not older, or not at all. */
+static void test_heights(struct fake *fake) {
+    static const char body[] = "{\"id\":1,\"method\":\"eth_blockNumber\"}";
+    const int fd = dial(), waiting = dial();
+    char request[256];
+    CHECK(post_on(fd, body, "") == 200 && strstr(answer, "Baton-Height") == NULL);
+    CHECK(post_on(fd, body, "Baton-Height: x\r\n") == 200);
+    CHECK(strstr(answer, "Baton-Height") == NULL);
+    CHECK(post_on(fd, body, "Baton-Height: 0\r\n") == 200);
+    CHECK(strstr(answer, "Baton-Height: 1\r\n") != NULL);
+    CHECK(post_on(fd, body, "Baton-Height: 1\r\n") == 200);
+    CHECK(strstr(answer, "Baton-Height: 1\r\n") != NULL);
+    CHECK(post_on(fd, body, "Baton-Height: 2\r\n") == 503); /* after a second */
+    CHECK(strstr(body_of(), "this node is behind") != NULL);
+    const int size = snprintf(request, sizeof request,
+                              "POST / HTTP/1.1\r\nHost: x\r\nBaton-Height: 2\r\n"
+                              "Content-Length: %zu\r\n\r\n%s",
+                              strlen(body), body);
+    send_all(waiting, request, (size_t)size);
+    send_all(fd, request, (size_t)size);
+    close(fd); /* goes away while it waits */
+    atomic_store(&fake->head, 2);
+    rpc_block_committed(fake->rpc, 2);
+    CHECK(receive_answer(waiting) == 200 && strstr(body_of(), "\"0x2\"") != NULL);
+    CHECK(strstr(answer, "Baton-Height: 2\r\n") != NULL);
+    close(waiting);
+}
+
 /* A second server on the port is refused, and the message names the setting. */
 static void test_port_in_use(const struct rpc_config *config) {
     struct rpc *second;
@@ -263,6 +291,7 @@ int main(void) {
     test_pages(&fake);
     test_cors_and_keep_alive();
     test_port_in_use(&config);
+    test_heights(&fake);
     rpc_stop(fake.rpc);
     puts("rpc: ok");
     return 0;
