@@ -20,14 +20,17 @@ static void before_value(struct json_writer *json) {
         return;
     }
     if (json->depth == 0) return;
-    if (json->has_item[json->depth - 1]) put_byte(json, ',');
-    json->has_item[json->depth - 1] = true;
+    uint64_t *const word = &json->has_item[(json->depth - 1) / 64];
+    const uint64_t bit = (uint64_t)1 << (json->depth - 1) % 64;
+    if (*word & bit) put_byte(json, ',');
+    *word |= bit;
 }
 
 static void begin(struct json_writer *json, char bracket) {
     before_value(json);
     CHECK(json->depth < JSON_DEPTH_MAX);
-    json->has_item[json->depth++] = false;
+    json->has_item[json->depth / 64] &= ~((uint64_t)1 << json->depth % 64);
+    json->depth++;
     put_byte(json, bracket);
 }
 

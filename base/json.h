@@ -9,12 +9,13 @@
 #include "base/hash.h"
 #include "base/u256.h"
 
-#define JSON_DEPTH_MAX 32
+/* A tree of 1,025 nested calls is an object and an array for each. */
+#define JSON_DEPTH_MAX 2112
 
 struct json_writer {
     struct buffer *out;
     unsigned depth;
-    bool has_item[JSON_DEPTH_MAX];
+    uint64_t has_item[JSON_DEPTH_MAX / 64]; /* a bit for each level */
     bool after_key;
 };
 

@@ -181,7 +181,7 @@ static enum evm_status deposit(struct frame *f, struct bytes code) {
     const int64_t cost = 200 * (int64_t)code.size;
     if (f->gas < cost) {
         /* Frontier made an account without code instead. */
-        return rule(evm, RULE_CREATE_DEPOSIT_MUST_PAY) ? EVM_OUT_OF_GAS : EVM_SUCCESS;
+        return rule(evm, RULE_CREATE_DEPOSIT_MUST_PAY) ? EVM_CODE_STORE_OUT_OF_GAS : EVM_SUCCESS;
     }
     f->gas -= cost;
     host->set_code(host->context, &f->address, code);
@@ -190,7 +190,9 @@ static enum evm_status deposit(struct frame *f, struct bytes code) {
 
 enum evm_status frame_end(struct evm *evm, enum evm_status status, struct bytes output) {
     struct frame *f = &evm->frames[evm->depth];
+    struct bytes created = BYTES_EMPTY; /* code: an output to observers only */
     if (f->kind == FRAME_CREATE && status == EVM_SUCCESS) {
+        created = output;
         status = deposit(f, output);
         output = BYTES_EMPTY;
     }
@@ -207,7 +209,8 @@ enum evm_status frame_end(struct evm *evm, enum evm_status status, struct bytes 
     }
     if (output.size != 0) memmove(evm->return_buffer, output.data, output.size);
     evm->return_data = (struct bytes){evm->return_buffer, output.size};
-    trace_leave(evm, evm->depth, status, evm->return_data, f->gas_given - f->gas);
+    const struct bytes shown = status == EVM_SUCCESS && created.size != 0 ? created : output;
+    trace_leave(evm, evm->depth, status, shown, f->gas_given - f->gas);
     return status;
 }
 
@@ -402,6 +405,8 @@ enum evm_status op_create_any(struct frame *f, struct u256 *top, uint8_t opcode,
                               .input = initcode};
     const struct hash32 salt = opcode == OP_CREATE2 ? u256_to_hash(&top[-3]) : (struct hash32){{0}};
     f->top = top - (opcode == OP_CREATE2 ? 3 : 2);
+    message.gas = rule(evm, RULE_CALL_KEEPS_64TH) ? f->gas - f->gas / 64 : f->gas;
+    f->gas -= message.gas;
     if (evm->depth >= EVM_CALL_DEPTH_MAX) {
         refuse(f, &message, EVM_CALL_DEPTH_EXCEEDED);
         return EVM_SUCCESS;
@@ -416,8 +421,6 @@ enum evm_status op_create_any(struct frame *f, struct u256 *top, uint8_t opcode,
         return EVM_SUCCESS;
     }
     host->set_nonce(host->context, &f->address, nonce + 1);
-    message.gas = rule(evm, RULE_CALL_KEEPS_64TH) ? f->gas - f->gas / 64 : f->gas;
-    f->gas -= message.gas;
     if (opcode == OP_CREATE2) {
         const struct hash32 hash = keccak256(initcode);
         message.address = contract_address_create2(&f->address, &salt, &hash);

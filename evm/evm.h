@@ -41,6 +41,7 @@ enum evm_status {
     EVM_INSUFFICIENT_BALANCE,
     EVM_PRECOMPILE_FAILURE,
     EVM_NONCE_OVERFLOW,
+    EVM_CODE_STORE_OUT_OF_GAS, /* a creation that cannot pay for its code */
     EVM_STATUS_COUNT
 };
 
@@ -75,6 +76,7 @@ struct evm_step {
     struct bytes return_data;
     uint64_t refund;
     struct address address; /* whose storage this frame uses */
+    enum evm_status fault;  /* why it cannot run, as far as gas and stack tell; else EVM_SUCCESS */
 };
 struct evm_frame_event {
     bool is_enter;  /* else: leave */
@@ -90,6 +92,9 @@ struct evm_tracer {
     void *context;
     void (*step)(void *context, const struct evm_step *step);          /* may be NULL */
     void (*frame)(void *context, const struct evm_frame_event *event); /* may be NULL */
+    /* Looked at after each step; once true, the execution is abandoned with ERR_LIMIT.  May be
+     * NULL. */
+    const bool *is_stopped;
 };
 
 /* How a call differs from a transaction in a block: eth_call, eth_estimateGas, system calls. */

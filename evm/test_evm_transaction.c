@@ -315,7 +315,7 @@ static void check_tracer(struct run *run) {
     run_begin(run, FORK_OSAKA);
     run_code(run, &RUN_TARGET, "6001600201600055600035");
     struct seen seen = {0};
-    const struct evm_tracer tracer = {&seen, see_step, see_frame};
+    const struct evm_tracer tracer = {.context = &seen, .step = see_step, .frame = see_frame};
     const struct evm_options options = {.tracer = &tracer};
     const struct evm_host host = world_host(run->world);
     const struct transaction transaction = {LIMITED(1000000), .has_sender = true,

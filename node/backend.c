@@ -255,6 +255,7 @@ enum err backend_create(struct node *node, struct rpc_backend *out) {
         .view_close = view_close,
         .tags = tags,
         .call = backend_call,
+        .trace = backend_trace,
         .submit = submit,
         .pending_nonce = pending_nonce,
         .pool_find = pool_find,

@@ -13,12 +13,6 @@
 /* How long a call waits for a free caller before it is told that the node is busy. */
 #define CALLER_WAIT_MS 5000
 
-struct caller {
-    struct evm *evm;
-    struct arena arena;
-    bool is_busy;
-};
-
 struct callers {
     pthread_mutex_t lock; /* guards is_busy of all */
     pthread_cond_t freed;
@@ -65,8 +59,7 @@ static struct caller *find_free(struct callers *callers) {
     return NULL;
 }
 
-/* take waits for a free caller; NULL after CALLER_WAIT_MS. */
-static struct caller *take(struct callers *callers) {
+struct caller *caller_take(struct callers *callers) {
     const uint64_t until_ms = monotonic_ms() + CALLER_WAIT_MS;
     const struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000) * 1000000};
     pthread_mutex_lock(&callers->lock);
@@ -79,7 +72,7 @@ static struct caller *take(struct callers *callers) {
     return caller;
 }
 
-static void give_back(struct callers *callers, struct caller *caller) {
+void caller_give_back(struct callers *callers, struct caller *caller) {
     if (caller->arena.used > CALLER_KEEP_BYTES) {
         madvise(caller->arena.data, CALLER_STATE_BYTES, MADV_DONTNEED);
     }
@@ -110,9 +103,25 @@ static void apply_override(struct state *state, const struct rpc_override *overr
     }
 }
 
-/* block_of fills the environment of block `number`, or of the block that would follow it now. */
-static enum err block_of(struct rpc_view *view, uint64_t number, bool is_pending,
-                         struct evm_block *out) {
+void backend_override(struct state *state, const struct rpc_override *overrides, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        apply_override(state, &overrides[i]);
+    state_end_transaction(state, false); /* what was overridden counts as original */
+}
+
+static void override_env(const struct rpc_block_override *override, struct evm_block *out) {
+    if (override->has_number) out->number = override->number;
+    if (override->has_time) out->timestamp = override->time;
+    if (override->has_gas_limit) out->gas_limit = override->gas_limit;
+    if (override->has_fee_recipient) out->coinbase = override->fee_recipient;
+    if (override->has_prev_randao) out->randao = override->prev_randao;
+    if (override->has_difficulty) out->difficulty = override->difficulty;
+    if (override->has_base_fee) out->base_fee = override->base_fee;
+    if (override->has_blob_base_fee) out->blob_base_fee = override->blob_base_fee;
+}
+
+enum err backend_env(struct rpc_view *view, uint64_t number, bool is_pending,
+                     const struct rpc_block_override *override, struct evm_block *out) {
     const struct chain_config *config = view->node->config;
     struct header header;
     TRY(store_header(view->view, number, &header, NULL));
@@ -123,6 +132,7 @@ static enum err block_of(struct rpc_view *view, uint64_t number, bool is_pending
         if (now > header.timestamp) header.timestamp = now;
     }
     ethereum_env(config, &header, out);
+    if (override != NULL) override_env(override, out);
     return ERR_OK;
 }
 
@@ -131,31 +141,42 @@ static void ancestor_hash(void *context, uint64_t number, struct hash32 *out) {
     if (store_block_hash(view, number, out) != ERR_OK) memset(out, 0, sizeof *out);
 }
 
+struct ethereum_ancestors backend_ancestors(struct rpc_view *view) {
+    return (struct ethereum_ancestors){view->view, ancestor_hash};
+}
+
+enum err caller_state(struct caller *caller, struct rpc_view *view, uint64_t number,
+                      struct store_state *stored, struct state **out) {
+    if (number == store_view_head(view->view).number) {
+        store_state_latest(view->view, stored);
+    } else {
+        const enum err err = store_state_at(view->view, number, stored);
+        if (err != ERR_OK) return err == ERR_LIMIT ? ERR_NOT_FOUND : err;
+    }
+    return state_begin(&caller->arena, &stored->reader, out);
+}
+
 static enum err run(struct rpc_view *view, uint64_t number, bool is_pending,
                     const struct rpc_call *call, struct caller *caller, struct arena *arena,
                     struct rpc_call_result *out) {
     struct store_state stored;
     struct state *state;
     struct evm_block block;
-    if (number == store_view_head(view->view).number) {
-        store_state_latest(view->view, &stored);
-    } else {
-        const enum err err = store_state_at(view->view, number, &stored);
-        if (err != ERR_OK) return err == ERR_LIMIT ? ERR_NOT_FOUND : err;
-    }
-    TRY(block_of(view, number, is_pending, &block));
-    TRY(state_begin(&caller->arena, &stored.reader, &state));
-    for (size_t i = 0; i < call->overrides_count; i++) {
-        apply_override(state, &call->overrides[i]);
-    }
-    state_end_transaction(state, false); /* what was overridden counts as original */
-    struct ethereum_world world = {state, {view->view, ancestor_hash}};
+    TRY(caller_state(caller, view, number, &stored, &state));
+    TRY(backend_env(view, number, is_pending, call->block, &block));
+    backend_override(state, call->overrides, call->overrides_count);
+    struct ethereum_world world = {state, backend_ancestors(view)};
     const struct evm_host host = ethereum_host(&world);
     out->verdict = evm_transaction_check(caller->evm, &host, &block, &call->transaction,
                                          &call->options, UINT64_MAX);
     if (out->verdict == VERDICT_ACCEPTED) {
         TRY(evm_transaction_run(caller->evm, &host, &block, &call->transaction, &call->options,
                                 arena, &out->result));
+        if (out->result.has_contract_address) {
+            /* what a creation returns is the code that it made */
+            const struct bytes code = state_code(state, &out->result.contract_address);
+            if (!arena_copy(arena, code, &out->result.output)) return ERR_LIMIT;
+        }
     }
     return state_error(state);
 }
@@ -164,9 +185,9 @@ enum err backend_call(struct rpc_view *view, uint64_t number, bool is_pending,
                       const struct rpc_call *call, struct arena *arena,
                       struct rpc_call_result *out) {
     struct callers *callers = view->node->callers;
-    struct caller *caller = take(callers);
+    struct caller *caller = caller_take(callers);
     if (caller == NULL) return ERR_LIMIT;
     const enum err err = run(view, number, is_pending, call, caller, arena, out);
-    give_back(callers, caller);
+    caller_give_back(callers, caller);
     return err;
 }

@@ -14,6 +14,7 @@
 #include "chain/receipt.h"
 #include "chain/transaction.h"
 #include "evm/evm.h"
+#include "evm/tracer.h"
 #include "state/proof.h"
 #include "state/state.h"
 #include "workloads/workload.h"
@@ -62,11 +63,34 @@ struct rpc_override {
     size_t slots_count;
 };
 
+/* What a call or a simulated block has instead of the block's own environment. */
+struct rpc_block_override {
+    bool has_number, has_time, has_gas_limit, has_fee_recipient, has_prev_randao, has_base_fee,
+        has_blob_base_fee, has_difficulty, has_beacon_root;
+    uint64_t number, time, gas_limit;
+    struct address fee_recipient;
+    struct hash32 prev_randao, beacon_root;
+    struct u256 base_fee, blob_base_fee, difficulty;
+    const struct withdrawal *withdrawals; /* simulated blocks only */
+    size_t withdrawals_count;
+};
+
 struct rpc_call {
     struct transaction transaction; /* sender set; gas_limit at most the node's cap */
     struct evm_options options;
     const struct rpc_override *overrides;
     size_t overrides_count;
+    const struct rpc_block_override *block; /* NULL: none */
+};
+
+/* What debug_trace* asks: a call on a block, one transaction of it, or all of them. */
+struct rpc_trace {
+    struct tracer_config tracer;
+    uint64_t timeout_ms;
+    const struct rpc_call *call; /* NULL: transactions of the block */
+    bool is_pending;             /* of the call */
+    bool is_whole_block;
+    uint32_t index; /* of the one transaction */
 };
 
 struct rpc_call_result {
@@ -136,6 +160,12 @@ struct rpc_backend {
      * ERR_LIMIT: no executor is free, or memory. */
     enum err (*call)(struct rpc_view *view, uint64_t number, bool is_pending,
                      const struct rpc_call *call, struct arena *arena, struct rpc_call_result *out);
+
+    /* Runs a call, or block `number` again, under a tracer and writes the trace; of a whole block
+     * an array of {txHash, result}.  *failure (static text) says why there is no trace: it cannot
+     * run, takes too long, is too large. */
+    enum err (*trace)(struct rpc_view *view, uint64_t number, const struct rpc_trace *trace,
+                      struct arena *arena, struct json_writer *out, const char **failure);
 
     /* The pool.  submit copies `raw`; ERR_LIMIT: the queue is full ("busy"); on ERR_OK the result
      * comes through rpc_submitted (rpc.h) with the token. */

@@ -142,6 +142,16 @@ static enum err fake_call(struct rpc_view *view, uint64_t number, bool is_pendin
     }
     return ERR_OK;
 }
+static enum err fake_trace(struct rpc_view *view, uint64_t number, const struct rpc_trace *trace,
+                           struct arena *arena, struct json_writer *out, const char **failure) {
+    (void)view;
+    (void)number;
+    (void)arena;
+    *failure = trace->timeout_ms == 0 ? "execution timeout" : NULL;
+    json_object_begin(out);
+    json_object_end(out);
+    return ERR_OK;
+}
 static enum err fake_submit(void *context, uint64_t token, struct bytes raw) {
     struct fake *fake = context;
     const struct rpc_submit_result result = {token, fake->submit_verdict, keccak256(raw)};
@@ -222,11 +232,33 @@ static void fake_init(struct fake *fake, struct rpc_backend *out) {
                                      .logs = &fake->log,
                                      .logs_count = 1,
                                      .gas_used = 21000};
-    *out = (struct rpc_backend){
-        fake,           &fake->chain,     "fake/1",           fake_view_open,    fake_view_close,
-        fake_tags,      fake_block,       fake_header,        fake_block_number, fake_receipts,
-        fake_place,     fake_commit,      fake_log_candidate, fake_account,      fake_code,
-        fake_storage,   fake_proof,       fake_call,          fake_submit,       fake_pending_nonce,
-        fake_pool_find, fake_pool_status, fake_pool_content,  fake_health,       fake_json,
-        fake_json,      fake_json,        fake_metrics};
+    *out = (struct rpc_backend){fake,
+                                &fake->chain,
+                                "fake/1",
+                                fake_view_open,
+                                fake_view_close,
+                                fake_tags,
+                                fake_block,
+                                fake_header,
+                                fake_block_number,
+                                fake_receipts,
+                                fake_place,
+                                fake_commit,
+                                fake_log_candidate,
+                                fake_account,
+                                fake_code,
+                                fake_storage,
+                                fake_proof,
+                                fake_call,
+                                fake_trace,
+                                fake_submit,
+                                fake_pending_nonce,
+                                fake_pool_find,
+                                fake_pool_status,
+                                fake_pool_content,
+                                fake_health,
+                                fake_json,
+                                fake_json,
+                                fake_json,
+                                fake_metrics};
 }

@@ -59,6 +59,11 @@
     X("debug_getRawHeader", rpc_debug_get_raw_header, 1, 1, false)                                 \
     X("debug_getRawReceipts", rpc_debug_get_raw_receipts, 1, 1, false)                             \
     X("debug_getRawTransaction", rpc_eth_get_raw_transaction_debug, 1, 1, false)                   \
+    X("debug_traceTransaction", rpc_debug_trace_transaction, 1, 2, true)                           \
+    X("debug_traceCall", rpc_debug_trace_call, 1, 3, true)                                         \
+    X("debug_traceBlockByNumber", rpc_debug_trace_block_by_number, 1, 2, true)                     \
+    X("debug_traceBlockByHash", rpc_debug_trace_block_by_hash, 1, 2, true)                         \
+    X("trace_transaction", rpc_trace_transaction, 1, 1, true)                                      \
     X("baton_status", rpc_baton_status, 0, 0, false)                                               \
     X("baton_validators", rpc_baton_validators, 0, 0, false)                                       \
     X("baton_proposer", rpc_baton_proposer, 0, 1, false)                                           \

@@ -4,6 +4,7 @@
 
 #include "rpc/methods.h"
 #include "rpc/params.h"
+#include "rpc/params_trace.h"
 
 #define REASON_BYTES_MAX 512
 
@@ -83,8 +84,13 @@ enum method_result rpc_eth_call(struct call *call) {
     struct rpc_call what;
     struct block_choice choice;
     struct rpc_call_result result;
+    struct rpc_block_override override;
     bool has_gas, has_nonce;
     if (!rpc_param_call(call, 0, 2, &what, &has_gas, &has_nonce)) return METHOD_FAILED;
+    if (!rpc_read_block_override(call, json_array_get(call->params, 3), &override)) {
+        return METHOD_FAILED;
+    }
+    what.block = &override;
     if (!rpc_param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
     if (run(call, &choice, &what, &result) == METHOD_FAILED) return METHOD_FAILED;
     if (result.verdict != VERDICT_ACCEPTED || result.result.status != EVM_SUCCESS) {
@@ -142,9 +148,14 @@ enum method_result rpc_eth_estimate_gas(struct call *call) {
     struct rpc_call_result result;
     struct header header;
     struct hash32 hash;
+    struct rpc_block_override override;
     bool has_gas, has_nonce;
     uint64_t most, estimate;
     if (!rpc_param_call(call, 0, 2, &what, &has_gas, &has_nonce)) return METHOD_FAILED;
+    if (!rpc_read_block_override(call, json_array_get(call->params, 3), &override)) {
+        return METHOD_FAILED;
+    }
+    what.block = &override;
     if (!rpc_param_block(call, 1, false, &choice, NULL)) return METHOD_FAILED;
     enum err err = call->backend->header(call->view, choice.number, &header, &hash);
     if (err == ERR_OK) {

@@ -47,3 +47,6 @@ bool rpc_param_block(struct call *call, size_t index, bool null_when_missing,
  */
 bool rpc_param_call(struct call *call, size_t index, size_t overrides_index, struct rpc_call *out,
                     bool *gas_is_given, bool *nonce_is_given);
+
+/* rpc_read_overrides reads an object of state overrides (NULL and null: none). */
+bool rpc_read_overrides(struct call *call, json_t *object, struct rpc_call *out);

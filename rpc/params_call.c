@@ -88,8 +88,7 @@ static bool read_override(struct call *call, json_t *object, struct rpc_override
     return read_slots(call, state != NULL ? state : diff, out);
 }
 
-static bool read_overrides(struct call *call, size_t index, struct rpc_call *out) {
-    json_t *object = json_array_get(call->params, index);
+bool rpc_read_overrides(struct call *call, json_t *object, struct rpc_call *out) {
     if (object == NULL || json_is_null(object)) return true;
     const size_t count = json_object_size(object);
     if (!json_is_object(object) || count > OVERRIDES_MAX) {
@@ -167,7 +166,10 @@ bool rpc_param_call(struct call *call, size_t index, size_t overrides_index, str
         return false;
     if (!read_fees(call, object, &result) || !read_data(call, object, transaction)) return false;
     if (!read_access_list(call, object, transaction)) return false;
-    if (overrides_index != 0 && !read_overrides(call, overrides_index, &result)) return false;
+    if (overrides_index != 0 &&
+        !rpc_read_overrides(call, json_array_get(call->params, overrides_index), &result)) {
+        return false;
+    }
     transaction->is_create = !has_to;
     if (!*gas_is_given || transaction->gas_limit > call->limits->call_gas_max) {
         transaction->gas_limit = call->limits->call_gas_max;
