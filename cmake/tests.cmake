@@ -60,3 +60,12 @@ baton_script_test(network/backup tests/network/test-backup 180 LABELS network)
 baton_script_test(network/rotation tests/network/test-rotation 300 LABELS network)
 baton_script_test(network/kill tests/network/test-kill 300 LABELS network)
 baton_script_test(network/outages tests/network/test-outages 400 LABELS network)
+
+# tests/matrix: the network of namespaces, and a validator that lies (never part of the program).
+add_executable(matrix_wire ${CMAKE_SOURCE_DIR}/tests/matrix/wire.c)
+add_executable(baton_byzantine ${CMAKE_SOURCE_DIR}/node/main.c
+               ${CMAKE_SOURCE_DIR}/tests/matrix/byzantine.c)
+target_link_libraries(baton_byzantine PRIVATE node PkgConfig::jansson PkgConfig::sodium
+                      PkgConfig::crypto PkgConfig::secp256k1 PkgConfig::curl Threads::Threads)
+baton_script_test(matrix/history tests/matrix/test-history 60 LABELS matrix)
+baton_script_test(matrix/short tests/matrix/test-matrix 300 LABELS matrix network)
