@@ -75,7 +75,7 @@ MUST_USE enum err store_genesis_check(struct store *store, const struct hash32 *
 /* store_head is the last durable block.  Any thread. */
 struct store_head store_head(struct store *store);
 
-/* --- writing; one thread at a time */
+/* --- writing; one thread at a time, but for store_put_records */
 struct store_record {
     struct bytes name;  /* 1..STORE_NAME_BYTES_MAX */
     struct bytes value; /* empty: delete */
@@ -94,6 +94,10 @@ struct store_block {
     size_t writes_count;
     const struct store_record *records; /* named records that change with the block */
     size_t records_count;
+    /* store_set_head alone: encoded headers of the blocks before it, up to its parent, ascending;
+     * their hashes and headers can be read afterwards, the blocks cannot. */
+    const struct bytes *ancestors;
+    size_t ancestors_count;
 };
 
 /* store_commit_block makes `block` durable and the head.  Its number is 0 in an empty store, else
@@ -112,10 +116,12 @@ MUST_USE enum err store_load_state(struct store *store, const struct kv_write *w
  * after a restart: store_is_loading says so. */
 MUST_USE enum err store_clear_state(struct store *store);
 /* store_set_head makes `block` (without writes) the head of a store whose state was loaded: state
- * sync.  Its number is above the head's (CHECK); blocks between them stay unknown. */
+ * sync.  Its number is above the head's (CHECK); blocks between them stay unknown, but for the
+ * headers of `ancestors`, which are above the head as well (CHECK). */
 MUST_USE enum err store_set_head(struct store *store, const struct store_block *block,
                                  struct arena *scratch);
-/* store_put_records writes named records in one durable transaction. */
+/* store_put_records writes named records in one durable transaction.  Any thread: while another one
+ * writes, it waits. */
 MUST_USE enum err store_put_records(struct store *store, const struct store_record *records,
                                     size_t count);
 /* store_set_durable(false) lets commits return before they are on disk, for imports; true (the

@@ -1,6 +1,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/keccak.h"
 #include "store/store_internal.h"
 
 static uint64_t now_ns(void) {
@@ -31,15 +32,26 @@ static enum err put_records(struct store *store, MDB_txn *txn, const struct stor
     return ERR_OK;
 }
 
-static enum err put_header(struct store *store, MDB_txn *txn, const struct store_block *block,
-                           struct bytes key) {
+static enum err put_header(struct store *store, MDB_txn *txn, struct bytes header,
+                           const struct hash32 *hash, struct bytes key) {
     uint8_t room[32 + HEADER_BYTES_MAX];
     struct buffer value = buffer_over(room, sizeof room);
-    buffer_append(&value, hash_bytes(&block->hash));
-    header_encode(block->header, &value);
+    buffer_append(&value, hash_bytes(hash));
+    buffer_append(&value, header);
     CHECK(!value.overflow);
     TRY(table_put(store, txn, TABLE_HEADERS, key, buffer_bytes(&value), MDB_APPEND));
-    return table_put(store, txn, TABLE_NUMBERS, hash_bytes(&block->hash), key, 0);
+    return table_put(store, txn, TABLE_NUMBERS, hash_bytes(hash), key, 0);
+}
+
+/* put_ancestors writes the headers before a loaded head. */
+static enum err put_ancestors(struct store *store, MDB_txn *txn, const struct store_block *block) {
+    for (size_t i = 0; i < block->ancestors_count; i++) {
+        uint8_t room[NUMBER_BYTES];
+        const uint64_t number = block->header->number - block->ancestors_count + i;
+        const struct hash32 hash = keccak256(block->ancestors[i]);
+        TRY(put_header(store, txn, block->ancestors[i], &hash, number_key(number, room)));
+    }
+    return ERR_OK;
 }
 
 static enum err put_receipts(struct store *store, MDB_txn *txn, const struct store_block *block,
@@ -69,7 +81,11 @@ static enum err put_block(struct store *store, MDB_txn *txn, const struct store_
     uint8_t room[NUMBER_BYTES];
     const struct bytes key = number_key(block->header->number, room);
     if (block->header->number == 0) TRY(identity_set_genesis(store, txn, &block->hash));
-    TRY(put_header(store, txn, block, key));
+    uint8_t header_room[HEADER_BYTES_MAX];
+    struct buffer header = buffer_over(header_room, sizeof header_room);
+    header_encode(block->header, &header);
+    CHECK(!header.overflow);
+    TRY(put_header(store, txn, buffer_bytes(&header), &block->hash, key));
     TRY(table_put(store, txn, TABLE_PACKAGES, key, block->package, MDB_APPEND));
     if (block->commit.size != 0) {
         TRY(table_put(store, txn, TABLE_COMMITS, key, block->commit, MDB_APPEND));
@@ -186,13 +202,14 @@ enum err store_set_head(struct store *store, const struct store_block *block,
     check_block(block);
     CHECK(block->writes_count == 0);
     const struct store_head before = store_head(store);
-    CHECK(!before.has_block || block->header->number > before.number);
+    CHECK(!before.has_block || block->header->number > before.number + block->ancestors_count);
     const uint64_t begun_ns = now_ns();
     const uint64_t number = block->header->number;
     const struct standing standing = {{true, number, block->hash}, number, number + 1};
     MDB_txn *txn;
     TRY(err_of_lmdb(mdb_txn_begin(store->env, NULL, 0, &txn)));
-    enum err err = put_block(store, txn, block, scratch);
+    enum err err = put_ancestors(store, txn, block);
+    if (err == ERR_OK) err = put_block(store, txn, block, scratch);
     if (err == ERR_OK) err = recent_forget(store, txn);
     if (err == ERR_OK) err = identity_set_standing(store, txn, &standing);
     const uint64_t written_ns = now_ns();

@@ -33,8 +33,19 @@ static void test_load(void) {
     }
     struct arena scratch = arena_over(scratch_room, sizeof scratch_room);
     struct header header = {.number = 30, .state_root = chain.headers[9].state_root};
-    const struct store_block block = {
-        .header = &header, .hash = header_hash(&header), .package = BYTES_STRING("far ahead")};
+    static uint8_t rooms[5][HEADER_BYTES_MAX];
+    struct bytes ancestors[5]; /* 25 to 29 */
+    for (uint64_t i = 0; i < 5; i++) {
+        const struct header ancestor = {.number = 25 + i};
+        struct buffer encoded = buffer_over(rooms[i], sizeof rooms[i]);
+        header_encode(&ancestor, &encoded);
+        ancestors[i] = buffer_bytes(&encoded);
+    }
+    const struct store_block block = {.header = &header,
+                                      .hash = header_hash(&header),
+                                      .package = BYTES_STRING("far ahead"),
+                                      .ancestors = ancestors,
+                                      .ancestors_count = 5};
     CHECK(store_set_head(chain.store, &block, &scratch) == ERR_OK);
     chain.blocks = 31;
     chain.headers[30] = header;
@@ -46,6 +57,11 @@ static void test_load(void) {
     CHECK(!store_is_loading(view));
     CHECK(store_history_first(view) == 30);
     CHECK(store_state_at(view, 29, &state) == ERR_LIMIT);
+    struct hash32 hash;
+    const struct hash32 expected = keccak256(ancestors[2]);
+    CHECK(store_header(view, 27, &header, &hash) == ERR_OK && header.number == 27);
+    CHECK(hash_equal(&hash, &expected));
+    CHECK(store_block_hash(view, 24, &hash) == ERR_NOT_FOUND);
     store_view_close(view);
     compare_states(&chain, 30);
     store_close(chain.store);
