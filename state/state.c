@@ -286,34 +286,58 @@ enum err state_error(const struct state *state) {
 
 /* --- sorting */
 
+struct sort_item {
+    uint64_t prefix;
+    void *item;
+};
+
+static bool is_sorted(const struct sort_item *a, const struct sort_item *b,
+                      int (*compare)(const void *a, const void *b)) {
+    if (a->prefix != b->prefix) return a->prefix < b->prefix;
+    return compare(a->item, b->item) <= 0;
+}
+
+/* merge_runs merges two neighbouring sorted runs of `from` into `to`. */
+static void merge_runs(const struct sort_item *from, struct sort_item *to, size_t begin,
+                       size_t middle, size_t end, int (*compare)(const void *a, const void *b)) {
+    if (middle == end || is_sorted(&from[middle - 1], &from[middle], compare)) {
+        memcpy(to + begin, from + begin, (end - begin) * sizeof *to);
+        return;
+    }
+    size_t left = begin;
+    size_t right = middle;
+    for (size_t at = begin; at < end; at++) {
+        const bool is_left =
+            left < middle && (right == end || is_sorted(&from[left], &from[right], compare));
+        to[at] = is_left ? from[left++] : from[right++];
+    }
+}
+
 enum err state_sort(struct arena *arena, void **items, size_t count,
+                    uint64_t (*prefix)(const void *item),
                     int (*compare)(const void *a, const void *b)) {
-    void **spare = arena_array(arena, count, sizeof *spare);
-    if (count != 0 && spare == NULL) return ERR_LIMIT;
-    void **from = items;
-    void **to = spare;
+    struct sort_item *from = arena_array(arena, count, sizeof *from);
+    struct sort_item *to = arena_array(arena, count, sizeof *to);
+    if (count != 0 && (from == NULL || to == NULL)) return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++)
+        from[i] = (struct sort_item){prefix(items[i]), items[i]};
     for (size_t width = 1; width < count; width *= 2) {
         for (size_t begin = 0; begin < count; begin += 2 * width) {
             const size_t middle = begin + width < count ? begin + width : count;
             const size_t end = begin + 2 * width < count ? begin + 2 * width : count;
-            if (middle == end || compare(from[middle - 1], from[middle]) <= 0) {
-                memcpy(to + begin, from + begin, (end - begin) * sizeof *to);
-                continue; /* sorted already */
-            }
-            size_t left = begin;
-            size_t right = middle;
-            for (size_t at = begin; at < end; at++) {
-                const bool is_left =
-                    left < middle && (right == end || compare(from[left], from[right]) <= 0);
-                to[at] = is_left ? from[left++] : from[right++];
-            }
+            merge_runs(from, to, begin, middle, end, compare);
         }
-        void **swap = from;
+        struct sort_item *swap = from;
         from = to;
         to = swap;
     }
-    if (from != items) memcpy(items, from, count * sizeof *items);
+    for (size_t i = 0; i < count; i++)
+        items[i] = from[i].item;
     return ERR_OK;
+}
+
+static uint64_t address_prefix(const void *account) {
+    return be_read(((const struct state_account *)account)->address.bytes, 8);
 }
 
 static int compare_addresses(const void *a, const void *b) {
@@ -334,7 +358,7 @@ void state_accounts_touched(struct state *state, void *context,
         }
     }
     if (accounts == NULL ||
-        state_sort(state->arena, accounts, count, compare_addresses) != ERR_OK) {
+        state_sort(state->arena, accounts, count, address_prefix, compare_addresses) != ERR_OK) {
         state_fail(state, ERR_LIMIT);
         count = 0;
     }

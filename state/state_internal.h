@@ -179,6 +179,8 @@ struct transient_entry *transient_at(struct state *state, size_t index);
 /* transient_clear forgets the transaction's entries. */
 void transient_clear(struct state *state);
 void account_mark_changed(struct state *state, struct state_account *account);
-/* state_sort sorts pointers stably, without recursion; ERR_LIMIT: no room in the arena. */
+/* state_sort sorts pointers stably, without recursion; ERR_LIMIT: no room in the arena.  `prefix`
+ * gives a number that orders like `compare`, which is asked only where two numbers are equal. */
 MUST_USE enum err state_sort(struct arena *arena, void **items, size_t count,
+                             uint64_t (*prefix)(const void *item),
                              int (*compare)(const void *a, const void *b));

@@ -14,10 +14,18 @@ static int compare_account_hashes(const void *a, const void *b) {
     return hash_compare(&left->hash, &right->hash);
 }
 
+static uint64_t account_prefix(const void *account) {
+    return be_read(((const struct state_account *)account)->hash.bytes, 8);
+}
+
 static int compare_slot_hashes(const void *a, const void *b) {
     const struct state_slot *left = a;
     const struct state_slot *right = b;
     return hash_compare(&left->hash, &right->hash);
+}
+
+static uint64_t slot_prefix(const void *slot) {
+    return be_read(((const struct state_slot *)slot)->hash.bytes, 8);
 }
 
 /* slots_list sorts the changed slots of an account by hash; `only_dirty`: since the last root. */
@@ -37,7 +45,7 @@ static enum err slots_list(struct state *state, struct state_account *account, b
         (void)slot_hash(slot);
         slots[at++] = slot;
     }
-    TRY(state_sort(state->arena, slots, count, compare_slot_hashes));
+    TRY(state_sort(state->arena, slots, count, slot_prefix, compare_slot_hashes));
     *out = slots;
     *count_out = count;
     return ERR_OK;
@@ -57,7 +65,7 @@ static enum err accounts_list(struct state *state, bool only_dirty, void ***out,
          account = account->next_changed) {
         if (account->is_dirty || !only_dirty) accounts[at++] = account;
     }
-    TRY(state_sort(state->arena, accounts, count, compare_account_hashes));
+    TRY(state_sort(state->arena, accounts, count, account_prefix, compare_account_hashes));
     *out = accounts;
     *count_out = count;
     return ERR_OK;
@@ -91,7 +99,8 @@ static enum err set_slot(struct state *state, struct trie *trie, struct state_sl
         rlp_write_u256(&buffer, &slot->value);
         payload = buffer_bytes(&buffer);
     }
-    return trie_set(trie, slot_hash(slot), payload);
+    const bool is_in_reader = slot->is_base_loaded && !u256_is_zero(&slot->base);
+    return (is_in_reader ? trie_replace : trie_set)(trie, slot_hash(slot), payload);
 }
 
 /* root_storage brings the account's storage trie up to date and its root into now.storage_root. */
@@ -130,7 +139,8 @@ static enum err root_account(struct state *state, struct state_account *account)
     }
     if (bytes_equal(encoded, account->rooted)) return ERR_OK;
     account->rooted = encoded;
-    return trie_set(&state->trie, &account->hash, encoded);
+    const bool is_in_reader = account->base.size != 0;
+    return (is_in_reader ? trie_replace : trie_set)(&state->trie, &account->hash, encoded);
 }
 
 /* begin_trie views the reader's account trie; only an empty table has an empty trie. */
@@ -313,6 +323,13 @@ static int compare_writes(const void *a, const void *b) {
     return bytes_compare(left->key, right->key);
 }
 
+/* write_prefix: the table and how the key begins. */
+static uint64_t write_prefix(const void *at) {
+    const struct kv_write *write = at;
+    const size_t size = write->key.size < 7 ? write->key.size : 7;
+    return (uint64_t)write->table << 56 | be_read(write->key.data, size) << 8 * (7 - size);
+}
+
 /* sort_writes sorts and keeps one write per key: a value rather than a deletion. */
 static enum err sort_writes(struct write_list *list) {
     struct arena *arena = list->state->arena;
@@ -325,7 +342,7 @@ static enum err sort_writes(struct write_list *list) {
             if (list->writes[i].table == table) order[at++] = &list->writes[i];
         }
     }
-    TRY(state_sort(arena, order, list->count, compare_writes));
+    TRY(state_sort(arena, order, list->count, write_prefix, compare_writes));
     size_t count = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct kv_write *write = order[i];

@@ -271,12 +271,23 @@ static enum err change(struct trie *trie, struct trie_slot *slot, unsigned depth
     return ERR_OK;
 }
 
-enum err trie_set(struct trie *trie, const struct hash32 *key, struct bytes value) {
+/* name_leaf puts the leaf of `key` into a slot that is known to lead to it; its value comes later.
+ */
+static enum err name_leaf(struct trie *trie, struct trie_slot *slot, const struct hash32 *key) {
+    struct trie_leaf *leaf = leaf_new(trie, key, BYTES_EMPTY);
+    if (leaf == NULL) return ERR_LIMIT;
+    *slot = (struct trie_slot){leaf, TRIE_LEAF, 0};
+    return ERR_OK;
+}
+
+static enum err set(struct trie *trie, const struct hash32 *key, struct bytes value,
+                    bool is_in_reader) {
     TRY(trie_open_root(trie));
     struct descent descent = {.branches_count = 0};
     struct trie_slot *slot = &trie->root;
     unsigned depth = 0;
     for (;;) {
+        if (slot->kind == TRIE_STORED_LEAF && is_in_reader) TRY(name_leaf(trie, slot, key));
         TRY(trie_resolve(trie, slot, key, depth));
         if (slot->kind != TRIE_BRANCH) return change(trie, slot, depth, key, value, &descent);
         struct trie_branch *branch = trie_branch_at(slot);
@@ -293,4 +304,12 @@ enum err trie_set(struct trie *trie, const struct hash32 *key, struct bytes valu
         slot = &branch->children[trie_nibble(key, branch->depth)];
         depth = branch->depth + 1u;
     }
+}
+
+enum err trie_set(struct trie *trie, const struct hash32 *key, struct bytes value) {
+    return set(trie, key, value, false);
+}
+
+enum err trie_replace(struct trie *trie, const struct hash32 *key, struct bytes value) {
+    return set(trie, key, value, true);
 }

@@ -83,6 +83,9 @@ void trie_wipe(struct trie *trie);
  * value deletes.  Errors: the reader's, ERR_LIMIT of the arena, ERR_CORRUPT when tables disagree;
  * the trie is then unusable. */
 MUST_USE enum err trie_set(struct trie *trie, const struct hash32 *key, struct bytes value);
+/* trie_replace is trie_set for a key that the reader has: what hangs on its path is then known
+ * without reading it. */
+MUST_USE enum err trie_replace(struct trie *trie, const struct hash32 *key, struct bytes value);
 /* trie_root hashes what changed since the last call. */
 MUST_USE enum err trie_root(struct trie *trie, struct hash32 *out);
 

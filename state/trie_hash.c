@@ -80,42 +80,37 @@ static enum err collect(struct trie *trie, struct batch *batch, const struct tri
     return ERR_OK;
 }
 
-/* slot_ref names what hangs in a slot, all of it being hashed; size 0: nothing. */
-static void slot_ref(const struct trie_slot *slot, unsigned depth, struct trie_ref *out) {
-    if (slot->kind == TRIE_EMPTY) {
-        out->size = 0;
-    } else if (slot->kind == TRIE_LEAF) {
+/* slot_ref views the name of what hangs in a slot, all of it being hashed; empty: nothing. */
+static struct bytes slot_ref(const struct trie_slot *slot, unsigned depth) {
+    if (slot->kind == TRIE_EMPTY) return BYTES_EMPTY;
+    if (slot->kind == TRIE_LEAF) {
         const struct trie_leaf *leaf = trie_leaf_at(slot);
         CHECK(leaf->ref_depth == depth);
-        *out = leaf->ref;
-    } else if (slot->kind == TRIE_BRANCH) {
-        struct trie_branch *branch = trie_branch_at(slot);
-        if (branch->ref_depth != depth) {
-            CHECK(branch->has_own);
-            branch->ref = branch->own;
-            if (depth < branch->depth) {
-                uint8_t room[TRIE_ENCODED_BYTES_MAX];
-                struct buffer buffer = buffer_over(room, sizeof room);
-                branch->ref = trie_ref_of(trie_encode_extension(branch, depth, &buffer));
-            }
-            branch->ref_depth = (uint8_t)depth;
-        }
-        *out = branch->ref;
-    } else {
-        memcpy(out->data, slot->at, slot->ref_size);
-        out->size = slot->ref_size;
+        return (struct bytes){leaf->ref.data, leaf->ref.size};
     }
+    if (slot->kind != TRIE_BRANCH) return (struct bytes){slot->at, slot->ref_size};
+    struct trie_branch *branch = trie_branch_at(slot);
+    if (branch->ref_depth != depth) {
+        CHECK(branch->has_own);
+        branch->ref = branch->own;
+        if (depth < branch->depth) {
+            uint8_t room[TRIE_ENCODED_BYTES_MAX];
+            struct buffer buffer = buffer_over(room, sizeof room);
+            branch->ref = trie_ref_of(trie_encode_extension(branch, depth, &buffer));
+        }
+        branch->ref_depth = (uint8_t)depth;
+    }
+    return (struct bytes){branch->ref.data, branch->ref.size};
 }
 
-static void child_refs(const struct trie_branch *branch, struct trie_ref refs[TRIE_CHILDREN]) {
-    for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
-        slot_ref(&branch->children[nibble], branch->depth + 1u, &refs[nibble]);
-    }
+static void child_refs(const struct trie_branch *branch, struct bytes refs[TRIE_CHILDREN]) {
+    for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++)
+        refs[nibble] = slot_ref(&branch->children[nibble], branch->depth + 1u);
 }
 
 static void hash_level(struct batch *batch, struct trie_branch *level) {
     for (struct trie_branch *branch = level; branch != NULL; branch = branch->next) {
-        struct trie_ref refs[TRIE_CHILDREN];
+        struct bytes refs[TRIE_CHILDREN];
         child_refs(branch, refs);
         struct buffer room = batch_room(batch);
         batch_add(batch, trie_encode_branch(refs, &room), &branch->own);
@@ -142,14 +137,13 @@ static enum err hash_all(struct trie *trie, const struct trie_slot *slot, unsign
 enum err trie_root(struct trie *trie, struct hash32 *out) {
     TRY(trie_open_root(trie));
     TRY(hash_all(trie, &trie->root, 0));
-    struct trie_ref ref;
-    slot_ref(&trie->root, 0, &ref);
+    const struct bytes ref = slot_ref(&trie->root, 0);
     if (ref.size == 0) {
         *out = KECCAK_EMPTY_TRIE;
     } else if (ref.size == sizeof out->bytes) {
         memcpy(out->bytes, ref.data, sizeof out->bytes);
     } else { /* the root is hashed however short it is */
-        *out = keccak256((struct bytes){ref.data, ref.size});
+        *out = keccak256(ref);
     }
     return ERR_OK;
 }
@@ -162,10 +156,25 @@ struct writing {
     enum err (*visit)(void *context, const struct kv_write *write);
 };
 
-static enum err emit(const struct writing *writing, struct bytes key, struct bytes value) {
+static enum err emit_deletion(const struct writing *writing, struct bytes key) {
     struct kv_write write = {.table = KV_TRIE};
     if (!arena_copy(writing->trie->arena, key, &write.key)) return ERR_LIMIT;
-    if (!arena_copy(writing->trie->arena, value, &write.value)) return ERR_LIMIT;
+    return writing->visit(writing->context, &write);
+}
+
+static enum err emit_branch(const struct writing *writing, const struct trie_branch *branch) {
+    struct bytes refs[TRIE_CHILDREN];
+    struct kv_write write = {.table = KV_TRIE};
+    child_refs(branch, refs);
+    uint8_t key[TRIE_KEY_BYTES_MAX];
+    const size_t key_bytes = trie_key(trie_owner(writing->trie), &branch->path, branch->depth, key);
+    if (!arena_copy(writing->trie->arena, (struct bytes){key, key_bytes}, &write.key)) {
+        return ERR_LIMIT;
+    }
+    uint8_t record[TRIE_RECORD_BYTES_MAX];
+    struct buffer buffer = buffer_over(record, sizeof record);
+    const struct bytes encoded = trie_record_encode(branch, refs, &buffer);
+    if (!arena_copy(writing->trie->arena, encoded, &write.value)) return ERR_LIMIT;
     return writing->visit(writing->context, &write);
 }
 
@@ -174,13 +183,7 @@ static enum err write_branches(const struct writing *writing, const struct trie_
     const struct trie_branch *branch = trie_branch_at(slot);
     if (!branch->is_changed) return ERR_OK; /* nor is anything below it */
     CHECK(!branch->is_stale);
-    struct trie_ref refs[TRIE_CHILDREN];
-    child_refs(branch, refs);
-    uint8_t key[TRIE_KEY_BYTES_MAX];
-    uint8_t record[TRIE_RECORD_BYTES_MAX];
-    struct buffer buffer = buffer_over(record, sizeof record);
-    const size_t key_bytes = trie_key(trie_owner(writing->trie), &branch->path, branch->depth, key);
-    TRY(emit(writing, (struct bytes){key, key_bytes}, trie_record_encode(branch, refs, &buffer)));
+    TRY(emit_branch(writing, branch));
     for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
         TRY(write_branches(writing, &branch->children[nibble]));
     }
@@ -205,7 +208,7 @@ static enum err delete_stored(const struct writing *writing) {
         if (memcmp(found.data, key, prefix_bytes) != 0) return ERR_OK;
         memcpy(key, found.data, found.size);
         key_bytes = found.size;
-        TRY(emit(writing, (struct bytes){key, key_bytes}, BYTES_EMPTY));
+        TRY(emit_deletion(writing, (struct bytes){key, key_bytes}));
         key[key_bytes++] = 0; /* the least key after it */
     }
 }
@@ -218,7 +221,7 @@ enum err trie_writes(struct trie *trie, void *context,
     for (const struct trie_deleted *at = trie->deleted; at != NULL; at = at->next) {
         uint8_t key[TRIE_KEY_BYTES_MAX];
         const size_t key_bytes = trie_key(trie_owner(trie), &at->path, at->depth, key);
-        TRY(emit(&writing, (struct bytes){key, key_bytes}, BYTES_EMPTY));
+        TRY(emit_deletion(&writing, (struct bytes){key, key_bytes}));
     }
     return write_branches(&writing, &trie->root);
 }
@@ -243,7 +246,7 @@ static enum err add_node(struct proving *proving, struct bytes encoded) {
 static enum err add_branch(struct proving *proving, struct trie_branch *branch, unsigned depth) {
     uint8_t room[TRIE_ENCODED_BYTES_MAX];
     struct buffer buffer = buffer_over(room, sizeof room);
-    struct trie_ref refs[TRIE_CHILDREN];
+    struct bytes refs[TRIE_CHILDREN];
     child_refs(branch, refs);
     if (depth < branch->depth) {
         TRY(add_node(proving, trie_encode_extension(branch, depth, &buffer)));

@@ -51,7 +51,7 @@ enum err trie_record_decode(struct bytes in, struct trie_record *out) {
 }
 
 struct bytes trie_record_encode(const struct trie_branch *branch,
-                                const struct trie_ref refs[TRIE_CHILDREN], struct buffer *out) {
+                                const struct bytes refs[TRIE_CHILDREN], struct buffer *out) {
     unsigned present = 0;
     unsigned branches = 0;
     unsigned inlined = 0;
@@ -67,10 +67,10 @@ struct bytes trie_record_encode(const struct trie_branch *branch,
     buffer_append_be(out, 2, branches);
     buffer_append_be(out, 2, inlined);
     for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
-        const struct trie_ref *ref = &refs[nibble];
+        const struct bytes ref = refs[nibble];
         if ((present >> nibble & 1) == 0) continue;
-        if (ref->size != HASH_BYTES) buffer_append_byte(out, ref->size);
-        buffer_append(out, (struct bytes){ref->data, ref->size});
+        if (ref.size != HASH_BYTES) buffer_append_byte(out, (uint8_t)ref.size);
+        buffer_append(out, ref);
     }
     CHECK(!out->overflow);
     return buffer_bytes(out);
@@ -106,9 +106,9 @@ static void write_path(const struct hash32 *key, unsigned from, unsigned to, boo
     rlp_write_string(out, (struct bytes){path, size});
 }
 
-static void write_ref(const struct trie_ref *ref, struct buffer *out) {
-    if (ref->size == HASH_BYTES) buffer_append_byte(out, 0x80 + HASH_BYTES);
-    buffer_append(out, (struct bytes){ref->data, ref->size});
+static void write_ref(struct bytes ref, struct buffer *out) {
+    if (ref.size == HASH_BYTES) buffer_append_byte(out, 0x80 + HASH_BYTES);
+    buffer_append(out, ref);
 }
 
 struct bytes trie_encode_leaf(const struct trie_leaf *leaf, unsigned depth, struct buffer *out) {
@@ -125,13 +125,13 @@ struct bytes trie_encode_extension(const struct trie_branch *branch, unsigned de
     CHECK(depth < branch->depth);
     const size_t list = rlp_list_begin(out);
     write_path(&branch->path, depth, branch->depth, false, out);
-    write_ref(&branch->own, out);
+    write_ref((struct bytes){branch->own.data, branch->own.size}, out);
     rlp_list_end(out, list);
     CHECK(!out->overflow);
     return buffer_bytes(out);
 }
 
-struct bytes trie_encode_branch(const struct trie_ref refs[TRIE_CHILDREN], struct buffer *out) {
+struct bytes trie_encode_branch(const struct bytes refs[TRIE_CHILDREN], struct buffer *out) {
     size_t payload_bytes = 1;
     for (unsigned nibble = 0; nibble < TRIE_CHILDREN; nibble++) {
         const size_t size = refs[nibble].size;
@@ -148,7 +148,7 @@ struct bytes trie_encode_branch(const struct trie_ref refs[TRIE_CHILDREN], struc
         if (refs[nibble].size == 0) {
             buffer_append_byte(out, 0x80);
         } else {
-            write_ref(&refs[nibble], out);
+            write_ref(refs[nibble], out);
         }
     }
     buffer_append_byte(out, 0x80); /* no key ends inside another: all have 64 nibbles */

@@ -25,17 +25,18 @@ struct trie_branch {
     struct trie_slot children[TRIE_CHILDREN];
 };
 
-/* The RLP of one node, in room that the caller gives; `out` has TRIE_ENCODED_BYTES_MAX bytes, or
+/* Names of nodes are 32 bytes of a hash or a shorter encoding; empty: there is no child.
+ * The RLP of one node, in room that the caller gives; `out` has TRIE_ENCODED_BYTES_MAX bytes, or
  * for a leaf 64 more than its value.  Each returns the encoding, a view of `out`. */
 struct bytes trie_encode_leaf(const struct trie_leaf *leaf, unsigned depth, struct buffer *out);
 struct bytes trie_encode_extension(const struct trie_branch *branch, unsigned depth,
                                    struct buffer *out);
-struct bytes trie_encode_branch(const struct trie_ref refs[TRIE_CHILDREN], struct buffer *out);
+struct bytes trie_encode_branch(const struct bytes refs[TRIE_CHILDREN], struct buffer *out);
 /* trie_ref_of names an encoded node. */
 struct trie_ref trie_ref_of(struct bytes encoded);
 /* trie_record_encode writes the KV_TRIE record of a branch whose children's names are `refs`. */
 struct bytes trie_record_encode(const struct trie_branch *branch,
-                                const struct trie_ref refs[TRIE_CHILDREN], struct buffer *out);
+                                const struct bytes refs[TRIE_CHILDREN], struct buffer *out);
 
 struct trie_deleted {
     struct hash32 path;
