@@ -353,9 +353,13 @@ void checker_signed(struct world *world, uint32_t node, const struct vote *vote,
 
 /* --- commits */
 
-static void check_proof(struct world *world, uint32_t node, const struct commit *commit,
-                        const struct hash32 *hash) {
-    const struct checker *checker = world->checker;
+const struct validator_set *checker_set(struct world *world, uint64_t height) {
+    return set_at(world->checker, height);
+}
+
+/* proof_power is the power behind a commit's good signatures for `hash`. */
+static uint64_t proof_power(const struct checker *checker, const struct commit *commit,
+                            const struct hash32 *hash) {
     const struct validator_set *set = set_at(checker, commit->height);
     const struct recoverer recoverer = registry_recoverer();
     const struct vote precommit = {.kind = VOTE_PRECOMMIT,
@@ -375,15 +379,27 @@ static void check_proof(struct world *world, uint32_t node, const struct commit 
         seen |= (uint64_t)1 << signature->voter_index;
         power += set->validators[signature->voter_index].power;
     }
-    const uint64_t total = validator_set_power(set);
-    const bool is_proven = checker->registry.fault_model == FAULT_MODEL_CRASH
-                               ? 2 * power > total
-                               : 3 * power > 2 * total;
-    if (!is_proven || !hash_equal(hash, &commit->block)) {
-        world_fail(world, "commit",
-                   "node %u commits height %" PRIu64 " with power %" PRIu64 " of %" PRIu64, node,
-                   commit->height, power, total);
-    }
+    return power;
+}
+
+bool checker_is_proven(struct world *world, const struct commit *commit, const struct hash32 *hash,
+                       uint64_t height) {
+    const struct checker *checker = world->checker;
+    if (commit->height != height || !hash_equal(hash, &commit->block)) return false;
+    const uint64_t power = proof_power(checker, commit, hash);
+    const uint64_t total = validator_set_power(set_at(checker, height));
+    return checker->registry.fault_model == FAULT_MODEL_CRASH ? 2 * power > total
+                                                              : 3 * power > 2 * total;
+}
+
+static void check_proof(struct world *world, uint32_t node, const struct commit *commit,
+                        const struct hash32 *hash) {
+    const struct checker *checker = world->checker;
+    if (checker_is_proven(world, commit, hash, commit->height)) return;
+    world_fail(world, "commit",
+               "node %u commits height %" PRIu64 " with power %" PRIu64 " of %" PRIu64, node,
+               commit->height, proof_power(checker, commit, hash),
+               validator_set_power(set_at(checker, commit->height)));
 }
 
 void checker_commit(struct world *world, uint32_t node, const struct hash32 *hash,

@@ -1,16 +1,24 @@
 #pragma once
 /* What must hold in every run, checked after every step against the whole cluster at once:
  *
- *   agreement       all correct nodes commit one block per height
- *   commit          what they commit has a quorum of precommits of the set of that height
- *   validity        it is a valid block on top of the committed one, by a proposer of its round
- *   one signature   a correct validator signs one thing per (height, round, kind), over restarts
- * too durable first   its record says so before the signature leaves executed first  it votes for
- * valid blocks only polka           it precommits a block only with a quorum of prevotes for it in
- * that round lock            after that it prevotes another block only with a later polka for that
- * one proposer        it proposes only when it is its turn evidence        whoever saw both votes
- * of a double signer says so nothing lost    what a node committed is there after its restart
- *   progress        once the faults stop, everybody commits (world.c)
+ * - agreement: all correct nodes commit one block per height;
+ * - commit: what they commit has a quorum of precommits of the set of that height;
+ * - validity: it is a valid block on top of the committed one, by a proposer of its round, and
+ *   executes to its roots once more (sequencer_judge.c);
+ * - one signature: a correct validator signs one thing per (height, round, kind), over restarts;
+ * - durable first: its record says so before the signature leaves;
+ * - executed first: it votes for valid blocks only;
+ * - polka: it precommits a block only with a quorum of prevotes for it in that round;
+ * - lock: after that it prevotes another block only with a later polka for that one;
+ * - proposer: it proposes only when it is its turn;
+ * - evidence: whoever saw both votes of a double signer says so;
+ * - nothing lost: what a node committed is there after its restart; an acknowledged transaction
+ * gets into one block (sequencer_world.c);
+ * - once on DA: every block is in one batch (sequencer_da.c);
+ * - settlement: L1 settles, in order, what is true of the chain; safe, finalized: a node says so
+ *   only of what is on the DA layer, and final on L1 (sequencer_l1.c);
+ * - progress: once the faults stop, everybody commits, what was acknowledged is included, batches
+ *   are published and settled (world.c).
  *
  * The schedule and the sets are derived here once more, from the committed blocks and the registry,
  * beside what the nodes compute. */
@@ -60,4 +68,9 @@ bool checker_delivered(struct world *world, uint32_t node, const struct vote *vo
 /* checker_evidence sees the evidence that a correct node found. */
 void checker_evidence(struct world *world, uint32_t node, const struct vote *vote,
                       const struct vote *conflicting);
+/* checker_set is who votes at `height`, up to one past the committed; checker_is_proven says
+ * whether a commit carries a quorum of them for `hash`. */
+const struct validator_set *checker_set(struct world *world, uint64_t height);
+bool checker_is_proven(struct world *world, const struct commit *commit, const struct hash32 *hash,
+                       uint64_t height);
 void checker_finish(struct world *world);

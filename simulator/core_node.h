@@ -31,6 +31,7 @@ enum byzantine_habit {
     BYZANTINE_INVALID_BLOCKS = 16,
     BYZANTINE_LIE_IN_SYNC = 32,
     BYZANTINE_GARBAGE = 64,
+    BYZANTINE_FORGE = 128, /* receipts and signatures of batches */
 };
 
 struct candidate {

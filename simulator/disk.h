@@ -6,7 +6,7 @@
 
 struct disk_copy {
     uint64_t version; /* 0: never written */
-    struct hash32 checksum;
+    uint64_t checksum;
     size_t size;
     uint8_t *data; /* owned */
 };

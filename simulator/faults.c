@@ -43,13 +43,14 @@ void faults_init(struct world *world) {
     /* A few kinds at a time find what all of them together hide: half of the seeds try few. */
     const uint64_t share = random_chance(random, 500) ? 150 : 600;
     const uint64_t possible = world->config.kind->faults;
-    for (size_t i = 0; i < FAULT_KINDS; i++) {
+    const uint32_t kinds = world->config.kind->faults_count;
+    for (size_t i = 0; i < kinds; i++) {
         const bool is_picked = random_chance(random, share);
         world->kinds_enabled[i] = is_picked && (possible >> i & 1) != 0;
     }
     uint64_t least;
     do {
-        least = random_below(random, FAULT_KINDS);
+        least = random_below(random, kinds);
     } while ((possible >> least & 1) == 0);
     world->kinds_enabled[least] = true;
     world->next_fault_ms = world->now_ms + random_below(random, world->fault_gap_ms) + 1;
@@ -151,6 +152,20 @@ static void begin_node(struct world *world, const struct fault *fault) {
     case FAULT_L1_OUTAGE: node->is_l1_out = true; break;
     case FAULT_DA_OUTAGE: world->is_da_out = true; break;
     case FAULT_DA_AMBIGUOUS: world->is_da_ambiguous = true; break;
+    case FAULT_DA_LATE: world->is_da_late = true; break;
+    case FAULT_DA_REPEATED: world->is_da_repeating = true; break;
+    case FAULT_L1_OUTAGE_ALL: world->is_l1_out = true; break;
+    case FAULT_L1_SLOW: node->l1_slow_ms = (uint32_t)(value % 6000); break;
+    case FAULT_L1_AMBIGUOUS: world->is_l1_ambiguous = true; break;
+    case FAULT_L1_CONGESTED: world->is_l1_congested = true; break;
+    case FAULT_WALL_JUMP:
+        (void)world_wall_error_ms(world, fault->node);
+        node->wall_error_us += ((int64_t)(value % 40001) - 20000) * 1000;
+        break;
+    case FAULT_WALL_DRIFT:
+        (void)world_wall_error_ms(world, fault->node);
+        node->wall_drift = (int64_t)(value % 601) - 300;
+        break;
     default: break; /* the network's */
     }
 }
@@ -171,6 +186,16 @@ static void end_node(struct world *world, const struct fault *fault) {
     case FAULT_L1_OUTAGE: node->is_l1_out = false; break;
     case FAULT_DA_OUTAGE: world->is_da_out = false; break;
     case FAULT_DA_AMBIGUOUS: world->is_da_ambiguous = false; break;
+    case FAULT_DA_LATE: world->is_da_late = false; break;
+    case FAULT_DA_REPEATED: world->is_da_repeating = false; break;
+    case FAULT_L1_OUTAGE_ALL: world->is_l1_out = false; break;
+    case FAULT_L1_SLOW: node->l1_slow_ms = 0; break;
+    case FAULT_L1_AMBIGUOUS: world->is_l1_ambiguous = false; break;
+    case FAULT_L1_CONGESTED: world->is_l1_congested = false; break;
+    case FAULT_WALL_JUMP:
+    case FAULT_WALL_DRIFT: /* somebody sets it right */
+        node->wall_error_us = node->wall_drift = 0;
+        break;
     default: break;
     }
 }
@@ -181,7 +206,7 @@ static void begin_one(struct world *world) {
     struct fault *fault = &world->faults[number];
     uint64_t pick;
     do {
-        pick = random_below(random, FAULT_KINDS);
+        pick = random_below(random, world->config.kind->faults_count);
     } while (!world->kinds_enabled[pick]);
     *fault = (struct fault){.kind = (enum fault_kind)pick};
     fault->node = (uint32_t)random_below(random, world->nodes_count);
@@ -194,6 +219,9 @@ static void begin_one(struct world *world) {
     world->fault_counts[fault->kind]++;
     world_trace(world, fault_name(fault->kind), fault->node, number, lasts_ms);
     begin_node(world, fault);
+    if (world->config.kind->outside_fault != NULL) {
+        world->config.kind->outside_fault(world, fault);
+    }
     recompute(world);
     world_push(world, (struct event){.at_ms = world->now_ms + lasts_ms,
                                      .kind = EVENT_FAULT_END,

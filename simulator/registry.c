@@ -34,7 +34,7 @@ static void draw_byzantine(struct registry *registry, struct random *random) {
 
 void registry_init(struct registry *registry, struct random *random, uint32_t nodes_count,
                    enum fault_model fault_model, uint64_t seed) {
-    *registry = (struct registry){.seed = seed, .nodes_count = nodes_count};
+    *registry = (struct registry){.seed = seed, .nodes_count = nodes_count, .era_blocks = 1};
     registry->fault_model = fault_model;
     registry->blocks_per_rotation = random_between(random, 2, 6);
     registry->block_time_ms = random_between(random, 1, 300);
@@ -75,8 +75,8 @@ void registry_listed(const struct registry *registry, uint64_t origin, struct va
     const uint64_t all = ((uint64_t)1 << registry->nodes_count) - 1;
     uint64_t members = all;
     if (registry->has_changes) {
-        /* Each L1 block leaves one or two out, drawn for itself. */
-        const uint64_t draw = scramble(registry->seed ^ scramble(origin));
+        /* Each era leaves one or two out, drawn for itself. */
+        const uint64_t draw = scramble(registry->seed ^ scramble(origin / registry->era_blocks));
         members &= ~((uint64_t)1 << draw % registry->nodes_count);
         if ((draw & 1 << 20) != 0) {
             members &= ~((uint64_t)1 << (draw >> 32) % registry->nodes_count);

@@ -14,6 +14,7 @@ struct registry {
     uint64_t block_time_ms;
     uint32_t nodes_count;
     bool has_changes;                          /* sets change from rotation to rotation */
+    uint64_t era_blocks;                       /* the listing stays for so many L1 blocks */
     struct address addresses[WORLD_NODES_MAX]; /* by node */
     struct hash32 peer_ids[WORLD_NODES_MAX];
     uint64_t powers[WORLD_NODES_MAX];

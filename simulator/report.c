@@ -11,7 +11,7 @@
 #define RUNS_TO_EXPECT_ALL 200
 
 static bool is_expected(const struct run_options *options, enum count_kind kind) {
-    if ((options->kind->counts_missing >> kind & 1) != 0) return false;
+    if (options->kind->counts_missing[kind]) return false;
     const bool is_byzantine = !options->has_model || options->fault_model == FAULT_MODEL_BYZANTINE;
     /* Only lies break the rules behind these. */
     if (kind >= COUNT_BYZANTINE_EQUIVOCATIONS || kind == COUNT_RULE_EVIDENCE ||

@@ -10,8 +10,7 @@
 #include "consensus/rotation.h"
 #include "sequencer/batch.h"
 
-#define L1_POLL_MS       250
-#define PUBLISH_RETRY_MS 300
+#define POLL_MS 200 /* L1 and the DA layer */
 
 static _Thread_local struct effects effects;
 static _Thread_local struct message message;
@@ -59,6 +58,15 @@ static enum err summary(void *context, uint64_t height, struct block_summary *ou
     const struct sequencer_block *block = &node->chain[height];
     *out = (struct block_summary){block->hash, block->state_root, block->proposer,
                                   block->package.size};
+    return ERR_OK;
+}
+
+static enum err validators_of(void *context, uint64_t rotation, struct validator_set *out) {
+    const struct sequencer_node *node = context;
+    const uint64_t head = rotation_of(node->view.head.number, node->registry->blocks_per_rotation);
+    if (rotation > head + 1 || rotation >= node->sets_capacity) return ERR_NOT_FOUND;
+    if (node->sets[rotation].count == 0) return ERR_NOT_FOUND;
+    *out = node->sets[rotation];
     return ERR_OK;
 }
 
@@ -112,6 +120,13 @@ static void *create(struct world *world, uint32_t index) {
                                      .ancestors = {node, ancestor_hash}};
     node->chain[0].hash = hash;
     node->chain[0].state_root = header.state_root;
+    /* It keeps nothing over a crash that matters: blocks in its slots are forgotten. */
+    const struct executor_config executor = {.chain = &shared->config,
+                                             .domain = node->registry->domain,
+                                             .recoverer = registry_recoverer()};
+    const size_t executor_size = executor_bytes(SEQUENCER_SLOT_BYTES);
+    CHECK(executor_create(thread_memory(index, 2, executor_size), executor_size,
+                          SEQUENCER_SLOT_BYTES, &executor, &node->executor) == ERR_OK);
     node->wall_offset_ms = 1700000001000 + random_below(&world->node_random, 500);
     if (node->registry->is_byzantine[index]) sequencer_byzantine_init(world, node);
     return node;
@@ -126,8 +141,10 @@ static void destroy(void *state) {
     bytes_free(&node->record_package);
     disk_record_free(&node->record);
     disk_record_free(&node->journal);
+    sequencer_l1_forget(&node->sender);
     free(node->chain);
     free(node->sets);
+    free(node->byzantine);
     free(node);
 }
 
@@ -138,7 +155,7 @@ static uint64_t height_of(const void *state) {
 static uint64_t deadline_ms(const void *state) {
     const struct sequencer_node *node = state;
     const uint64_t own_ms = sequencer_deadline_ms(node->sequencer);
-    return own_ms < node->l1_at_ms ? own_ms : node->l1_at_ms;
+    return own_ms < node->poll_at_ms ? own_ms : node->poll_at_ms;
 }
 
 /* tell_peers tells the others that a connection came or went. */
@@ -184,7 +201,8 @@ static void crash(struct world *world, uint32_t index, void *state) {
     struct sequencer_shared *shared = world->shared;
     for (uint32_t i = 0; i < world->nodes_count; i++)
         shared->is_broken[i][index] = shared->is_broken[index][i] = false;
-    node->publishing.first = 0;
+    node->publisher = (struct publisher){0};
+    sequencer_l1_forget(&node->sender);
     node->durable = (struct consensus_record){0};
     tell_peers(world, index, false);
 }
@@ -208,7 +226,7 @@ static struct sequencer_config config_of(struct sequencer_node *node) {
         .limits = limits,
         .batch_takeover_ms = 2000,
         .genesis_hash = node->chain[0].hash,
-        .archive = {node, summary},
+        .archive = {node, summary, validators_of},
     };
 }
 
@@ -225,7 +243,6 @@ static bool read_record(struct sequencer_node *node, struct consensus_record *re
 
 static void start(struct world *world, uint32_t index, void *state) {
     struct sequencer_node *node = state;
-    const struct sequencer_shared *shared = world->shared;
     const uint64_t head = node->view.head.number;
     const uint64_t per = node->registry->blocks_per_rotation;
     const struct sequencer_config config = config_of(node);
@@ -249,14 +266,8 @@ static void start(struct world *world, uint32_t index, void *state) {
     const size_t bytes = sequencer_bytes(&config.limits);
     CHECK(sequencer_create(thread_memory(index, 1, bytes), bytes, &config, &restore,
                            &node->sequencer) == ERR_OK);
-    const struct executor_config executor = {.chain = &shared->config,
-                                             .domain = node->registry->domain,
-                                             .recoverer = registry_recoverer()};
-    const size_t executor_size = executor_bytes(SEQUENCER_SLOT_BYTES);
-    CHECK(executor_create(thread_memory(index, 2, executor_size), executor_size,
-                          SEQUENCER_SLOT_BYTES, &executor, &node->executor) == ERR_OK);
     node->l1_number = 0;
-    node->l1_at_ms = world_clock(world, index);
+    node->poll_at_ms = world_clock(world, index);
     tell_peers(world, index, true);
     struct input input = {.kind = INPUT_TICK};
     sequencer_node_input(world, node, &input);
@@ -308,7 +319,10 @@ static void perform_commit(struct world *world, struct sequencer_node *node,
     if (!world->nodes[node->index].is_byzantine) {
         checker_commit(world, node->index, &outcome->hash, &block, effect->commit);
     }
-    if (world->counts[COUNT_BLOCKS] != blocks_before) sequencer_included(world, outcome);
+    if (world->counts[COUNT_BLOCKS] != blocks_before) {
+        sequencer_judge(world, node->index, outcome->package);
+        sequencer_included(world, outcome);
+    }
     const enum write_fate fate = world_write(world, node->index);
     if (fate != WRITE_DONE && fate != WRITE_DONE_CRASHED) return;
     reserve_chain(node, height, rotation_of(height, per) + 2);
@@ -401,7 +415,7 @@ static void perform_serve(struct world *world, struct sequencer_node *node,
     transmit(world, node, (uint32_t)peer, buffer_bytes(&out));
 }
 
-/* --- effects: execution and DA */
+/* --- effects: execution */
 
 static void perform_execute(struct world *world, struct sequencer_node *node,
                             const struct effect *effect) {
@@ -421,64 +435,6 @@ static void perform_execute(struct world *world, struct sequencer_node *node,
     const struct node *at = &world->nodes[node->index];
     const bool is_late = job->kind == JOB_BUILD && at->is_build_late;
     world_local(world, node->index, at->execution_ms + (is_late ? 3000 : 0), BYTES_OF(data));
-}
-
-static bool make_blob(struct sequencer_node *node, uint64_t first, uint64_t last,
-                      struct bytes *out_blob) {
-    static _Thread_local struct bytes packages[BATCH_BLOCKS_MAX];
-    static _Thread_local uint8_t *scratch_memory, *blob;
-    const size_t scratch_bytes = 4u << 20, blob_bytes = 1u << 20;
-    struct arena scratch = arena_over(thread_buffer(&scratch_memory, scratch_bytes), scratch_bytes);
-    struct block_package next;
-    if (last >= node->view.head.number || last - first >= BATCH_BLOCKS_MAX) return false;
-    struct batch batch = {.first = first, .count = last - first + 1, .packages = packages};
-    for (uint64_t height = first; height <= last; height++)
-        packages[height - first] = node->chain[height].package;
-    CHECK(block_package_decode(node->chain[last + 1].package, &next) == ERR_OK);
-    batch.commit = next.last_commit;
-    struct buffer out = buffer_over(thread_buffer(&blob, blob_bytes), blob_bytes);
-    CHECK(batch_encode(&batch, &scratch, &out) == ERR_OK);
-    *out_blob = buffer_bytes(&out);
-    return true;
-}
-
-static void da_answer(struct world *world, struct sequencer_node *node, uint64_t first,
-                      uint64_t last, uint64_t height) {
-    uint8_t data[25] = {LOCAL_DA};
-    be_write(data + 1, 8, first);
-    be_write(data + 9, 8, last);
-    be_write(data + 17, 8, height);
-    world_local(world, node->index, 5, BYTES_OF(data));
-}
-
-/* publish is the publisher's thread at work: it looks before it posts, from where it is told. */
-static void publish(struct world *world, struct sequencer_node *node) {
-    struct effect *effect = &node->publishing;
-    struct bytes blob;
-    if (effect->first == 0) return;
-    const uint64_t height =
-        make_blob(node, effect->first, effect->last, &blob)
-            ? sequencer_da_publish(world, effect->first, effect->last, blob, effect->scan_from)
-            : 0;
-    if (height != 0) {
-        da_answer(world, node, effect->first, effect->last, height);
-        effect->first = 0;
-        return;
-    }
-    const uint8_t data[1] = {LOCAL_PUBLISH};
-    world_local(world, node->index, PUBLISH_RETRY_MS, BYTES_OF(data));
-}
-
-static void perform_verify(struct world *world, struct sequencer_node *node,
-                           const struct effect *effect) {
-    const struct sequencer_shared *shared = world->shared;
-    struct bytes blob;
-    if (world->is_da_out || effect->da_height == 0) return;
-    if (effect->da_height > shared->blobs_count) return;
-    if (!make_blob(node, effect->first, effect->last, &blob)) return;
-    if (bytes_equal(shared->blobs[effect->da_height - 1], blob)) {
-        da_answer(world, node, effect->first, effect->last, effect->da_height);
-    }
 }
 
 static void perform_evidence(struct world *world, struct sequencer_node *node,
@@ -508,28 +464,24 @@ static void perform_one(struct world *world, struct sequencer_node *node,
     case EFFECT_EXECUTE: perform_execute(world, node, effect); break;
     case EFFECT_COMMIT: perform_commit(world, node, effect); break;
     case EFFECT_SERVE: perform_serve(world, node, effect); break;
-    case EFFECT_PUBLISH: {
-        const uint8_t data[1] = {LOCAL_PUBLISH};
-        node->publishing = *effect;
-        world_local(world, node->index, 1 + random_below(&world->node_random, 400), BYTES_OF(data));
-        break;
-    }
-    case EFFECT_PUBLISH_CANCEL: node->publishing.first = 0; break;
-    case EFFECT_VERIFY_DA: perform_verify(world, node, effect); break;
+    case EFFECT_PUBLISH: sequencer_da_perform(world, node, effect); break;
+    case EFFECT_PUBLISH_CANCEL: node->publisher.effect.first = 0; break;
+    case EFFECT_VERIFY_DA: sequencer_da_verify(world, node, effect); break;
     case EFFECT_EVIDENCE: perform_evidence(world, node, effect); break;
     case EFFECT_REPLY:
         sequencer_acknowledged(world, node->index, effect->request, effect->verdict);
         break;
     case EFFECT_EVENT: perform_event(world, node, effect); break;
     case EFFECT_STOPPED: world_stopped(world, node->index); break;
-    case EFFECT_SETTLE:
+    case EFFECT_SETTLE: sequencer_l1_settle(world, node, effect->settlement); break;
     case EFFECT_ADMITTED: break;
     }
 }
 
 void sequencer_node_input(struct world *world, struct sequencer_node *node, struct input *input) {
     input->now_ms = world_clock(world, node->index);
-    input->unix_ms = node->wall_offset_ms + world->now_ms;
+    input->unix_ms = (uint64_t)((int64_t)(node->wall_offset_ms + world->now_ms) +
+                                world_wall_error_ms(world, node->index));
     effects.count = 0;
     sequencer_step(node->sequencer, input, &effects);
     sequencer_check_invariants(node->sequencer);
@@ -564,6 +516,7 @@ static void deliver(struct world *world, uint32_t index, void *state, uint32_t f
         return;
     }
     struct input input = {.kind = INPUT_MESSAGE};
+    if (node->byzantine != NULL) sequencer_byzantine_seen(world, node, bytes, &in);
     if (in.kind == MESSAGE_ITEMS) {
         for (uint32_t i = 0; i < in.count && world->nodes[node->index].is_up; i++) {
             const struct item *item = sequencer_item(bytes_slice(in.items[i], 1, in.items[i].size));
@@ -593,13 +546,15 @@ static void local(struct world *world, uint32_t index, void *state, struct bytes
         input.kind = INPUT_COMMITTED;
         input.committed.view = view_give(node);
         break;
-    case LOCAL_PUBLISH: publish(world, node); return;
+    case LOCAL_PUBLISH: sequencer_da_publish(world, node); return;
+    case LOCAL_L1: sequencer_l1_send(world, node); return;
     case LOCAL_DA:
         input.kind = INPUT_DA_RECEIPT;
         input.da.first = be_read(bytes.data + 1, 8);
         input.da.last = be_read(bytes.data + 9, 8);
         input.da.height = be_read(bytes.data + 17, 8);
-        input.da.commitment = keccak256(shared->blobs[input.da.height - 1]);
+        input.da.commitment = keccak256(
+            sequencer_da_find(shared, input.da.height, input.da.first, input.da.last)->bytes);
         break;
     case LOCAL_RECONNECT: reconnect(world, index, bytes.data[1]); return;
     case LOCAL_PEER:
@@ -614,26 +569,35 @@ static void local(struct world *world, uint32_t index, void *state, struct bytes
 static void poll_l1(struct world *world, struct sequencer_node *node) {
     static _Thread_local struct l1_facts facts;
     const struct sequencer_shared *shared = world->shared;
-    const uint64_t number = L1_GENESIS + world->now_ms / L1_BLOCK_MS;
-    if (shared->config.rollup.l1_chain_id == 0 || number == node->l1_number) return;
-    if (world->nodes[node->index].is_l1_out) return;
+    const struct node *at = &world->nodes[node->index];
+    if (shared->config.rollup.l1_chain_id == 0 || at->is_l1_out || world->is_l1_out) return;
+    const uint64_t number = sequencer_l1_finalized(world, at->l1_slow_ms);
+    if (number <= node->l1_number) return;
     /* The reader tells of each finalized block in turn; after a start, of some before the newest,
      * for blocks that are under way with an origin from before. */
     if (node->l1_number + L1_HISTORY < number) node->l1_number = number - L1_HISTORY;
     if (node->l1_number < L1_GENESIS) node->l1_number = L1_GENESIS;
-    while (node->l1_number < number && world->nodes[node->index].is_up) {
-        sequencer_l1_facts(node->registry, ++node->l1_number, &facts);
+    while (node->l1_number < number && at->is_up) {
+        sequencer_l1_facts(world, ++node->l1_number, &facts);
         struct input input = {.kind = INPUT_L1_VIEW, .l1 = &facts};
         sequencer_node_input(world, node, &input);
     }
+    if (at->is_up && !at->is_byzantine) sequencer_l1_check(world, node);
+}
+
+static void poll_da(struct world *world, struct sequencer_node *node) {
+    if (world->is_da_out) return;
+    struct input input = {.kind = INPUT_DA_HEAD, .da.height = sequencer_da_head(world)};
+    sequencer_node_input(world, node, &input);
 }
 
 static void tick(struct world *world, uint32_t index, void *state) {
     struct sequencer_node *node = state;
     const uint64_t now_ms = world_clock(world, index);
-    if (now_ms >= node->l1_at_ms) {
-        node->l1_at_ms = now_ms + L1_POLL_MS;
+    if (now_ms >= node->poll_at_ms) {
+        node->poll_at_ms = now_ms + POLL_MS;
         poll_l1(world, node);
+        if (world->nodes[index].is_up) poll_da(world, node);
         if (!world->nodes[index].is_up) return;
     }
     struct input input = {.kind = INPUT_TICK};
@@ -643,13 +607,14 @@ static void tick(struct world *world, uint32_t index, void *state) {
 const struct node_kind sequencer_node_kind = {
     .name = "sequencer",
     .faults = (((uint64_t)1 << FAULT_KINDS) - 1) & ~((uint64_t)1 << FAULT_VIEW_BEHIND),
-    .counts_missing = (uint64_t)1 << COUNT_RULE_NEED | (uint64_t)1 << COUNT_RULE_SKIP |
-                      (uint64_t)1 << COUNT_BYZANTINE_INVALID,
+    .faults_count = FAULT_KINDS,
+    .counts_missing = {[COUNT_RULE_NEED] = true, [COUNT_RULE_SKIP] = true},
     .genesis_origin = L1_GENESIS,
     .open = sequencer_world_open,
     .close = sequencer_world_close,
     .outside = sequencer_world_outside,
     .is_done = sequencer_world_is_done,
+    .outside_fault = sequencer_l1_fault,
     .lost = lost,
     .create = create,
     .destroy = destroy,

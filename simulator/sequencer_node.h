@@ -16,6 +16,12 @@
 #define SEQUENCER_KV_BYTES   ((size_t)4 << 20)
 #define SEQUENCER_SLOT_BYTES ((size_t)8 << 20)
 #define BLOBS_MAX            1024
+#define DA_BLOCK_MS          60
+#define BLOBS_LATE_MAX       32
+#define L1_TRANSACTIONS_MAX  1024
+#define L1_UNFINALIZED       4 /* blocks that may still be replaced */
+#define L1_CALLS_MAX         8
+#define JUDGE_HEIGHTS_MAX    4096
 #define L1_GENESIS           100
 #define L1_BLOCK_MS          700
 #define L1_HISTORY           48 /* below L1_RING */
@@ -35,9 +41,31 @@ enum local_message {
     LOCAL_EXECUTED = 1,
     LOCAL_COMMITTED,
     LOCAL_PUBLISH,
+    LOCAL_L1,
     LOCAL_DA,
     LOCAL_PEER,
     LOCAL_RECONNECT,
+};
+
+struct da_blob {
+    struct bytes bytes; /* owned */
+    uint64_t first, last;
+    uint64_t height; /* where it landed, or will */
+};
+
+/* A transaction to the coordinator's contract, in the pool of L1 or mined. */
+enum l1_fate { L1_POOLED, L1_SUCCEEDED, L1_REVERTED, L1_DROPPED };
+struct l1_transaction {
+    struct settlement *settlement; /* owned */
+    enum l1_fate fate;
+    uint64_t ready_number; /* not mined before */
+};
+
+struct l1_settled {
+    uint64_t number; /* L1 block */
+    uint32_t transaction;
+    uint64_t last;
+    struct hash32 last_hash, state_root;
 };
 
 /* What a run's nodes share. */
@@ -48,12 +76,22 @@ struct client_item {
     bool is_held; /* by another correct node when it was acknowledged */
 };
 
+struct judge; /* sequencer_judge.c */
+
 struct sequencer_shared {
     struct chain_config config;
     struct signing_domain batch_domain;
-    struct bytes blobs[BLOBS_MAX]; /* DA height is index + 1 */
-    uint64_t blobs_first[BLOBS_MAX], blobs_last[BLOBS_MAX];
+    struct da_blob blobs[BLOBS_MAX]; /* by height */
     size_t blobs_count;
+    struct da_blob late[BLOBS_LATE_MAX]; /* taken, not landed */
+    size_t late_count;
+    struct l1_transaction transactions[L1_TRANSACTIONS_MAX];
+    uint32_t transactions_count;
+    struct l1_settled settled[L1_TRANSACTIONS_MAX]; /* on the chain, in order */
+    uint32_t settled_count, finalized_count;
+    uint64_t l1_head;
+    struct judge *judge;
+    bool awaits_settlement; /* recovery: until what was there when the faults stopped is final */
     struct client_item items[CLIENT_ACCOUNTS][CLIENT_ITEMS];
     uint64_t items_target;                            /* of each account */
     bool is_broken[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* connections, until they are made again */
@@ -64,6 +102,23 @@ struct sequencer_block {
     struct hash32 hash, state_root;
     struct address proposer;
 };
+
+/* The publisher's thread: one batch at a time. */
+struct publisher {
+    struct effect effect;    /* first 0: nothing */
+    uint64_t certain_height; /* from there on no earlier try can land any more */
+};
+
+/* The thread that sends transactions to L1: the oldest call first. */
+struct sender {
+    struct settlement *calls[L1_CALLS_MAX]; /* owned */
+    uint32_t count;
+    bool is_awake, is_posted;
+    uint32_t transaction;
+    uint64_t posted_number;
+};
+
+struct byzantine; /* sequencer_byzantine.c */
 
 struct sequencer_node {
     struct world *world;
@@ -89,12 +144,14 @@ struct sequencer_node {
     uint32_t given_next;
     struct block_outcome outcomes[EXECUTOR_SLOTS];
     struct consensus_record durable;
-    struct effect publishing; /* first 0: nothing */
-    uint64_t l1_at_ms, l1_number;
+    struct publisher publisher;
+    struct sender sender;
+    uint64_t poll_at_ms, l1_number;
     uint64_t wall_offset_ms;
 
     /* Byzantine only */
     uint32_t habits;
+    struct byzantine *byzantine; /* owned */
 };
 
 extern const struct node_kind sequencer_node_kind;
@@ -108,16 +165,58 @@ bool sequencer_world_is_done(struct world *world);
 const struct kv_memory *sequencer_genesis(struct header *header, struct hash32 *hash);
 /* sequencer_item finds a client's item by its encoding; NULL: garbage. */
 const struct item *sequencer_item(struct bytes encoded);
-void sequencer_l1_facts(const struct registry *registry, uint64_t number, struct l1_facts *out);
+/* sequencer_client_item is the nonce-th item of an account. */
+const struct item *sequencer_client_item(uint32_t account, uint64_t nonce);
 /* sequencer_acknowledged notes the answer to request (account * CLIENT_ITEMS + nonce + 1). */
 void sequencer_acknowledged(struct world *world, uint32_t node, uint64_t request,
                             enum verdict verdict);
 /* sequencer_included notes the items of a committed block. */
 void sequencer_included(struct world *world, const struct block_outcome *outcome);
-/* sequencer_da_publish puts a blob on the DA layer unless it is there at `scan_from` (0: 1) or
- * above; returns its height, or 0 for an error (which may lie). */
-uint64_t sequencer_da_publish(struct world *world, uint64_t first, uint64_t last, struct bytes blob,
-                              uint64_t scan_from);
+
+/* --- sequencer_da.c: the DA layer, and a node's publisher */
+void sequencer_da_close(struct sequencer_shared *shared);
+/* sequencer_da_head is the newest DA height; what was to land up to there has. */
+uint64_t sequencer_da_head(struct world *world);
+/* sequencer_da_find finds what lies at a height for blocks [first, last]; NULL: nothing. */
+const struct da_blob *sequencer_da_find(const struct sequencer_shared *shared, uint64_t height,
+                                        uint64_t first, uint64_t last);
+bool sequencer_da_is_done(struct world *world);
+/* sequencer_da_perform takes a PUBLISH effect; sequencer_da_publish is the publisher's next try;
+ * sequencer_da_verify answers a VERIFY_DA effect. */
+void sequencer_da_perform(struct world *world, struct sequencer_node *node,
+                          const struct effect *effect);
+void sequencer_da_publish(struct world *world, struct sequencer_node *node);
+void sequencer_da_verify(struct world *world, struct sequencer_node *node,
+                         const struct effect *effect);
+/* sequencer_da_covered is the last block of the prefix that is on the DA layer. */
+uint64_t sequencer_da_covered(const struct sequencer_shared *shared);
+
+/* --- sequencer_l1.c: the L1 chain with the coordinator's contract, and a node's sender */
+void sequencer_l1_close(struct sequencer_shared *shared);
+/* sequencer_l1_advance mines the blocks that are due; sequencer_l1_fault replaces some. */
+void sequencer_l1_advance(struct world *world);
+void sequencer_l1_fault(struct world *world, const struct fault *fault);
+bool sequencer_l1_is_done(struct world *world);
+/* sequencer_l1_finalized is the newest finalized block `ago_ms` before now. */
+uint64_t sequencer_l1_finalized(const struct world *world, uint64_t ago_ms);
+void sequencer_l1_facts(struct world *world, uint64_t number, struct l1_facts *out);
+/* sequencer_l1_settle takes a SETTLE effect; sequencer_l1_send is the sender's next try;
+ * sequencer_l1_forget is what a crash does to it. */
+void sequencer_l1_settle(struct world *world, struct sequencer_node *node,
+                         const struct settlement *settlement);
+void sequencer_l1_send(struct world *world, struct sequencer_node *node);
+void sequencer_l1_forget(struct sender *sender);
+/* sequencer_l1_check holds what a correct node calls safe and finalized against DA and L1. */
+void sequencer_l1_check(struct world *world, const struct sequencer_node *node);
+
+/* --- sequencer_judge.c: each committed block once more, on a state of its own */
+void sequencer_judge_open(struct sequencer_shared *shared);
+void sequencer_judge_close(struct sequencer_shared *shared);
+/* sequencer_judge takes the package of a block that `node` is the first to commit. */
+void sequencer_judge(struct world *world, uint32_t node, struct bytes encoded);
+/* The judged block at a height and the state after it; NULL: there is none yet. */
+const struct hash32 *sequencer_judge_hash(const struct sequencer_shared *shared, uint64_t height);
+const struct hash32 *sequencer_judge_root(const struct sequencer_shared *shared, uint64_t height);
 
 /* --- sequencer_node.c, for the Byzantine and for clients */
 void sequencer_node_input(struct world *world, struct sequencer_node *node, struct input *input);
@@ -127,3 +226,12 @@ void sequencer_byzantine_init(struct world *world, struct sequencer_node *node);
 /* sequencer_byzantine_send sends a message, or something else in its place. */
 void sequencer_byzantine_send(struct world *world, struct sequencer_node *node, uint32_t to,
                               struct bytes message);
+/* sequencer_byzantine_seen reacts to a message that came in. */
+void sequencer_byzantine_seen(struct world *world, struct sequencer_node *node, struct bytes bytes,
+                              const struct message *message);
+
+/* --- sequencer_invalid.c */
+/* sequencer_invalid_block makes a block that breaks one rule out of one that breaks none; `draw`
+ * says which.  Empty: it cannot.  What it returns lives until the next call. */
+struct bytes sequencer_invalid_block(struct world *world, const struct sequencer_node *node,
+                                     struct bytes package, uint64_t draw, struct hash32 *hash);

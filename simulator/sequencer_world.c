@@ -129,18 +129,8 @@ const struct item *sequencer_item(struct bytes encoded) {
     return NULL;
 }
 
-/* --- L1: what it says is a function of the block's number */
-
-void sequencer_l1_facts(const struct registry *registry, uint64_t number, struct l1_facts *out) {
-    struct validator_set listed;
-    registry_listed(registry, number, &listed);
-    *out = (struct l1_facts){.number = number, .timestamp = 1700000000 + number};
-    uint8_t name[16];
-    be_write(name, 8, registry->seed);
-    be_write(name + 8, 8, number);
-    out->hash = keccak256(BYTES_OF(name));
-    out->validators_count = listed.count;
-    memcpy(out->validators, listed.validators, listed.count * sizeof listed.validators[0]);
+const struct item *sequencer_client_item(uint32_t account, uint64_t nonce) {
+    return &items[account][nonce];
 }
 
 /* --- the run's */
@@ -151,7 +141,7 @@ void sequencer_world_open(struct world *world) {
     (void)sequencer_genesis(&header, &hash);
     struct sequencer_shared *shared = calloc(1, sizeof *shared);
     CHECK(shared != NULL);
-    const struct registry *registry = checker_registry(world);
+    struct registry *registry = checker_registry(world);
     shared->config = base_config;
     struct rollup_config *rollup = &shared->config.rollup;
     rollup->fault_model = registry->fault_model;
@@ -160,19 +150,27 @@ void sequencer_world_open(struct world *world) {
     rollup->batch_blocks = random_between(&world->node_random, 2, 6);
     rollup->batch_bytes_max = 1u << 20;
     rollup->da_namespace[28] = 1;
-    rollup->l1_chain_id = registry->has_changes ? 1 : 0;
+    const bool has_l1 = registry->has_changes || random_chance(&world->node_random, 700);
+    rollup->l1_chain_id = has_l1 ? 1 : 0;
+    /* Where the listing changes with every block, settlements come too late for it. */
+    const bool is_restless = random_chance(&world->node_random, 250);
+    registry->era_blocks = is_restless ? 1 : 16;
+    shared->awaits_settlement = has_l1 && !(is_restless && registry->has_changes) &&
+                                random_chance(&world->node_random, 200);
     rollup->l1_number = L1_GENESIS;
     registry_genesis(registry, &rollup->validators);
     const struct address contract = {{0xc1}};
     shared->batch_domain = signing_domain_make("AndeSequencerCoordinator", 31337, &contract);
     shared->items_target = random_between(&world->node_random, 0, 10);
+    sequencer_judge_open(shared);
     world->shared = shared;
 }
 
 void sequencer_world_close(struct world *world) {
     struct sequencer_shared *shared = world->shared;
-    for (size_t i = 0; i < shared->blobs_count; i++)
-        free((void *)(uintptr_t)shared->blobs[i].data);
+    sequencer_da_close(shared);
+    sequencer_l1_close(shared);
+    sequencer_judge_close(shared);
     free(shared);
 }
 
@@ -213,6 +211,8 @@ static void send_item(struct world *world, uint32_t account, uint64_t nonce) {
 
 uint64_t sequencer_world_outside(struct world *world) {
     struct sequencer_shared *shared = world->shared;
+    (void)sequencer_da_head(world);
+    sequencer_l1_advance(world);
     const uint32_t account = (uint32_t)random_below(&world->node_random, CLIENT_ACCOUNTS);
     for (uint64_t nonce = 0; nonce < shared->items_target; nonce++) {
         const struct client_item *item = &shared->items[account][nonce];
@@ -274,55 +274,5 @@ bool sequencer_world_is_done(struct world *world) {
             return false;
         }
     }
-    /* Every block up to the height of healing is on the DA layer. */
-    const uint64_t last = world->recovery_height - RECOVERY_HEIGHTS;
-    uint64_t covered = 0;
-    for (bool is_found = true; is_found && covered < last;) {
-        is_found = false;
-        for (size_t i = 0; i < shared->blobs_count; i++) {
-            if (shared->blobs_first[i] != covered + 1) continue;
-            covered = shared->blobs_last[i];
-            is_found = true;
-        }
-    }
-    snprintf(world->undone, sizeof world->undone, "; DA has blocks up to %llu of %llu",
-             (unsigned long long)covered, (unsigned long long)last);
-    return covered >= last;
-}
-
-/* --- DA */
-
-uint64_t sequencer_da_publish(struct world *world, uint64_t first, uint64_t last, struct bytes blob,
-                              uint64_t scan_from) {
-    struct sequencer_shared *shared = world->shared;
-    if (world->is_da_out) {
-        world_count(world, COUNT_DA_REFUSED);
-        return 0;
-    }
-    for (size_t i = scan_from == 0 ? 0 : scan_from - 1; i < shared->blobs_count; i++) {
-        if (!bytes_equal(shared->blobs[i], blob)) continue;
-        world_count(world, COUNT_BATCHES_SCANNED);
-        return i + 1;
-    }
-    for (size_t i = 0; i < shared->blobs_count; i++) {
-        if (shared->blobs_first[i] <= last && shared->blobs_last[i] >= first) {
-            world_fail(world, "once on DA", "blocks %llu to %llu are published a second time",
-                       (unsigned long long)first, (unsigned long long)last);
-        }
-    }
-    CHECK(shared->blobs_count < BLOBS_MAX);
-    uint8_t *copy = malloc(blob.size);
-    CHECK(copy != NULL);
-    memcpy(copy, blob.data, blob.size);
-    const size_t at = shared->blobs_count++;
-    shared->blobs[at] = (struct bytes){copy, blob.size};
-    shared->blobs_first[at] = first;
-    shared->blobs_last[at] = last;
-    world_count(world, COUNT_BATCHES);
-    world_trace(world, "published", 0, first, last);
-    if (world->is_da_ambiguous && random_chance(&world->node_random, 700)) {
-        world_count(world, COUNT_DA_REFUSED);
-        return 0; /* it is there, and the answer got lost */
-    }
-    return at + 1;
+    return sequencer_da_is_done(world) && sequencer_l1_is_done(world);
 }

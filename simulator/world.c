@@ -115,6 +115,13 @@ uint64_t world_clock(struct world *world, uint32_t node) {
     return at->clock_us / 1000;
 }
 
+int64_t world_wall_error_ms(struct world *world, uint32_t node) {
+    struct node *at = &world->nodes[node];
+    at->wall_error_us += (int64_t)(world->now_ms - at->wall_world_ms) * at->wall_drift;
+    at->wall_world_ms = world->now_ms;
+    return at->wall_error_us / 1000;
+}
+
 /* schedule_timer makes sure that a timer event is in the queue for the node's next deadline. */
 static void schedule_timer(struct world *world, uint32_t node) {
     struct node *at = &world->nodes[node];
@@ -401,7 +408,7 @@ struct world *world_create(const struct world_config *config) {
         struct node *node = &world->nodes[i];
         node->timer_at_ms = UINT64_MAX;
         node->clock_us = random_below(&world->node_random, 1000000000);
-        node->clock_world_ms = world->now_ms;
+        node->clock_world_ms = node->wall_world_ms = world->now_ms;
         node->clock_drift = (int64_t)random_below(&world->node_random, 21) - 10;
         node->execution_ms = 1 + (uint32_t)random_below(&world->node_random, 10);
     }

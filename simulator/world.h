@@ -22,7 +22,7 @@
 #define WORLD_NODES_MAX    16
 #define WORLD_EVENTS_MAX   (1u << 16)
 #define WORLD_FAULTS_MAX   256 /* that can be left out by number (--without) */
-#define RECOVERY_STEPS_MAX 60000
+#define RECOVERY_STEPS_MAX 100000
 #define RECOVERY_HEIGHTS   4 /* that every correct node must commit once the faults stopped */
 
 /*       name              what happens */
@@ -48,7 +48,17 @@
     X(VIEW_BEHIND, "l1_view_behind") /* valid blocks look invalid to one node */                   \
     X(L1_OUTAGE, "l1_outage")        /* one node cannot read L1 */                                 \
     X(DA_OUTAGE, "da_outage")                                                                      \
-    X(DA_AMBIGUOUS, "da_ambiguous") /* published, but the answer says that it failed */
+    X(DA_AMBIGUOUS, "da_ambiguous") /* published, but the answer says that it failed */            \
+    /* From here on: what the consensus machine alone knows nothing of. */                         \
+    X(DA_LATE, "da_late")             /* an error, and the blob lands some blocks later */         \
+    X(DA_REPEATED, "da_repeated")     /* answers come late, and twice */                           \
+    X(L1_OUTAGE_ALL, "l1_outage_all") /* nobody can read or send */                                \
+    X(L1_SLOW, "l1_slow")             /* one node's answers are seconds old */                     \
+    X(L1_REORG, "l1_reorg")           /* blocks that are not finalized are replaced */             \
+    X(L1_AMBIGUOUS, "l1_ambiguous")   /* a transaction is taken, but the answer is an error */     \
+    X(L1_CONGESTED, "l1_congested")   /* transactions wait many blocks to be mined */              \
+    X(WALL_JUMP, "wall_clock_jump")   /* one node's, to and fro */                                 \
+    X(WALL_DRIFT, "wall_clock_drift")
 
 enum fault_kind {
 #define X(name, text) FAULT_##name,
@@ -95,13 +105,32 @@ enum fault_kind {
     X(BATCHES, "batches_on_da")                                                                    \
     X(BATCHES_SCANNED, "batches_found_by_looking_first")                                           \
     X(DA_REFUSED, "da_errors")                                                                     \
+    X(BLOBS_LATE, "blobs_landed_late")                                                             \
+    X(RECEIPTS_REPEATED, "da_receipts_repeated")                                                   \
+    X(BLOCKS_JUDGED, "blocks_executed_again")                                                      \
+    X(L1_SENT, "l1_transactions_sent")                                                             \
+    X(L1_REFUSED, "l1_errors")                                                                     \
+    X(L1_SETTLED, "l1_batches_settled")                                                            \
+    X(L1_REVERTED, "l1_transactions_reverted")                                                     \
+    X(L1_REORGED, "l1_settlements_reorged_away")                                                   \
+    X(L1_FINALIZED, "l1_batches_finalized")                                                        \
     X(BYZANTINE_EQUIVOCATIONS, "byzantine_equivocations")                                          \
     X(BYZANTINE_WITHHELD, "byzantine_withheld")                                                    \
     X(BYZANTINE_REPLAYS, "byzantine_replays")                                                      \
     X(BYZANTINE_VOTES, "byzantine_votes_out_of_turn")                                              \
     X(BYZANTINE_INVALID, "byzantine_invalid_blocks")                                               \
     X(BYZANTINE_LIES, "byzantine_lies_in_sync")                                                    \
-    X(BYZANTINE_GARBAGE, "byzantine_garbage")
+    X(BYZANTINE_GARBAGE, "byzantine_garbage")                                                      \
+    X(BYZANTINE_CLAIMS, "byzantine_claims_of_height")                                              \
+    X(BYZANTINE_FORGED, "byzantine_forged_batch_messages")                                         \
+    X(INVALID_ROOT, "invalid_block_state_root")                                                    \
+    X(INVALID_TRANSACTION, "invalid_block_transaction")                                            \
+    X(INVALID_GAS, "invalid_block_gas")                                                            \
+    X(INVALID_FRAME, "invalid_block_frame")                                                        \
+    X(INVALID_BEACON_ROOT, "invalid_block_beacon_root")                                            \
+    X(INVALID_TIME, "invalid_block_time")                                                          \
+    X(INVALID_COMMIT, "invalid_block_last_commit")                                                 \
+    X(INVALID_SIZE, "invalid_block_oversized")
 
 enum count_kind {
 #define X(name, text) COUNT_##name,
@@ -110,20 +139,24 @@ enum count_kind {
         COUNT_KINDS
 };
 
+struct fault;
 struct world;
 
 /* How the world sees one kind of node.  `state` is the node's, made by create and kept over
  * crashes; start forgets whatever was not written. */
 struct node_kind {
     const char *name;
-    uint64_t faults;         /* bits of enum fault_kind that mean something to it */
-    uint64_t counts_missing; /* bits of enum count_kind that cannot happen with it */
-    uint64_t genesis_origin; /* the L1 block at which N(0) was read */
+    uint64_t faults;                  /* bits of enum fault_kind that mean something to it */
+    uint32_t faults_count;            /* kinds of FAULT_LIST, from the first, to draw from */
+    bool counts_missing[COUNT_KINDS]; /* what cannot happen with it */
+    uint64_t genesis_origin;          /* the L1 block at which N(0) was read */
     /* What the nodes share besides the network: clients, L1, the DA layer.  NULL: nothing. */
     void (*open)(struct world *world);
     void (*close)(struct world *world);
     uint64_t (*outside)(struct world *world); /* a client's turn; returns the wait in ms */
     bool (*is_done)(struct world *world);     /* recovery: nothing is left to be done */
+    /* A fault of what is outside begins.  NULL: nothing is. */
+    void (*outside_fault)(struct world *world, const struct fault *fault);
     /* A message was lost on its way: over TCP its connection breaks.  NULL: datagrams. */
     void (*lost)(struct world *world, uint32_t from, uint32_t to);
     void *(*create)(struct world *world, uint32_t node);
@@ -175,7 +208,10 @@ struct node {
     int64_t clock_drift;       /* per mille of the world's time, above -1000 */
     uint32_t effects_to_crash; /* crashes after so many effects; 0: does not */
     uint32_t crash_down_ms;
+    uint64_t wall_world_ms;            /* its wall clock is off by wall_error_us at wall_world_ms */
+    int64_t wall_error_us, wall_drift; /* per mille */
     bool is_disk_full, is_build_late, is_view_behind, is_l1_out;
+    uint32_t l1_slow_ms;            /* its view of L1 is so old */
     uint32_t disk_ms, execution_ms; /* one write, one block */
     uint32_t slow_ms;               /* added to each message from and to it */
 };
@@ -233,7 +269,8 @@ struct world {
 
     struct checker *checker;
     void *shared; /* the kind's */
-    bool is_da_out, is_da_ambiguous;
+    bool is_da_out, is_da_ambiguous, is_da_late, is_da_repeating;
+    bool is_l1_out, is_l1_ambiguous, is_l1_congested;
     uint64_t counts[COUNT_KINDS], fault_counts[FAULT_KINDS];
 };
 
@@ -246,6 +283,8 @@ void world_run(struct world *world);
 /* --- for nodes */
 /* world_clock is the node's monotonic clock, which drifts and jumps forward. */
 uint64_t world_clock(struct world *world, uint32_t node);
+/* world_wall_error_ms is how far its wall clock is off. */
+int64_t world_wall_error_ms(struct world *world, uint32_t node);
 /* world_send gives a message to the network; world_local gives one to the node itself, later. */
 void world_send(struct world *world, uint32_t from, uint32_t to, struct bytes message);
 void world_local(struct world *world, uint32_t node, uint64_t delay_ms, struct bytes message);
