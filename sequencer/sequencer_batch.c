@@ -244,7 +244,9 @@ void batches_on_committed(struct sequencer *sequencer, const struct block_outcom
                                           .proposer = outcome->frame.proposer,
                                           .package_bytes = outcome->package.size};
     const uint64_t live_ms = sequencer->config.batch_takeover_ms / BATCH_LIVE_PARTS;
-    const bool is_live = outcome->frame.time_ms + live_ms > sequencer->unix_ms;
+    /* Our clock may be wrong: what was fetched is late whatever it says. */
+    const bool is_fetched = sequencer->sync_progress_ms == sequencer->now_ms;
+    const bool is_live = !is_fetched && outcome->frame.time_ms + live_ms > sequencer->unix_ms;
     block_count(sequencer, &summary, is_live);
 }
 
