@@ -26,6 +26,7 @@ static const struct command COMMANDS[] = {
     {"dev", command_dev, "run a development chain: one validator, funded accounts, no L1 or DA"},
     {"init", command_init, "make a genesis file from the L1 contracts, and a data directory"},
     {"testnet", command_testnet, "run a network of N local nodes, and report on it"},
+    {"evidence", command_evidence, "check and show proofs of double signing"},
     {"key", key_main, "make and show keys"},
     {"da", da_server_main, "serve the Celestia blob API, keeping blobs in files"},
     {"rebuild", command_rebuild, "rebuild a chain from its genesis and the DA layer alone"},

@@ -74,6 +74,11 @@ static void write_consensus(struct page *page, struct node *node,
             (double)status->blocks_produced_total);
     counter(page, "consensus_evidence_total", "Double signatures seen.",
             (double)status->evidence_total);
+    const struct evidence_counts evidence = evidence_keeper_counts(node->keeper);
+    gauge(page, "consensus_evidence_kept", "Double signatures in the database.",
+          (double)evidence.kept);
+    gauge(page, "consensus_evidence_punished", "Of them, those that L1 has punished.",
+          (double)evidence.on_l1);
     counter(page, "consensus_blocks_refused_total", "Proposed blocks that were not valid.",
             (double)atomic_load(&node->counters.blocks_invalid));
     const uint64_t now = unix_ms() / 1000;

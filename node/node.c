@@ -99,7 +99,7 @@ static void make_domains(struct node *node) {
     node->domain = signing_domain_make("AndeConsensus", chain_id, &rollup->consensus_contract);
     node->batch_domain =
         signing_domain_make("AndeSequencerCoordinator", chain_id, &rollup->coordinator_contract);
-    node->recoverer = secp_recoverer();
+    node->recoverer = recover_cache_recoverer(node->recovered, secp_recoverer());
     if (node->options.has_validator_key) node->signer = secp_signer(&node->options.validator_key);
 }
 
@@ -178,9 +178,11 @@ static enum err start_all(struct node *node, char error[512]) {
     TRY(ledger_open(node->options.data_dir, settings->map_gib, node->options.genesis, &node->ledger,
                     error));
     if (!node->config->is_rollup) return start_archive(node, error);
+    TRY(recover_cache_create(&node->recovered));
     make_domains(node);
     TRY(queue_create(URGENT_BYTES, BULK_BYTES, &node->inputs));
     TRY(start_executing(node));
+    TRY(evidence_keeper_start(node, &node->keeper));
     TRY(workers_start(node));
     TRY(start_rpc(node, error)); /* before the sequencer: a port in use ends the start early */
     TRY(start_p2p(node, error));
@@ -211,6 +213,7 @@ enum err node_start(const struct node_options *options, struct node *node, char 
 void node_stop(struct node *node) {
     driver_stop(node);
     if (node->rpc != NULL) rpc_stop(node->rpc);
+    evidence_keeper_stop(node->keeper);
     outside_stop(node);
     if (node->executing != NULL) executing_stop(node->executing);
     if (node->p2p != NULL) p2p_stop(node->p2p);
@@ -220,6 +223,7 @@ void node_stop(struct node *node) {
     if (node->inputs != NULL) queue_destroy(node->inputs);
     free(node->effects);
     free(node->message);
+    recover_cache_destroy(node->recovered);
 }
 
 /* pass_baton tells the sequencer to let go and waits until it did, or BATON_MS_MAX. */

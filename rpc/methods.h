@@ -15,6 +15,7 @@
     X("eth_call", rpc_eth_call, 1, 4, true)                                                        \
     X("eth_estimateGas", rpc_eth_estimate_gas, 1, 4, true)                                         \
     X("eth_createAccessList", rpc_eth_create_access_list, 1, 3, true)                              \
+    X("eth_simulateV1", rpc_eth_simulate, 1, 2, true)                                              \
     X("eth_gasPrice", rpc_eth_gas_price, 0, 0, false)                                              \
     X("eth_maxPriorityFeePerGas", rpc_eth_max_priority_fee, 0, 0, false)                           \
     X("eth_baseFee", rpc_eth_base_fee, 0, 0, false)                                                \
@@ -67,6 +68,7 @@
     X("baton_status", rpc_baton_status, 0, 0, false)                                               \
     X("baton_validators", rpc_baton_validators, 0, 0, false)                                       \
     X("baton_proposer", rpc_baton_proposer, 0, 1, false)                                           \
+    X("baton_evidence", rpc_baton_evidence, 0, 0, true)                                            \
     X("baton_getCommit", rpc_baton_get_commit, 1, 1, false)                                        \
     X("baton_getFrame", rpc_baton_get_frame, 1, 1, false)
 
