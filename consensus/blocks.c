@@ -47,6 +47,18 @@ void consensus_block_set(struct consensus *core, const struct hash32 *block,
     *known = (struct known_block){*block, state, ++core->block_uses};
 }
 
+/* is_backed: a quorum prevoted or precommitted the block in some round. */
+static bool is_backed(const struct consensus *core, const struct hash32 *block) {
+    if (core->has_valid && hash_equal(&core->valid, block)) return true;
+    for (size_t i = 0; i < ROUNDS_KEPT; i++) {
+        const struct round_votes *votes = &core->rounds[i];
+        if (!votes->is_used) continue;
+        if (tally_power(&votes->prevotes, block) >= core->quorum) return true;
+        if (tally_power(&votes->precommits, block) >= core->quorum) return true;
+    }
+    return false;
+}
+
 enum block_state consensus_block_want(struct consensus *core, const struct hash32 *block,
                                       struct consensus_effects *effects) {
     struct known_block *known = find_block(core, block);
@@ -54,7 +66,9 @@ enum block_state consensus_block_want(struct consensus *core, const struct hash3
     known->used = ++core->block_uses;
     if (known->state == BLOCK_PRESENT) {
         known->state = BLOCK_CHECKING;
-        consensus_push(core, effects, CONSENSUS_EFFECT_CHECK)->block = *block;
+        struct consensus_effect *effect = consensus_push(core, effects, CONSENSUS_EFFECT_CHECK);
+        effect->block = *block;
+        effect->is_backed = is_backed(core, block);
     }
     return known->state;
 }

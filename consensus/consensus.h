@@ -113,6 +113,7 @@ struct consensus_effect {
      * until the next step. */
     const struct commit *commit;
     bool is_timeout;
+    bool is_backed; /* CHECK: a quorum voted for the block: only its validity is in question */
 };
 
 struct consensus_effects {

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define DA_CERTAIN_HEIGHTS 3    /* what has not landed so long after an unclear error will not */
-#define DA_FRESH_MS        2000 /* a head this old says nothing: at most 3 heights go by meanwhile */
+#define DA_FRESH_MS        2000 /* an older head says nothing: at most 3 heights go by */
 #define DA_LOOK_MS         500  /* between two looks that wait for the head to move */
 #define DA_BACKOFF_MS_MIN  1000
 #define DA_BACKOFF_MS_MAX  30000

@@ -10,6 +10,7 @@
 #include "l1/reader.h"
 #include "l1/sender.h"
 
+#define ASKED_MAX      8  /* blocks whose views are wanted by number */
 #define VIEWS_BACK_MAX 64 /* finalized blocks between two looks that still get their views */
 #define STATUS_BYTES   200
 
@@ -27,6 +28,8 @@ struct l1 {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_stopping, is_woken;
+    uint64_t asked[ASKED_MAX]; /* 0: free */
+    uint32_t asked_next;
     struct l1_status status;
 };
 
@@ -84,6 +87,36 @@ static enum err read_views(struct l1 *l1, int endpoint, const struct l1_block *f
     return ERR_OK;
 }
 
+/* take_asked takes one of the wanted blocks that are finalized; 0: there is none. */
+static uint64_t take_asked(struct l1 *l1, uint64_t finalized) {
+    uint64_t number = 0;
+    lock(l1);
+    for (size_t i = 0; i < ASKED_MAX && number == 0; i++) {
+        if (l1->asked[i] == 0 || l1->asked[i] > finalized) continue;
+        number = l1->asked[i];
+        l1->asked[i] = 0;
+    }
+    unlock(l1);
+    return number;
+}
+
+/* read_asked reads views of single blocks.  One that this endpoint cannot give is dropped: whoever
+ * needs it asks again. */
+static enum err read_asked(struct l1 *l1, int endpoint, uint64_t finalized,
+                           char error[L1_ERROR_BYTES]) {
+    for (uint64_t number = take_asked(l1, finalized); number != 0;
+         number = take_asked(l1, finalized)) {
+        if (is_stopping(l1)) return ERR_STOPPED;
+        struct l1_block block;
+        enum err err = l1_reader_block(l1->reader, endpoint, number, &block, error);
+        if (err == ERR_OK) err = l1_reader_view(l1->reader, endpoint, &block, &l1->view, error);
+        if (err == ERR_OK) emit(l1);
+        if (err == ERR_NETWORK || err == ERR_TIMEOUT) return err;
+        error[0] = 0;
+    }
+    return ERR_OK;
+}
+
 /* check_progress refuses an endpoint that is behind another one, or contradicts what was final. */
 static enum err check_progress(const struct l1 *l1, const struct l1_block *finalized,
                                char error[L1_ERROR_BYTES]) {
@@ -109,6 +142,7 @@ static enum err poll_endpoint(struct l1 *l1, int endpoint, char error[L1_ERROR_B
     lock(l1);
     l1->status.head_number = heads.latest.number;
     unlock(l1);
+    TRY(read_asked(l1, endpoint, heads.finalized.number, error)); /* a vote waits for it */
     TRY(read_views(l1, endpoint, &heads.finalized, error));
     lock(l1);
     l1->status.finalized_number = heads.finalized.number;
@@ -237,12 +271,28 @@ struct l1_status l1_status(struct l1 *l1) {
     return status;
 }
 
+static void wake(struct l1 *l1) {
+    l1->is_woken = true;
+    CHECK(pthread_cond_broadcast(&l1->changed) == 0);
+}
+
+void l1_ask(struct l1 *l1, uint64_t number) {
+    lock(l1);
+    bool is_known = number == 0;
+    for (size_t i = 0; i < ASKED_MAX; i++)
+        is_known |= l1->asked[i] == number;
+    if (!is_known) {
+        l1->asked[l1->asked_next++ % ASKED_MAX] = number;
+        wake(l1);
+    }
+    unlock(l1);
+}
+
 static enum err push(struct l1 *l1, const struct l1_call *call) {
     if (l1->config.key == NULL) return ERR_UNSUPPORTED;
     TRY(l1_sender_push(&l1->sender, call));
     lock(l1);
-    l1->is_woken = true;
-    CHECK(pthread_cond_broadcast(&l1->changed) == 0);
+    wake(l1);
     unlock(l1);
     return ERR_OK;
 }

@@ -83,6 +83,11 @@ MUST_USE enum err l1_start(const struct l1_config *config, struct l1 **out);
 void l1_stop(struct l1 *l1);
 struct l1_status l1_status(struct l1 *l1);
 
+/* l1_ask wants the view of block `number`, too: it is read at that block's hash as soon as the
+ * block is finalized, whether or not views of newer blocks were read before.  Few can wait at once:
+ * one that is forgotten is asked for again.  Any thread. */
+void l1_ask(struct l1 *l1, uint64_t number);
+
 /* A settlement: the contract's struct Batch with a quorum's signatures, ascending by signer. */
 struct l1_batch {
     uint64_t first_block, last_block;

@@ -43,7 +43,9 @@ struct block_job {
     struct frame frame;
     struct bytes last_commit;
     struct bytes next_validators;
-    const struct item *candidates; /* in the order to try; per lane in sequence order */
+    /* BUILD: what to include, in the order to try; per lane in sequence order.
+     * CHECK: what L1 forces on us and may not be left out any longer, if it can run. */
+    const struct item *candidates;
     size_t candidates_count;
     uint64_t deadline_ms; /* stop adding items when `now_ms` says so; 0: none */
     /* CHECK */
@@ -78,6 +80,8 @@ struct block_outcome {
     const struct kv_write *writes;
     size_t writes_count;
     struct validator_set next_validators; /* decoded; count 0 when not carried */
+    bool omits_forced; /* CHECK: the block is valid, but one of the candidates is left out that
+                          could run before it and after it */
     /* BUILD: candidates that cannot be in any next block (nonce used, fee, funds): the pool drops
      * them */
     const struct hash32 *rejected;

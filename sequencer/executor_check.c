@@ -147,6 +147,64 @@ static enum err execute(struct check *check, const char **fault) {
     return ERR_OK;
 }
 
+static bool is_included(const struct check *check, const struct hash32 *hash) {
+    for (size_t i = 0; i < check->block.transactions_count; i++) {
+        if (hash_equal(&check->hashes[i], hash)) return true;
+    }
+    return false;
+}
+
+/* could_run_before says whether the proposer had to know that the item can run: by the parent's
+ * state. */
+static enum err could_run_before(struct check *check, const struct item *item, bool *out) {
+    const struct block_job *job = check->job;
+    const struct header *header = &check->block.header;
+    const struct admit_context context = {
+        .config = check->executor->config.chain,
+        .reader = &job->view->state,
+        .fork = fork_at(check->executor->config.chain, job->height, header->timestamp),
+        .base_fee = header->base_fee,
+        .block_weight_max = header->gas_limit};
+    struct lane_view lane;
+    enum verdict verdict;
+    memset(&lane, 0, sizeof lane);
+    TRY(workload_by_kind(item->kind)->admit(&context, item, check->arena, &lane, &verdict));
+    *out = verdict == VERDICT_ACCEPTED && item->sequence == lane.sequence_next &&
+           !u256_less(&item->fee_max, &header->base_fee);
+    return ERR_OK;
+}
+
+/* forced_check tries what the block leaves out on the state after it, too: what cannot run there
+ * (its sequence was used, its lane cannot pay) is no fault of the proposer's.  For gas it competes
+ * only with what was forced as well.  Everything else of the outcome is written by then. */
+static enum err forced_check(struct check *check) {
+    struct ethereum_block *block = &check->executor->block;
+    const struct block_job *job = check->job;
+    uint64_t weight = 0;
+    for (size_t i = 0; i < job->candidates_count; i++) {
+        const struct item *item = &job->candidates[i];
+        if (is_included(check, &item->hash) && weight < block->env.gas_limit) {
+            weight += item->weight;
+        }
+    }
+    block->receipts = arena_array(check->arena, 1, sizeof *block->receipts);
+    if (block->receipts == NULL) return ERR_LIMIT;
+    for (size_t i = 0; i < job->candidates_count && !check->out->omits_forced; i++) {
+        const struct item *item = &job->candidates[i];
+        bool could_run;
+        if (is_included(check, &item->hash)) continue;
+        TRY(could_run_before(check, item, &could_run));
+        if (!could_run) continue;
+        block->receipts_count = 0;
+        block->receipts_max = 1;
+        block->gas_used = weight < block->env.gas_limit ? weight : block->env.gas_limit;
+        enum verdict verdict;
+        TRY(workload_by_kind(item->kind)->apply(block, item, &verdict));
+        check->out->omits_forced = verdict == VERDICT_ACCEPTED;
+    }
+    return ERR_OK;
+}
+
 static enum err check_run(struct check *check, const char **fault) {
     struct block_outcome *out = check->out;
     const struct block_job *job = check->job;
@@ -172,7 +230,8 @@ static enum err check_run(struct check *check, const char **fault) {
     out->item_hashes = check->hashes;
     out->item_lanes = check->senders;
     out->items_count = check->block.transactions_count;
-    return executor_finish(check->executor, check->arena, out);
+    TRY(executor_finish(check->executor, check->arena, out));
+    return job->candidates_count == 0 ? ERR_OK : forced_check(check);
 }
 
 void executor_check(struct executor *executor, const struct block_job *job, struct arena *arena,

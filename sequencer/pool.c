@@ -156,6 +156,11 @@ const struct item *pool_find(const struct pool *pool, const struct hash32 *hash)
     return entry == NONE ? NULL : &pool->entries[entry].item;
 }
 
+bool pool_is_forced(const struct pool *pool, const struct hash32 *hash) {
+    const uint32_t entry = pool_entry_find(pool, hash);
+    return entry != NONE && pool->entries[entry].is_forced;
+}
+
 uint32_t pool_ticket(const struct pool *pool, const struct hash32 *hash) {
     const uint32_t entry = pool_entry_find(pool, hash);
     return entry == NONE ? 0 : pool->entries[entry].ticket;

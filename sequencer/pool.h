@@ -64,6 +64,9 @@ void pool_remove(struct pool *pool, const struct hash32 *hash);
 /* pool_find returns the pool's item or NULL; the view dies with the next change. */
 const struct item *pool_find(const struct pool *pool, const struct hash32 *hash);
 
+/* pool_is_forced says whether an item is here and goes first. */
+bool pool_is_forced(const struct pool *pool, const struct hash32 *hash);
+
 /* pool_ticket is a number of the owner's that goes with an item, 0 when it came or is not here. */
 uint32_t pool_ticket(const struct pool *pool, const struct hash32 *hash);
 void pool_set_ticket(struct pool *pool, const struct hash32 *hash, uint32_t ticket);
