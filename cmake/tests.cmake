@@ -31,6 +31,8 @@ baton_bench(bench_load ROOMS base chain)
 baton_bench(bench_evm ROOMS base chain evm EXTERNAL PkgConfig::jansson)
 baton_bench(bench_evm_worst ROOMS base chain evm)
 
+baton_bench(bench_consensus ROOMS node EXTERNAL PkgConfig::curl Threads::Threads)
+
 baton_script_test(checks/planted tests/checks/test-checks 120 LABELS checks)
 
 baton_script_test(node/bad-input tests/node/test-bad-input 90 LABELS node)
@@ -54,6 +56,7 @@ add_executable(evm_programs ${CMAKE_SOURCE_DIR}/tests/differential/evm_programs.
 target_link_libraries(evm_programs PRIVATE evm blst)
 
 # A network each, on ports of its own; scripts/acceptance runs the same at full length.
+baton_script_test(network/testnet tests/network/test-testnet 90 LABELS network)
 baton_script_test(network/configuration tests/network/test-configuration 120 LABELS network)
 baton_script_test(network/clients tests/network/test-clients 420 LABELS network)
 baton_script_test(network/backup tests/network/test-backup 180 LABELS network)

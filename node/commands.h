@@ -10,4 +10,5 @@ int command_import(int argc, char **argv);   /* command_import.c */
 int command_health(int argc, char **argv);   /* command_health.c */
 int command_config(int argc, char **argv);   /* command_node.c */
 int command_testnet(int argc, char **argv);  /* command_testnet.c */
+int command_monitor(int argc, char **argv);  /* command_monitor.c */
 int command_evidence(int argc, char **argv); /* command_evidence.c */

@@ -25,6 +25,9 @@ void decide_committed(struct decide *decide, uint64_t height, uint64_t now_us) {
     const uint64_t at = height % DECIDE_HEIGHTS;
     if (decide->heights[at] != height) return;
     const uint64_t duration = now_us - decide->began_us[at];
-    decide->newest_us[decide->count++ % DECIDE_NEWEST_MAX] = duration;
+    const uint64_t place = atomic_load(&decide->count) % DECIDE_NEWEST_MAX;
+    decide->newest_us[place] = duration;
+    decide->newest_heights[place] = height;
+    atomic_fetch_add(&decide->count, 1);
     histogram_observe(&decide->seconds, duration);
 }

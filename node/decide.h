@@ -11,8 +11,8 @@
 
 struct decide {
     uint64_t heights[DECIDE_HEIGHTS], began_us[DECIDE_HEIGHTS];
-    uint64_t count;                        /* durations ever noted */
-    uint64_t newest_us[DECIDE_NEWEST_MAX]; /* duration i is at i % DECIDE_NEWEST_MAX */
+    atomic_uint_fast64_t count; /* durations ever noted; duration i is at i % DECIDE_NEWEST_MAX */
+    uint64_t newest_us[DECIDE_NEWEST_MAX], newest_heights[DECIDE_NEWEST_MAX];
     struct histogram seconds;
 };
 

@@ -63,6 +63,20 @@ static const char *describe(int how, char out[48]) {
     return out;
 }
 
+/* last_words reads the last line of a node's log, without its time. */
+static const char *last_words(const struct testnet_member *member, char out[120]) {
+    char path[TESTNET_PATH_BYTES + 32], text[256] = "";
+    snprintf(path, sizeof path, "%s/log", member->home);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return "";
+    while (fgets(text, sizeof text, file) != NULL) {
+    }
+    fclose(file);
+    text[strcspn(text, "\n")] = '\0';
+    snprintf(out, 120, "%.119s", text);
+    return out;
+}
+
 static void ended(struct testnet *net, uint32_t index, uint64_t now_ms) {
     struct testnet_member *member = &net->members[index];
     member->pid = 0;
@@ -75,13 +89,13 @@ static void ended(struct testnet *net, uint32_t index, uint64_t now_ms) {
 
 void testnet_reap(struct testnet *net, uint64_t now_ms) {
     int how;
-    char text[48];
+    char text[48], words[120];
     for (pid_t pid = waitpid(-1, &how, WNOHANG); pid > 0; pid = waitpid(-1, &how, WNOHANG)) {
         const uint32_t index = index_of(net, pid);
         if (index == net->options.validators) continue;
-        testnet_issue(&net->figures, "at %.1f s: node %u %s by itself; see %s/log",
+        testnet_issue(&net->figures, "at %.1f s: node %u %s by itself: %s",
                       testnet_seconds(net, now_ms), index, describe(how, text),
-                      net->is_temporary ? "its" : net->members[index].home);
+                      last_words(&net->members[index], words));
         ended(net, index, now_ms);
     }
 }
