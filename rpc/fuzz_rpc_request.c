@@ -1,6 +1,7 @@
 /* Any bytes as a request body, through parsing, dispatch and every light and heavy method, with a
  * backend in memory: an answer or nothing, never a crash.  No sockets and no threads. */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "rpc/fake_backend.h"
 #include "rpc/rpc_internal.h"
@@ -11,7 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct rpc *rpc_without_threads(void) {
     static struct rpc rpc;
     static struct fake fake;
-    static uint8_t arena[1 << 22], scratch[(1 << 20) + 8192];
     if (rpc.counters != NULL) return &rpc;
     fake_init(&fake, &rpc.config.backend);
     fake.submit_is_silent = true;
@@ -21,14 +21,17 @@ static struct rpc *rpc_without_threads(void) {
                                             .logs_max = 100,
                                             .call_gas_max = 100000,
                                             .json_depth_max = 32};
+    rpc.config.threads = 1;
     rpc.counters = calloc(rpc_methods_count() + 1, sizeof *rpc.counters);
     CHECK(rpc.counters != NULL && rpc_submit_create(&rpc) == ERR_OK);
     CHECK(rpc_filters_create(&rpc) == ERR_OK && rpc_subscriptions_create(&rpc) == ERR_OK);
     pthread_mutex_init(&rpc.queue_lock, NULL);
     rpc.is_inline = true;
     rpc.services[0].rpc = &rpc;
-    rpc.services[0].arena = arena_over(arena, sizeof arena);
-    rpc.services[0].scratch = scratch;
+    void *memory = mmap(NULL, rpc_runner_bytes(&rpc.config.limits), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    rpc.services[0].runner = rpc_runner_over(memory, &rpc.config.limits, rpc.counters);
     return &rpc;
 }
 

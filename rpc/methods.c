@@ -35,7 +35,7 @@ __attribute__((constructor)) static void fill_slots(void) {
 const struct method *rpc_method_find(const char *name, size_t name_bytes) {
     for (unsigned slot = slot_of(name, name_bytes); slots[slot] != 0; slot = (slot + 1) % SLOTS) {
         const struct method *method = &TABLE[slots[slot] - 1];
-        if (strlen(method->name) == name_bytes && memcmp(method->name, name, name_bytes) == 0) {
+        if (strncmp(method->name, name, name_bytes) == 0 && method->name[name_bytes] == '\0') {
             return method;
         }
     }

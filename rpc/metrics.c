@@ -6,18 +6,45 @@
 static const uint64_t BOUNDS_US[RPC_BUCKETS] = {100,   500,    1000,   5000,    10000,
                                                 50000, 100000, 200000, 1000000, 5000000};
 
-void rpc_metrics_observe(struct rpc *rpc, const struct method *method, uint64_t microseconds,
-                         bool is_error) {
-    const size_t index = method != NULL ? rpc_method_index(method) : rpc_methods_count();
-    struct method_counters *counters = &rpc->counters[index];
+struct method_counters *rpc_metrics_counters(const struct rpc *rpc, unsigned thread) {
+    return rpc->counters + (size_t)thread * (rpc_methods_count() + 1);
+}
+
+/* add counts without a locked instruction: one thread writes, others only read. */
+static void add(atomic_uint_fast64_t *counter, uint64_t value) {
+    const uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, before + value, memory_order_relaxed);
+}
+
+void rpc_metrics_observe(struct method_counters *counters, const struct method *method,
+                         uint64_t microseconds, bool is_error) {
+    counters += method != NULL ? rpc_method_index(method) : rpc_methods_count();
     unsigned bucket = 0;
     while (bucket < RPC_BUCKETS && microseconds > BOUNDS_US[bucket])
         bucket += 1;
-    atomic_fetch_add_explicit(&counters->count, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&counters->sum_us, microseconds, memory_order_relaxed);
-    atomic_fetch_add_explicit(&counters->buckets[bucket], 1, memory_order_relaxed);
-    if (!is_error) return;
-    atomic_fetch_add_explicit(&counters->errors, 1, memory_order_relaxed);
+    add(&counters->buckets[bucket], 1);
+    add(&counters->sum_us, microseconds);
+    if (is_error) add(&counters->errors, 1);
+}
+
+/* What one method's counters come to over all threads. */
+struct method_sums {
+    uint64_t count, errors, sum_us, buckets[RPC_BUCKETS + 1];
+};
+
+static struct method_sums sums_of(const struct rpc *rpc, size_t index) {
+    struct method_sums sums = {0};
+    for (unsigned thread = 0; thread < rpc->config.threads + rpc->config.workers; thread++) {
+        const struct method_counters *counters = rpc_metrics_counters(rpc, thread) + index;
+        sums.errors += atomic_load(&counters->errors);
+        sums.sum_us += atomic_load(&counters->sum_us);
+        for (unsigned bucket = 0; bucket <= RPC_BUCKETS; bucket++) {
+            const uint64_t count = atomic_load(&counters->buckets[bucket]);
+            sums.buckets[bucket] += count;
+            sums.count += count;
+        }
+    }
+    return sums;
 }
 
 struct page {
@@ -47,8 +74,8 @@ static void write_counter(struct page *page, const struct rpc *rpc, const char *
     char label[80], value[32];
     head(page, name, "counter", help);
     for (size_t i = 0; i <= rpc_methods_count(); i++) {
-        const struct method_counters *counters = &rpc->counters[i];
-        const uint64_t count = atomic_load(errors ? &counters->errors : &counters->count);
+        const struct method_sums sums = sums_of(rpc, i);
+        const uint64_t count = errors ? sums.errors : sums.count;
         if (count == 0 && i < rpc_methods_count()) continue; /* seen methods, and unknown */
         snprintf(label, sizeof label, "{method=\"%s\"}", name_of(i));
         snprintf(value, sizeof value, "%llu", (unsigned long long)count);
@@ -60,11 +87,11 @@ static void write_durations(struct page *page, const struct rpc *rpc) {
     char label[112], value[32];
     head(page, "rpc_request_duration_seconds", "histogram", "Time to answer a call.");
     for (size_t i = 0; i <= rpc_methods_count(); i++) {
-        const struct method_counters *counters = &rpc->counters[i];
+        const struct method_sums sums = sums_of(rpc, i);
         uint64_t count = 0;
-        if (atomic_load(&counters->count) == 0 && i < rpc_methods_count()) continue;
+        if (sums.count == 0 && i < rpc_methods_count()) continue;
         for (unsigned bucket = 0; bucket <= RPC_BUCKETS; bucket++) {
-            count += atomic_load(&counters->buckets[bucket]);
+            count += sums.buckets[bucket];
             char bound[16] = "+Inf";
             if (bucket < RPC_BUCKETS) {
                 snprintf(bound, sizeof bound, "%g", (double)BOUNDS_US[bucket] / 1e6);
@@ -75,7 +102,7 @@ static void write_durations(struct page *page, const struct rpc *rpc) {
         }
         snprintf(label, sizeof label, "{method=\"%s\"}", name_of(i));
         line(page, "rpc_request_duration_seconds_count", label, value);
-        snprintf(value, sizeof value, "%.6f", (double)atomic_load(&counters->sum_us) / 1e6);
+        snprintf(value, sizeof value, "%.6f", (double)sums.sum_us / 1e6);
         line(page, "rpc_request_duration_seconds_sum", label, value);
     }
 }

@@ -19,10 +19,10 @@
 /* Memory of one thread that runs calls; address space, pages cost when touched. */
 #define RPC_ARENA_BYTES ((size_t)256 << 20)
 
-/* Per-method counters of one thread; merged when read. */
+/* Per-method counters of one thread, which alone writes them; merged when read. */
 #define RPC_BUCKETS 10
 struct method_counters {
-    atomic_uint_fast64_t count, errors, sum_us;
+    atomic_uint_fast64_t errors, sum_us;
     atomic_uint_fast64_t buckets[RPC_BUCKETS + 1];
 };
 
@@ -42,12 +42,12 @@ struct service {
     struct lws_context *context;
     pthread_t thread;
     bool has_thread;
-    struct arena arena;
-    uint8_t *scratch;     /* response_bytes_max + slack */
+    struct runner runner;
     pthread_mutex_t lock; /* guards completions */
     struct completion *completions, **completions_end;
     struct session *sessions; /* all open ones; this thread only */
     atomic_uint behind_count; /* sessions that wait for a block; counted by this thread */
+    uintptr_t read_at;        /* somewhere in the buffer that the library reads into */
     uint64_t session_next;
 };
 
@@ -72,6 +72,7 @@ struct rpc {
     struct service services[RPC_SERVICES_MAX];
     unsigned workers_count;
     pthread_t workers[RPC_WORKERS_MAX];
+    atomic_uint workers_begun;  /* which counters the next worker takes */
     pthread_mutex_t queue_lock; /* guards the workers' queue */
     pthread_cond_t queue_filled;
     struct task *queue, **queue_end;
@@ -81,8 +82,9 @@ struct rpc {
     pthread_mutex_t waiting_lock; /* guards waiting */
     struct waiting *waiting;
     unsigned waiting_count, syncs_count;
-    unsigned waiting_next;            /* where the search for a free place begins */
-    struct method_counters *counters; /* rpc_methods_count() + 1: the last is "unknown" */
+    unsigned waiting_next; /* where the search for a free place begins */
+    struct method_counters
+        *counters; /* rpc_methods_count() + 1 per thread: the last is "unknown" */
     atomic_uint_fast64_t errors_total;
     struct subscriptions *subscriptions;
     struct filters *filters;
@@ -119,8 +121,10 @@ void rpc_height_wake(struct rpc *rpc);
 void rpc_height_go_on(struct service *service);
 
 /* metrics.c */
-void rpc_metrics_observe(struct rpc *rpc, const struct method *method, uint64_t microseconds,
-                         bool is_error);
+/* Counters of a thread: services first, workers after them. */
+struct method_counters *rpc_metrics_counters(const struct rpc *rpc, unsigned thread);
+void rpc_metrics_observe(struct method_counters *counters, const struct method *method,
+                         uint64_t microseconds, bool is_error);
 void rpc_metrics_write(struct rpc *rpc, struct buffer *out);
 
 /* subscribe.c */

@@ -164,14 +164,15 @@ static int on_listener(struct lws *wsi, enum lws_callback_reasons reason, void *
         if (client == NULL) {
             atomic_fetch_sub(&rpc->connections, 1);
         } else {
-            lws_set_opaque_user_data(client, rpc); /* marks what was counted */
+            lws_set_opaque_user_data(client,
+                                     rpc); /* marks what was counted, and asked nothing yet */
         }
     }
     return 0;
 }
 
 static const struct lws_protocols PROTOCOLS[] = {
-    {"baton", callback, sizeof(struct session), 65536, 0, NULL, 0},
+    {"baton", callback, sizeof(struct session), SESSION_READ_BYTES, 0, NULL, 0},
     {"listener", on_listener, 0, 0, 0, NULL, 0},
     {NULL, NULL, 0, 0, 0, NULL, 0},
 };
@@ -315,16 +316,14 @@ static enum err service_start(struct rpc *rpc, unsigned index, char error[256]) 
     service->index = index;
     service->completions_end = &service->completions;
     pthread_mutex_init(&service->lock, NULL);
-    const size_t scratch_bytes = config->limits.response_bytes_max + 4096u;
-    void *memory = mmap(NULL, RPC_ARENA_BYTES + scratch_bytes, PROT_READ | PROT_WRITE,
+    void *memory = mmap(NULL, rpc_runner_bytes(&config->limits), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return ERR_MEMORY;
-    service->arena = arena_over(memory, RPC_ARENA_BYTES);
-    service->scratch = (uint8_t *)memory + RPC_ARENA_BYTES;
+    service->runner = rpc_runner_over(memory, &config->limits, rpc_metrics_counters(rpc, index));
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6;
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.user = service;
-    info.pt_serv_buf_size = 65536;
+    info.pt_serv_buf_size = SESSION_READ_BYTES;
     info.max_http_header_data = 8192;
     info.fd_limit_per_thread = config->limits.connections_max + 64;
     service->context = lws_create_context(&info);
@@ -369,7 +368,8 @@ static enum err start_all(struct rpc *rpc, char error[256]) {
         snprintf(error, 256, "%s: port %u is in use", ports[i].name, ports[i].port);
         return ERR_ADDRESS_IN_USE;
     }
-    rpc->counters = calloc(rpc_methods_count() + 1, sizeof *rpc->counters);
+    rpc->counters = calloc((size_t)(config->threads + config->workers) * (rpc_methods_count() + 1),
+                           sizeof *rpc->counters);
     if (rpc->counters == NULL) return ERR_MEMORY;
     TRY(rpc_submit_create(rpc));
     TRY(rpc_filters_create(rpc));
@@ -417,9 +417,8 @@ void rpc_stop(struct rpc *rpc) {
         struct service *service = &rpc->services[i];
         drain(service);
         if (service->context != NULL) lws_context_destroy(service->context);
-        if (service->arena.data != NULL) {
-            munmap(service->arena.data,
-                   RPC_ARENA_BYTES + rpc->config.limits.response_bytes_max + 4096u);
+        if (service->runner.arena.data != NULL) {
+            munmap(service->runner.arena.data, rpc_runner_bytes(&rpc->config.limits));
         }
     }
     if (rpc->waiting != NULL) rpc_submit_destroy(rpc);

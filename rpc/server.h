@@ -16,6 +16,8 @@
 #define SESSION_BEYOND_MAX 100
 /* How long a client may take for the next chunk of an answer. */
 #define SESSION_WRITE_SECONDS 30
+/* What the library reads at once. */
+#define SESSION_READ_BYTES 65536
 /* What is written at once. */
 #define SESSION_CHUNK_BYTES (256u << 10)
 

@@ -23,6 +23,24 @@ static bool cors_allows(const char *allowed, const char *origin) {
     return false;
 }
 
+/* put_header_ok is write_header for nearly every answer: 200, JSON, no browser's origin. */
+static size_t put_header_ok(size_t body_bytes, char *out) {
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                               "Content-Length: ";
+    char digits[20];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + body_bytes % 10);
+        body_bytes /= 10;
+    } while (body_bytes > 0);
+    size_t size = sizeof head - 1;
+    memcpy(out, head, size);
+    while (count > 0)
+        out[size++] = digits[--count];
+    memcpy(out + size, "\r\n\r\n", 4);
+    return size + 4;
+}
+
 /* write_header writes status line and headers in front of a body. */
 static int write_header(const struct service *service, const struct session *session, int status,
                         const char *type, size_t body_bytes, char *out, size_t out_bytes) {
@@ -92,11 +110,13 @@ static void send_text(struct service *service, struct session *session, int stat
 }
 
 void rpc_http_answer(struct service *service, struct session *session, struct task *task) {
+    rpc_task_own_response(task);
     uint8_t *memory =
         task->response != NULL ? task->response - TASK_HEADROOM : malloc(TASK_HEADROOM);
     const size_t bytes = task->response_bytes;
     CHECK(memory != NULL);
     task->response = NULL;
+    task->is_response_owned = false;
     if (!session->is_websocket) {
         send_body(service, session, 200, "application/json", memory, bytes);
     } else if (bytes > 0) {
@@ -104,6 +124,27 @@ void rpc_http_answer(struct service *service, struct session *session, struct ta
     } else {
         free(memory);
     }
+}
+
+/* answer_at_once writes a plain answer from where it is: one system call for header and body, and
+ * none to learn that the socket takes it.  What the socket does not take the library keeps, and
+ * goes on with the connection when that is gone.  The result is the callback's. */
+static int answer_at_once(struct service *service, struct session *session, struct task *task) {
+    char header[TASK_HEADROOM - LWS_PRE];
+    const size_t size = session->has_height
+                            ? (size_t)write_header(service, session, 200, "application/json",
+                                                   task->response_bytes, header, sizeof header)
+                            : put_header_ok(task->response_bytes, header);
+    CHECK(size < sizeof header);
+    uint8_t *begin = task->response - size;
+    const size_t bytes = size + task->response_bytes;
+    memcpy(begin, header, size);
+    session->is_waiting = false;
+    if (lws_write(session->wsi, begin, bytes, LWS_WRITE_HTTP_FINAL) < (int)bytes) return -1;
+    if (lws_partial_buffered(session->wsi)) {
+        lws_set_timeout(session->wsi, PENDING_TIMEOUT_HTTP_CONTENT, SESSION_WRITE_SECONDS);
+    }
+    return lws_http_transaction_completed(session->wsi) ? -1 : 0;
 }
 
 static void send_ready(struct service *service, struct session *session) {
@@ -201,18 +242,34 @@ static int on_request(struct service *service, struct session *session, struct l
     return 0;
 }
 
+/* was_pipelined: was this body read before the answer to the request before it was written?  The
+ * library then kept it aside, and (4.1.6) offers the wrong bytes of it.  What it has just read is
+ * in one buffer, the same for all connections of a thread; a connection's first request is. */
+static bool was_pipelined(struct service *service, struct session *session, const void *in) {
+    const uintptr_t at = (uintptr_t)in;
+    if (lws_get_opaque_user_data(session->wsi) != service) {
+        service->read_at = at;
+        return false;
+    }
+    return at + SESSION_READ_BYTES <= service->read_at ||
+           service->read_at + SESSION_READ_BYTES <= at;
+}
+
 static int on_body(struct service *service, struct session *session, const void *in, size_t size) {
     if (!session->is_body_expected) return 0;
+    if (was_pipelined(service, session, in)) return -1;
     if (rpc_session_append(session, in, size, service->rpc->config.limits.body_bytes_max)) return 0;
     session->is_body_expected = false;
     refuse_body(service, session, 413, BODY_TOO_LARGE);
     return 0;
 }
 
-/* run_body runs the request that was received. */
-static void run_body(struct service *service, struct session *session) {
+/* run_body runs the request that was received.  With `is_callback` the answer is written at once
+ * where that can be; the result is then the callback's. */
+static int run_body(struct service *service, struct session *session, bool is_callback) {
     const struct bytes body = {session->body, session->body_bytes};
     struct task *task = rpc_task_begin(service->rpc, service, session->id, false, body);
+    int result = 0;
     if (session->body_capacity > 65536) {
         free(session->body);
         session->body = NULL;
@@ -221,15 +278,21 @@ static void run_body(struct service *service, struct session *session) {
     session->body_bytes = 0;
     if (task == NULL) { /* the answer comes later: no time-out may cut it off */
         lws_set_timeout(session->wsi, NO_PENDING_TIMEOUT, 0);
-        return;
+        return 0;
     }
-    rpc_http_answer(service, session, task);
+    if (is_callback && task->response != NULL && session->out == NULL && !session->close_after &&
+        session->origin[0] == '\0' && task->response_bytes <= SESSION_CHUNK_BYTES) {
+        result = answer_at_once(service, session, task);
+    } else {
+        rpc_http_answer(service, session, task);
+    }
     rpc_task_free(task);
+    return result;
 }
 
 void rpc_http_go_on(struct service *service, struct session *session, bool is_here) {
     if (is_here) {
-        run_body(service, session);
+        run_body(service, session, false);
         return;
     }
     session->body_bytes = 0;
@@ -246,20 +309,16 @@ static int on_body_complete(struct service *service, struct session *session) {
         return session->beyond_count > SESSION_BEYOND_MAX ? -1 : 0;
     }
     session->is_body_expected = false;
+    lws_set_opaque_user_data(session->wsi, service); /* the session itself lasts one request */
     session->beyond_count = 0;
     session->is_waiting = true;
-    if (rpc_height_is_here(service->rpc, session)) {
-        run_body(service, session);
-        return 0;
-    }
+    if (rpc_height_is_here(service->rpc, session)) return run_body(service, session, true);
     rpc_height_wait(service, session);
     lws_set_timeout(session->wsi, NO_PENDING_TIMEOUT, 0);
     /* committed between the two looks: whoever did it may not have seen us wait */
-    if (rpc_height_is_here(service->rpc, session)) {
-        rpc_height_forget(service, session);
-        run_body(service, session);
-    }
-    return 0;
+    if (!rpc_height_is_here(service->rpc, session)) return 0;
+    rpc_height_forget(service, session);
+    return run_body(service, session, true);
 }
 
 static int on_writable(struct session *session, struct lws *wsi) {

@@ -104,9 +104,20 @@ static void answer_error(const struct waiting *waiting, int code, const char *me
                          struct bytes data) {
     uint8_t memory[2048];
     struct buffer out = buffer_over(memory, sizeof memory);
-    rpc_task_write_error(&out, waiting->task->answers[waiting->index].id, code, message, data,
+    rpc_task_write_error(&out, waiting->task->requests.list[waiting->index].id, code, message, data,
                          data.size > 0);
     rpc_task_finish_call(waiting->task, waiting->index, buffer_bytes(&out));
+}
+
+/* is_mined says whether a transaction is in a committed block. */
+static bool is_mined(const struct rpc *rpc, const struct hash32 *hash) {
+    const struct rpc_backend *backend = &rpc->config.backend;
+    struct rpc_view *view;
+    struct rpc_transaction_place place;
+    if (backend->view_open(backend->context, &view) != ERR_OK) return false;
+    const bool found = backend->transaction_place(view, hash, &place) == ERR_OK;
+    backend->view_close(view);
+    return found;
 }
 
 void rpc_submitted(struct rpc *rpc, const struct rpc_submit_result *result) {
@@ -115,12 +126,16 @@ void rpc_submitted(struct rpc *rpc, const struct rpc_submit_result *result) {
     const bool accepted = result->verdict == VERDICT_ACCEPTED;
     if (!take(rpc, result->token, accepted, &waiting)) return;
     if (!accepted) {
-        answer_error(&waiting, RPC_SERVER_ERROR, verdict_text(result->verdict), BYTES_EMPTY);
+        /* sent again, and mined since: its nonce is too low because of itself */
+        const bool is_known =
+            result->verdict == VERDICT_NONCE_TOO_LOW && is_mined(rpc, &result->hash);
+        answer_error(&waiting, RPC_SERVER_ERROR,
+                     verdict_text(is_known ? VERDICT_ALREADY_KNOWN : result->verdict), BYTES_EMPTY);
         return;
     }
     struct buffer out = buffer_over(memory, sizeof memory);
-    rpc_task_write_head(&out, waiting.task->answers[waiting.index].id);
-    buffer_append(&out, BYTES_STRING(",\"result\":\""));
+    rpc_task_write_result_head(&out, waiting.task->requests.list[waiting.index].id);
+    buffer_append_byte(&out, '"');
     hex_write_data(&out, hash_bytes(&result->hash));
     buffer_append(&out, BYTES_STRING("\"}"));
     rpc_task_finish_call(waiting.task, waiting.index, buffer_bytes(&out));
@@ -194,8 +209,7 @@ void rpc_submit_block(struct rpc *rpc, struct rpc_view *view, struct arena *aren
         if (memory == NULL) memory = malloc(RECEIPT_TEXT_BYTES_MAX);
         CHECK(memory != NULL);
         struct buffer out = buffer_over(memory, RECEIPT_TEXT_BYTES_MAX);
-        rpc_task_write_head(&out, waiting.task->answers[waiting.index].id);
-        buffer_append(&out, BYTES_STRING(",\"result\":"));
+        rpc_task_write_result_head(&out, waiting.task->requests.list[waiting.index].id);
         struct json_writer json = json_over(&out);
         const enum err err = rpc_encode_receipt_at(&json, backend, view, &place, arena);
         buffer_append_byte(&out, '}');

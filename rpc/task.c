@@ -3,26 +3,64 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "rpc/rpc_internal.h"
 
-#define ID_TEXT_BYTES_MAX 1024
+/* An answer that is only an error without data: its texts are short. */
+#define ERROR_ANSWER_BYTES_MAX (REQUEST_ID_BYTES_MAX + 256)
+/* What the last answer may go beyond the limit of a response. */
+#define RESPONSE_SLACK_BYTES 4096
+/* A runner whose task touched more gives its pages back. */
+#define RUNNER_KEEP_BYTES ((size_t)8 << 20)
 
-void rpc_task_write_head(struct buffer *out, json_t *id) {
-    char text[ID_TEXT_BYTES_MAX];
-    buffer_append(out, BYTES_STRING("{\"jsonrpc\":\"2.0\",\"id\":"));
-    const size_t size =
-        id == NULL ? 0 : json_dumpb(id, text, sizeof text, JSON_ENCODE_ANY | JSON_COMPACT);
-    if (size == 0 || size > sizeof text) {
-        buffer_append(out, BYTES_STRING("null"));
-    } else {
-        buffer_append(out, (struct bytes){(const uint8_t *)text, size});
-    }
+/* --- runners */
+
+/* Every call of a batch that is too large is still answered, with an error. */
+static size_t scratch_bytes(const struct rpc_limits *limits) {
+    return (size_t)limits->response_bytes_max + RESPONSE_SLACK_BYTES +
+           ((size_t)limits->batch_calls_max + 1) * ERROR_ANSWER_BYTES_MAX;
 }
 
-void rpc_task_write_error(struct buffer *out, json_t *id, int code, const char *message,
+size_t rpc_runner_bytes(const struct rpc_limits *limits) {
+    return RPC_ARENA_BYTES + TASK_HEADROOM + scratch_bytes(limits);
+}
+
+struct runner rpc_runner_over(void *memory, const struct rpc_limits *limits,
+                              struct method_counters *counters) {
+    uint8_t *scratch = (uint8_t *)memory + RPC_ARENA_BYTES + TASK_HEADROOM;
+    return (struct runner){.arena = arena_over(memory, RPC_ARENA_BYTES),
+                           .scratch = buffer_over(scratch, scratch_bytes(limits)),
+                           .counters = counters};
+}
+
+/* runner_reset readies a runner for the next task. */
+static void runner_reset(struct runner *runner) {
+    if (runner->arena.peak > RUNNER_KEEP_BYTES || runner->scratch.size > RUNNER_KEEP_BYTES) {
+        madvise(runner->arena.data, RPC_ARENA_BYTES + TASK_HEADROOM + runner->scratch.capacity,
+                MADV_DONTNEED);
+        runner->arena.peak = 0;
+    }
+    arena_reset(&runner->arena);
+    runner->scratch.size = 0;
+    runner->scratch.overflow = false;
+}
+
+/* --- answers */
+
+static void write_head(struct buffer *out, struct bytes id) {
+    buffer_append(out, BYTES_STRING("{\"jsonrpc\":\"2.0\",\"id\":"));
+    buffer_append(out, id.size == 0 ? BYTES_STRING("null") : id);
+}
+
+void rpc_task_write_result_head(struct buffer *out, struct bytes id) {
+    write_head(out, id);
+    buffer_append(out, BYTES_STRING(",\"result\":"));
+}
+
+void rpc_task_write_error(struct buffer *out, struct bytes id, int code, const char *message,
                           struct bytes data, bool has_data) {
-    rpc_task_write_head(out, id);
+    write_head(out, id);
     buffer_append(out, BYTES_STRING(",\"error\":"));
     struct json_writer json = json_over(out);
     json_object_begin(&json);
@@ -74,38 +112,26 @@ struct rpc_view *rpc_call_view(struct call *call) {
     return NULL;
 }
 
-/* keep copies a response object into the answer. */
-static void keep(struct answer *answer, struct bytes text) {
-    answer->text = malloc(text.size > 0 ? text.size : 1);
-    CHECK(answer->text != NULL);
-    memcpy(answer->text, text.data, text.size);
-    answer->text_bytes = text.size;
+/* --- calls */
+
+/* What methods get that were sent none. */
+static json_t *no_params;
+
+__attribute__((constructor)) static void make_no_params(void) {
+    no_params = json_array();
+    CHECK(no_params != NULL);
 }
 
-/* What a well-formed call must have: "method" a string, "params" an array or nothing. */
-static const char *call_fault(json_t *request) {
-    if (!json_is_object(request)) return "invalid request: not an object";
-    if (!json_is_string(json_object_get(request, "method"))) {
-        return "invalid request: method is missing";
-    }
-    json_t *params = json_object_get(request, "params");
-    if (params != NULL && !json_is_array(params) && !json_is_null(params)) {
-        return "invalid request: params must be an array";
-    }
-    json_t *id = json_object_get(request, "id");
-    if (id != NULL && !json_is_string(id) && !json_is_number(id) && !json_is_null(id)) {
-        return "invalid request: id must be a string, a number or null";
-    }
-    return NULL;
-}
-
-static json_t *request_at(const struct task *task, size_t index) {
-    return task->is_batch ? json_array_get(task->request, index) : task->request;
-}
-
-/* check_params counts parameters before the method reads them. */
-static enum method_result run_method(struct call *call, const struct method *method) {
+/* run_method counts parameters before the method reads them. */
+static enum method_result run_method(struct call *call, const struct request *request) {
+    const struct method *method = request->method;
     const size_t count = json_array_size(call->params);
+    if (method == NULL) {
+        return rpc_call_error(call, RPC_METHOD_NOT_FOUND,
+                              "the method %.*s does not exist/is not available",
+                              (int)(request->name.size < 100 ? request->name.size : 100),
+                              (const char *)request->name.data);
+    }
     if (count < method->params_min) {
         return rpc_call_error(call, RPC_INVALID_PARAMS, "missing value for required argument %zu",
                               count);
@@ -117,187 +143,214 @@ static enum method_result run_method(struct call *call, const struct method *met
     return method->run(call);
 }
 
-/* finish writes the outcome of one call as its answer. */
-static void finish(struct task *task, size_t index, struct call *call, enum method_result result,
-                   size_t mark, struct buffer *scratch) {
-    struct answer *answer = &task->answers[index];
-    const bool too_large = result == METHOD_DONE && scratch->overflow;
-    if (result == METHOD_FAILED || too_large) {
-        scratch->size = mark;
-        scratch->overflow = false;
-        rpc_task_write_error(scratch, answer->id,
-                             too_large ? RPC_RESPONSE_TOO_LARGE : call->error_code,
-                             too_large ? "response is too large" : call->error_message,
-                             call->error_data, call->has_error_data);
-    } else {
-        buffer_append_byte(scratch, '}');
-    }
-    keep(answer, (struct bytes){scratch->data + mark, scratch->size - mark});
+/* write_short writes an error that always fits. */
+static void write_short(struct buffer *out, struct bytes id, int code, const char *message) {
+    rpc_task_write_error(out, id, code, message, BYTES_EMPTY, false);
+    CHECK(!out->overflow);
 }
 
-/* run_call runs one call; true when its answer is there (or none is wanted). */
-static bool run_call(struct task *task, size_t index, struct arena *arena, struct buffer *scratch) {
+/* perform writes the answer of a well-formed call to the end of the runner's buffer; false: it
+ * comes later. */
+static bool perform(struct task *task, size_t index, struct runner *runner, bool *is_error) {
     struct rpc *rpc = task->rpc;
-    json_t *request = request_at(task, index);
-    const uint64_t begin = rpc_now_us();
-    const size_t mark = scratch->size, arena_at = arena_mark(arena);
-    const char *fault = call_fault(request);
-    if (fault != NULL) {
-        rpc_task_write_error(scratch, NULL, RPC_INVALID_REQUEST, fault, BYTES_EMPTY, false);
-        keep(&task->answers[index], (struct bytes){scratch->data + mark, scratch->size - mark});
-        scratch->size = mark;
-        rpc_metrics_observe(rpc, NULL, rpc_now_us() - begin, true);
-        return true;
-    }
-    json_t *name = json_object_get(request, "method");
-    json_t *params = json_object_get(request, "params");
-    json_t *none = json_is_array(params) ? NULL : json_array();
-    struct json_writer json = json_over(scratch);
+    const struct request *request = &task->requests.list[index];
+    struct buffer *out = &runner->scratch;
+    const size_t mark = out->size, capacity = out->capacity;
+    struct json_writer json = json_over(out);
     struct call call = {.rpc = rpc,
                         .backend = &rpc->config.backend,
                         .limits = &rpc->config.limits,
                         .task = task,
                         .index = index,
-                        .params = none != NULL ? none : params,
-                        .arena = arena,
+                        .params = request->params != NULL ? request->params : no_params,
+                        .arena = &runner->arena,
                         .out = &json,
                         .is_websocket = task->is_websocket,
                         .session_id = task->session_id};
-    const struct method *method =
-        rpc_method_find(json_string_value(name), json_string_length(name));
-    enum method_result result;
-    rpc_task_write_head(scratch, task->answers[index].id);
-    buffer_append(scratch, BYTES_STRING(",\"result\":"));
-    if (method == NULL) {
-        result = rpc_call_error(&call, RPC_METHOD_NOT_FOUND,
-                                "the method %.100s does not exist/is not available",
-                                json_string_value(name));
-    } else {
-        result = run_method(&call, method);
-    }
+    out->capacity = rpc->config.limits.response_bytes_max + RESPONSE_SLACK_BYTES;
+    rpc_task_write_result_head(out, request->id);
+    const enum method_result result = run_method(&call, request);
     if (call.view != NULL) call.backend->view_close(call.view);
-    if (result != METHOD_LATER) finish(task, index, &call, result, mark, scratch);
-    scratch->size = mark;
-    scratch->overflow = false;
-    arena_release(arena, arena_at);
-    json_decref(none);
-    rpc_metrics_observe(rpc, method, rpc_now_us() - begin, result == METHOD_FAILED);
+    if (result == METHOD_DONE) {
+        buffer_append_byte(out, '}');
+    } else {
+        out->size = mark;
+        out->overflow = false;
+    }
+    if (result == METHOD_FAILED) {
+        rpc_task_write_error(out, request->id, call.error_code, call.error_message, call.error_data,
+                             call.has_error_data);
+    }
+    out->capacity = capacity;
+    if (out->overflow) {
+        out->size = mark;
+        out->overflow = false;
+        write_short(out, request->id, RPC_RESPONSE_TOO_LARGE, "response is too large");
+    }
+    *is_error = result == METHOD_FAILED;
     return result != METHOD_LATER;
 }
 
-/* assemble joins the answers into the response; frees them. */
-static void assemble(struct task *task) {
-    size_t total = 2, sent = 0;
-    for (size_t i = 0; i < task->answers_count; i++)
-        total += task->answers[i].text_bytes + 1;
-    uint8_t *memory = malloc(TASK_HEADROOM + total + 1);
-    CHECK(memory != NULL);
-    struct buffer out = buffer_over(memory + TASK_HEADROOM, total + 1);
-    if (task->is_batch) buffer_append_byte(&out, '[');
-    for (size_t i = 0; i < task->answers_count; i++) {
-        struct answer *answer = &task->answers[i];
-        if (!answer->is_notification) {
-            if (sent > 0) buffer_append_byte(&out, ',');
-            buffer_append(&out, (struct bytes){answer->text, answer->text_bytes});
-            sent += 1;
-        }
-        free(answer->text);
-        answer->text = NULL;
+/* run_call answers one call, whatever it is; false: the answer comes later.  *now_us is when it
+ * begins, and then when it has ended. */
+static bool run_call(struct task *task, size_t index, struct runner *runner, uint64_t *now_us) {
+    const struct request *request = &task->requests.list[index];
+    struct buffer *out = &runner->scratch;
+    const uint64_t begin_us = *now_us;
+    const size_t arena_at = arena_mark(&runner->arena);
+    bool is_there = true, is_error = true;
+    if (request->fault != NULL) {
+        write_short(out, BYTES_EMPTY, RPC_INVALID_REQUEST, request->fault);
+    } else if (out->size > task->rpc->config.limits.response_bytes_max) {
+        write_short(out, request->id, RPC_RESPONSE_TOO_LARGE, "response of the batch is too large");
+        return true;
+    } else {
+        is_there = perform(task, index, runner, &is_error);
     }
-    if (task->is_batch) buffer_append_byte(&out, ']');
+    arena_release(&runner->arena, arena_at);
+    *now_us = rpc_now_us();
+    rpc_metrics_observe(runner->counters, request->method, *now_us - begin_us, is_error);
+    return is_there;
+}
+
+/* --- responses */
+
+/* keep_answers moves the answers that are there to memory that outlives the runner's. */
+static void keep_answers(struct task *task, struct bytes answers) {
+    task->kept = malloc(answers.size + 1);
+    CHECK(task->kept != NULL);
+    if (answers.size > 0) memcpy(task->kept, answers.data, answers.size);
+    for (size_t i = 0; i < task->requests.count; i++) {
+        struct request *request = &task->requests.list[i];
+        if (!request->is_in_runner) continue;
+        request->text = task->kept + (request->text - answers.data);
+    }
+}
+
+/* assemble joins the answers into the response. */
+static void assemble(struct task *task) {
+    const struct requests *requests = &task->requests;
+    size_t total = 2, sent = 0;
+    for (size_t i = 0; i < requests->count; i++)
+        total += requests->list[i].text_bytes + 1;
+    uint8_t *memory = malloc(TASK_HEADROOM + total);
+    CHECK(memory != NULL);
+    struct buffer out = buffer_over(memory + TASK_HEADROOM, total);
+    if (requests->is_batch) buffer_append_byte(&out, '[');
+    for (size_t i = 0; i < requests->count; i++) {
+        const struct request *request = &requests->list[i];
+        if (request->is_notification) continue;
+        if (sent++ > 0) buffer_append_byte(&out, ',');
+        buffer_append(&out, (struct bytes){request->text, request->text_bytes});
+    }
+    if (requests->is_batch) buffer_append_byte(&out, ']');
     CHECK(!out.overflow);
     if (sent == 0) { /* notifications only */
         free(memory);
         return;
     }
-    task->response = memory + TASK_HEADROOM;
+    task->response = out.data;
     task->response_bytes = out.size;
+    task->is_response_owned = true;
 }
 
-/* release_pending takes one from the count; true for whoever took the last. */
-static bool release_pending(struct task *task) {
-    if (atomic_fetch_sub(&task->pending, 1) != 1) return false;
-    assemble(task);
+/* release_pending takes `count` from the answers to come; true for whoever took the last. */
+static bool release_pending(struct task *task, size_t count) {
+    return atomic_fetch_sub(&task->pending, count) == count;
+}
+
+/* run_all answers all calls into the runner's buffer; the result is how many come later. */
+static size_t run_all(struct task *task, struct runner *runner, size_t *sent) {
+    struct buffer *out = &runner->scratch;
+    struct requests *requests = &task->requests;
+    size_t later = 0;
+    uint64_t now_us = rpc_now_us();
+    *sent = 0;
+    for (size_t i = 0; i < requests->count; i++) {
+        struct request *request = &requests->list[i];
+        const size_t before = out->size;
+        if (requests->is_batch) buffer_append_byte(out, *sent == 0 ? '[' : ',');
+        const size_t mark = out->size;
+        const bool is_there = run_call(task, i, runner, &now_us);
+        if (!is_there) later += 1;
+        if (!is_there || request->is_notification) {
+            out->size = before;
+            continue;
+        }
+        request->text = out->data + mark;
+        request->text_bytes = out->size - mark;
+        request->is_in_runner = true;
+        *sent += 1;
+    }
+    return later;
+}
+
+bool rpc_task_run(struct task *task, struct runner *runner) {
+    size_t sent;
+    runner_reset(runner);
+    const size_t later = run_all(task, runner, &sent);
+    if (later > 0) {
+        keep_answers(task, buffer_bytes(&runner->scratch));
+        if (!release_pending(task, task->requests.count - later + 1)) return false;
+        assemble(task);
+        return true;
+    }
+    if (sent == 0) return true;
+    if (task->requests.is_batch) buffer_append_byte(&runner->scratch, ']');
+    CHECK(!runner->scratch.overflow);
+    task->response = runner->scratch.data;
+    task->response_bytes = runner->scratch.size;
     return true;
 }
 
-bool rpc_task_run(struct task *task, struct arena *arena, struct buffer *scratch) {
-    size_t total = 0;
-    for (size_t i = 0; i < task->answers_count; i++) {
-        if (total > task->rpc->config.limits.response_bytes_max) {
-            const size_t mark = scratch->size;
-            rpc_task_write_error(scratch, task->answers[i].id, RPC_RESPONSE_TOO_LARGE,
-                                 "response of the batch is too large", BYTES_EMPTY, false);
-            keep(&task->answers[i], (struct bytes){scratch->data + mark, scratch->size - mark});
-            scratch->size = mark;
-            atomic_fetch_sub(&task->pending, 1);
-        } else if (run_call(task, i, arena, scratch)) {
-            total += task->answers[i].text_bytes;
-            atomic_fetch_sub(&task->pending, 1);
-        }
-    }
-    return release_pending(task); /* the one that the run itself held */
+void rpc_task_own_response(struct task *task) {
+    if (task->response == NULL || task->is_response_owned) return;
+    uint8_t *memory = malloc(TASK_HEADROOM + task->response_bytes);
+    CHECK(memory != NULL);
+    memcpy(memory + TASK_HEADROOM, task->response, task->response_bytes);
+    task->response = memory + TASK_HEADROOM;
+    task->is_response_owned = true;
 }
 
 void rpc_task_finish_call(struct task *task, size_t index, struct bytes response_object) {
-    CHECK(index < task->answers_count);
-    keep(&task->answers[index], response_object);
-    if (release_pending(task)) rpc_service_complete(task->service, task);
+    CHECK(index < task->requests.count);
+    struct request *request = &task->requests.list[index];
+    request->text = malloc(response_object.size + 1);
+    CHECK(request->text != NULL);
+    memcpy(request->text, response_object.data, response_object.size);
+    request->text_bytes = response_object.size;
+    request->is_text_owned = true;
+    if (!release_pending(task, 1)) return;
+    assemble(task);
+    rpc_service_complete(task->service, task);
 }
 
 void rpc_task_free(struct task *task) {
-    for (size_t i = 0; i < task->answers_count; i++)
-        free(task->answers[i].text);
-    if (task->response != NULL) free(task->response - TASK_HEADROOM);
-    free(task->answers);
-    json_decref(task->request);
+    if (task->is_response_owned) free(task->response - TASK_HEADROOM);
+    free(task->kept);
+    requests_free(&task->requests);
     free(task);
 }
 
+/* --- beginning */
+
 /* single_error makes a finished task whose response is one error without id. */
 static struct task *single_error(struct task *task, int code, const char *message) {
-    uint8_t *memory = malloc(TASK_HEADROOM + 512);
+    uint8_t *memory = malloc(TASK_HEADROOM + ERROR_ANSWER_BYTES_MAX);
     CHECK(memory != NULL);
-    struct buffer out = buffer_over(memory + TASK_HEADROOM, 512);
-    rpc_task_write_error(&out, NULL, code, message, BYTES_EMPTY, false);
+    struct buffer out = buffer_over(memory + TASK_HEADROOM, ERROR_ANSWER_BYTES_MAX);
+    write_short(&out, BYTES_EMPTY, code, message);
     task->response = out.data;
     task->response_bytes = out.size;
-    task->answers_count = 0;
-    rpc_metrics_observe(task->rpc, NULL, 0, true);
+    task->is_response_owned = true;
+    rpc_metrics_observe(task->service->runner.counters, NULL, 0, true);
     return task;
-}
-
-/* depth_of is how deep brackets nest in a text, strings left out: jansson recurses. */
-static unsigned depth_of(struct bytes text) {
-    unsigned depth = 0, deepest = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.size; i++) {
-        const uint8_t byte = text.data[i];
-        if (in_string) {
-            if (byte == '\\') {
-                i += 1;
-            } else if (byte == '"') {
-                in_string = false;
-            }
-        } else if (byte == '"') {
-            in_string = true;
-        } else if (byte == '{' || byte == '[') {
-            depth += 1;
-            if (depth > deepest) deepest = depth;
-        } else if ((byte == '}' || byte == ']') && depth > 0) {
-            depth -= 1;
-        }
-    }
-    return deepest;
 }
 
 /* is_heavy: does any call of the task need a worker? */
 static bool is_heavy(const struct task *task) {
-    for (size_t i = 0; i < task->answers_count; i++) {
-        json_t *name = json_object_get(request_at(task, i), "method");
-        if (!json_is_string(name)) continue;
-        const struct method *method =
-            rpc_method_find(json_string_value(name), json_string_length(name));
+    for (size_t i = 0; i < task->requests.count; i++) {
+        const struct method *method = task->requests.list[i].method;
         if (method != NULL && method->is_heavy) return true;
     }
     return false;
@@ -305,42 +358,26 @@ static bool is_heavy(const struct task *task) {
 
 struct task *rpc_task_begin(struct rpc *rpc, struct service *service, uint64_t session_id,
                             bool is_websocket, struct bytes body) {
-    struct task *task = calloc(1, sizeof *task);
+    struct task *task = malloc(sizeof *task + body.size);
     CHECK(task != NULL);
-    task->rpc = rpc;
-    task->service = service;
-    task->session_id = session_id;
-    task->is_websocket = is_websocket;
-    if (depth_of(body) > rpc->config.limits.json_depth_max) {
+    *task = (struct task){
+        .rpc = rpc, .service = service, .session_id = session_id, .is_websocket = is_websocket};
+    if (body.size > 0) memcpy(task->body, body.data, body.size);
+    const struct requests_limits limits = {rpc->config.limits.json_depth_max,
+                                           rpc->config.limits.batch_calls_max};
+    switch (requests_read((struct bytes){task->body, body.size}, &limits, &task->requests)) {
+    case REQUESTS_READ: break;
+    case REQUESTS_TOO_DEEP:
         return single_error(task, RPC_PARSE_ERROR, "parse error: nested too deeply");
-    }
-    json_error_t at;
-    task->request = json_loadb((const char *)body.data, body.size,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
-    if (task->request == NULL) return single_error(task, RPC_PARSE_ERROR, "parse error");
-    task->is_batch = json_is_array(task->request);
-    task->answers_count = task->is_batch ? json_array_size(task->request) : 1;
-    if (task->answers_count == 0) {
+    case REQUESTS_MALFORMED: return single_error(task, RPC_PARSE_ERROR, "parse error");
+    case REQUESTS_EMPTY_BATCH:
         return single_error(task, RPC_INVALID_REQUEST, "invalid request: empty batch");
+    case REQUESTS_TOO_MANY: return single_error(task, RPC_INVALID_REQUEST, "batch too large");
     }
-    if (task->answers_count > rpc->config.limits.batch_calls_max) {
-        return single_error(task, RPC_INVALID_REQUEST, "batch too large");
-    }
-    task->answers = calloc(task->answers_count, sizeof *task->answers);
-    CHECK(task->answers != NULL);
-    for (size_t i = 0; i < task->answers_count; i++) {
-        json_t *request = request_at(task, i);
-        task->answers[i].id = json_object_get(request, "id");
-        task->answers[i].is_notification =
-            json_is_object(request) && task->answers[i].id == NULL && call_fault(request) == NULL;
-    }
-    atomic_init(&task->pending, task->answers_count + 1);
+    atomic_init(&task->pending, task->requests.count + 1);
     if (is_heavy(task) && !rpc->is_inline) {
         if (rpc_workers_push(rpc, task)) return NULL;
         return single_error(task, RPC_SERVER_ERROR, "server is busy, try again");
     }
-    struct buffer scratch =
-        buffer_over(service->scratch, rpc->config.limits.response_bytes_max + 4096u);
-    arena_reset(&service->arena);
-    return rpc_task_run(task, &service->arena, &scratch) ? task : NULL;
+    return rpc_task_run(task, &service->runner) ? task : NULL;
 }

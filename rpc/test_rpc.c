@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "rpc/fake_backend.h"
 
 #define PORT         22010
@@ -220,6 +221,11 @@ static void test_pages(struct fake *fake) {
     CHECK(get("/ready") == 503 && strstr(body_of(), "said so") != NULL);
     CHECK(strstr(post("{\"id\":1,\"method\":\"eth_sendRawTransaction\",\"params\":[\"0x02\"]}"),
                  "{\"code\":-32000,\"message\":\"nonce too low\"}") != NULL);
+    char again[2048], raw[1024];
+    snprintf(again, sizeof again,
+             "{\"id\":1,\"method\":\"eth_sendRawTransaction\",\"params\":[\"%s\"]}",
+             hex_string(fake->transaction, raw)); /* it is in a block */
+    CHECK(strstr(post(again), "{\"code\":-32000,\"message\":\"already known\"}") != NULL);
     fake->submit_verdict = VERDICT_ACCEPTED;
     CHECK(get("/metrics") == 200 && strstr(body_of(), "fake_metric 1") != NULL);
     CHECK(strstr(body_of(), "ande_rpc_requests_total{method=\"eth_chainId\"}") != NULL);

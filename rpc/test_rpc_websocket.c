@@ -425,8 +425,10 @@ static void test_sync(struct fake *fake) {
     fake->submit_verdict = VERDICT_NONCE_TOO_LOW;
     send_text(fd, request);
     CHECK(read_answer(fd) == 200 && strstr(text, "nonce too low") != NULL);
-    fake->submit_verdict = VERDICT_ACCEPTED;
     fake->is_unmined = false;
+    send_text(fd, request);
+    CHECK(read_answer(fd) == 200 && strstr(text, "already known") != NULL);
+    fake->submit_verdict = VERDICT_ACCEPTED;
     close(fd);
 }
 

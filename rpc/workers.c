@@ -22,22 +22,20 @@ static struct task *take(struct rpc *rpc) {
 
 static void *worker_main(void *context) {
     struct rpc *rpc = context;
-    const size_t scratch_bytes = rpc->config.limits.response_bytes_max + 4096u;
-    void *memory = mmap(NULL, RPC_ARENA_BYTES + scratch_bytes, PROT_READ | PROT_WRITE,
+    const unsigned index = atomic_fetch_add(&rpc->workers_begun, 1);
+    const size_t bytes = rpc_runner_bytes(&rpc->config.limits);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(memory != MAP_FAILED);
-    struct arena arena = arena_over(memory, RPC_ARENA_BYTES);
+    struct runner runner = rpc_runner_over(memory, &rpc->config.limits,
+                                           rpc_metrics_counters(rpc, rpc->config.threads + index));
     for (struct task *task = take(rpc); task != NULL; task = take(rpc)) {
-        struct buffer scratch = buffer_over((uint8_t *)memory + RPC_ARENA_BYTES, scratch_bytes);
-        arena_reset(&arena);
         struct service *service = task->service;
-        if (rpc_task_run(task, &arena, &scratch)) rpc_service_complete(service, task);
-        if (arena.peak > RPC_ARENA_BYTES / 8) {
-            madvise(memory, RPC_ARENA_BYTES, MADV_DONTNEED);
-            arena.peak = 0;
-        }
+        if (!rpc_task_run(task, &runner)) continue;
+        rpc_task_own_response(task);
+        rpc_service_complete(service, task);
     }
-    munmap(memory, RPC_ARENA_BYTES + scratch_bytes);
+    munmap(memory, bytes);
     return NULL;
 }
 

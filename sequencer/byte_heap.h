@@ -17,7 +17,7 @@ struct byte_heap {
     uint32_t order_max; /* largest block: unit_bytes << order_max */
     uint32_t free_head[BYTE_HEAP_ORDERS];
     uint32_t fresh, fresh_end; /* whole largest blocks that were never in use */
-    uint64_t bytes_used; /* whole blocks */
+    uint64_t bytes_used;       /* whole blocks */
 };
 
 /* byte_heap_bytes is what byte_heap_create takes from its arena. */

@@ -65,7 +65,8 @@ ensure_genesis() {
         <"$root/scripts/network/accounts") # a million ether each
     jq --argjson accounts "$accounts" --argjson id $chain_id --argjson time "$block_time_ms" \
         --arg model "$fault_model" --arg now "$(printf '0x%x' "$(date +%s)")" \
-        '.config.chainId = $id | .timestamp = $now | .alloc += $accounts
+        --arg gas "$(printf '0x%x' "${TESTNET_GAS_LIMIT:-30000000}")" \
+        '.config.chainId = $id | .timestamp = $now | .gasLimit = $gas | .alloc += $accounts
          | .config.baton += {l1_chain_id: 31337, block_time_ms: $time, fault_model: $model}' \
         "$root/scripts/network/genesis.template.json" >"$dir/genesis.template.json"
     rm -f "$dir/genesis.new"
