@@ -20,8 +20,10 @@
 #define P2P_HANDSHAKE_MS    5000 /* from connect or accept to the first record */
 #define P2P_BACKOFF_MS_MIN  100
 #define P2P_BACKOFF_MS_MAX  5000
-#define P2P_STABLE_MS       2000 /* a connection that lasted so long resets the backoff */
-#define P2P_TIE_MS          5000 /* both sides connected at once: only so long after */
+#define P2P_STABLE_MS       2000  /* a connection that lasted so long resets the backoff */
+#define P2P_TIE_MS          5000  /* both sides connected at once: only so long after */
+#define P2P_RETRY_MS_MAX    1000  /* between two tries of the kernel to send a thing again */
+#define P2P_SILENT_MS_MAX   10000 /* unconfirmed for so long: the connection is lost */
 #define P2P_STOP_MS         500
 #define P2P_TICK_MS         50
 #define P2P_ASSEMBLY_KEEP   (64u << 10) /* pages that are kept between long messages */
