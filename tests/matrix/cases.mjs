@@ -52,6 +52,7 @@ const others = (world, number) => world.numbers.filter((one) => one !== number);
 const summarize = (list) => ({
     gaps_nodes: quantiles(list.map(({ nodes }) => nodes)),
     gaps_haproxy: quantiles(list.map(({ proxy }) => proxy)),
+    samples_nodes_ms: list.map(({ nodes }) => Math.round(nodes)),
 });
 
 /** proposersOf gives the validators' numbers of blocks from..to, and in which rounds. */
@@ -69,16 +70,25 @@ const heightOf = async (url) => Number(await call(url, 'eth_blockNumber'));
 
 // --- processes
 
-/** kill: kill -9 of whoever proposes, until it is back, again and again. */
-async function kill(world, { kills, say }) {
+/**
+ * killed kills whoever proposes, until it is back, again and again.  The kernel tells the others that
+ * a process is gone; when `isSilent` they hear nothing, as when a machine loses its power.
+ */
+async function killed(world, { kills, say, isSilent }) {
     const gaps = [];
     const back = [];
     for (let run = 1; run <= kills; run++) {
         const leader = await world.settled();
         gaps.push(await watched(world, others(world, leader), async (watches) => {
+            if (isSilent) {
+                for (const one of [0, ...others(world, leader)]) {
+                    await world.link(leader, one, { blocked: true });
+                }
+            }
             await world.node(leader).kill();
             await watches.grow(4, 60);
         }));
+        await world.heal();
         const before = performance.now();
         world.startNode(leader);
         await world.settled();
@@ -91,6 +101,12 @@ async function kill(world, { kills, say }) {
     }
     return { faults: { killed: kills }, ...summarize(gaps), back: quantiles(back) };
 }
+
+/** kill: kill -9 of whoever proposes. */
+const kill = (world, options) => killed(world, { ...options, isSilent: false });
+/** vanish: the machine of whoever proposes is gone without a word. */
+const vanish = (world, options) => killed(world, {
+    ...options, kills: Math.ceil(options.kills / 4), isSilent: true });
 
 /** killAll: all nodes at once; what was committed stays. */
 async function killAll(world, { rounds, say }) {
@@ -175,7 +191,9 @@ async function cut(world, { seconds, links, witnesses, goesOn }) {
                           `${seconds} s of a partition that a quorum survives`);
         else check(grown <= 2, `${grown} blocks without a quorum`);
     });
-    await world.settled();
+    const healed = performance.now();
+    await world.steady();
+    gaps.healed = performance.now() - healed;
     const blocked = (await world.frames()).blocked - before;
     check(blocked > 0, 'the partition blocked nothing');
     return { gaps, blocked };
@@ -201,6 +219,9 @@ async function partition(world, { seconds, say }) {
         'proposer hears nobody': (leader) => ({
             links: others(world, leader).map((one) => [one, leader]),
             witnesses: others(world, leader), goesOn: true }),
+        ...(world.count < 4 ? {} : { 'two and two': () => ({
+            links: [[1, 3], [1, 4], [2, 3], [2, 4]].flatMap(([a, b]) => bothWays(a, b)),
+            witnesses: world.numbers, goesOn: false }) }),
         'no node sees another': () => ({
             links: world.numbers.flatMap((one) => others(world, one).map((other) => [one, other])),
             witnesses: world.numbers, goesOn: false }),
@@ -208,12 +229,13 @@ async function partition(world, { seconds, say }) {
     const gaps = {};
     let blocked = 0;
     for (const [way, make] of Object.entries(ways)) {
-        const leader = await world.settled();
+        const leader = await world.steady();
         const result = await cut(world, { seconds, ...make(leader) });
         blocked += result.blocked;
-        gaps[way] = { nodes_ms: Math.round(result.gaps.nodes), haproxy_ms: Math.round(result.gaps.proxy) };
+        gaps[way] = { nodes_ms: Math.round(result.gaps.nodes), haproxy_ms: Math.round(result.gaps.proxy),
+                      in_step_again_ms: Math.round(result.gaps.healed) };
         say(`${way} for ${seconds} s: gap ${gaps[way].nodes_ms} ms, through HAProxy ` +
-            `${gaps[way].haproxy_ms} ms`);
+            `${gaps[way].haproxy_ms} ms, in step ${gaps[way].in_step_again_ms} ms after it`);
     }
     return { faults: { partitions: Object.keys(ways).length, seconds_each: seconds,
                        frames_blocked: blocked }, gaps };
@@ -240,7 +262,7 @@ async function bad(world, { seconds, links, condition }) {
 async function badLinks(world, { seconds, ways, linksOf, say }) {
     const result = { faults: { seconds_each: seconds, frames_delayed: 0, frames_lost: 0 }, gaps: {} };
     for (const [way, condition] of Object.entries(ways)) {
-        const leader = await world.settled();
+        const leader = await world.steady();
         const { gaps, blocks, happened } = await bad(world, { seconds, links: linksOf(leader), condition });
         result.faults.frames_delayed += happened.frames_delayed;
         result.faults.frames_lost += happened.frames_lost;
@@ -268,8 +290,9 @@ function loss(world, { seconds, say }) {
     } });
 }
 
-/** slow: one link of the proposer is slow, then all of its links. */
-async function slow(world, { seconds, say }) {
+/** slow: one link of the proposer is slow, then all of its links; twice as long as other cases. */
+async function slow(world, { seconds: half, say }) {
+    const seconds = 2 * half;
     const one = await badLinks(world, { seconds, say,
         linksOf: (leader) => bothWays(leader, others(world, leader)[0]),
         ways: { 'one link with 1,000 ms and 256 kbit/s': { delay: 1000, jitter: 200, rate: 256 },
@@ -298,7 +321,9 @@ async function clock(world, { seconds, say }) {
     const gaps = {};
     let jumped = 0;
     for (const offset of ['+60', '-60', '+3600', '+0']) {
-        await world.settled();
+        if (jumped < 2) setClock('+0'); // or it would not lead
+        if (jumped < 2) await until(`node ${number} proposes`, 300, async () =>
+            await world.settled() === number, 500);
         const result = await watched(world, others(world, number), async (watches) => {
             setClock(offset);
             await sleep(seconds * 1000);
@@ -315,7 +340,10 @@ async function clock(world, { seconds, say }) {
     await world.node(number).end();
     world.startNode(number);
     await world.settled();
-    return { faults: { jumps: jumped }, gaps };
+    const refused = others(world, number).reduce((sum, one) =>
+        sum + world.logged(`node-${one}`, 'too far in the future'), 0);
+    check(refused > 0, 'nobody refused a block from the future');
+    return { faults: { jumps: jumped, blocks_refused: refused }, gaps };
 }
 
 /** disk: whoever proposes has no room left; it says so, ends, and is back when there is room. */
@@ -363,6 +391,8 @@ async function disk(world, { say }) {
 
 // --- liars
 
+const LIAR_FACTOR = 4; // it lies so much longer than a partition lasts
+
 /** liar: one node of four is a Byzantine build, first without, then with double signing. */
 async function liar(world, { seconds, say }) {
     const number = await world.settled();
@@ -374,9 +404,16 @@ async function liar(world, { seconds, say }) {
         await world.node(number).end();
         world.startNode(number, { program: world.byzantine, env: { BYZANTINE_WAYS: ways } });
         await world.settled();
-        const result = await watched(world, honest, async () => sleep(seconds * 1000));
+        const from = performance.now();
+        const result = await watched(world, honest, async () => {
+            await sleep(seconds * LIAR_FACTOR * 1000);
+            // It has to lead for that, and each validator leads every fourth rotation only.
+            await until(`node ${number} spoils a proposal`, 180, () =>
+                world.logged(name, 'spoiled') > 0, 500);
+        });
         gaps[ways] = { nodes_ms: Math.round(result.nodes), haproxy_ms: Math.round(result.proxy) };
-        say(`node ${number} lies (${ways}) for ${seconds} s: gap ${Math.round(result.nodes)} ms`);
+        say(`node ${number} lied (${ways}) for ${Math.round((performance.now() - from) / 1000)} s: ` +
+            `gap ${Math.round(result.nodes)} ms`);
     }
     for (const lie of ['withheld', 'spoiled', 'signed twice']) {
         faults[lie.replace(' ', '_')] = world.logged(name, lie);
@@ -386,12 +423,18 @@ async function liar(world, { seconds, say }) {
         check(world.logged(`node-${one}`, 'signed twice') > 0, `node ${one} has no evidence`);
     }
     say(`every honest node has evidence against node ${number}`);
-    return { faults, gaps, liar: number };
+    const left = await until('the liar out of the contract\'s set', 120, async () => {
+        const active = await world.activeValidators();
+        return active < world.count ? active : null;
+    }, 1000);
+    say(`its stake is slashed on L1: ${left} validators are left`);
+    return { faults: { ...faults, slashed: world.count - left }, gaps, liar: number };
 }
 
 /** Each with the networks it is meant for; confirms: clients count receipts only (client.mjs). */
 export const CASES = [
     { name: 'kill', run: kill, models: ['crash', 'byzantine'] },
+    { name: 'vanish', run: vanish, models: ['crash', 'byzantine'] },
     { name: 'stop', run: stop, models: ['crash', 'byzantine'] },
     { name: 'kill-all', run: killAll, models: ['crash', 'byzantine'], confirms: true },
     { name: 'pause', run: pause, models: ['crash', 'byzantine'] },

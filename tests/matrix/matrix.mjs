@@ -8,11 +8,12 @@ import { parseArgs } from 'node:util';
 import { call, check, height, hex, root, sleep, until } from '../network/library.mjs';
 import { CASES } from './cases.mjs';
 import * as history from './history.mjs';
+import { quantiles } from './watch.mjs';
 import { World } from './world.mjs';
 
 const USAGE = `usage: tests/matrix/run [BUILDDIR] [OPTION...]
 
-  --kills N        proposers killed for each fault model (20)
+  --kills N        proposers killed for each fault model (20); a quarter as many vanish silently
   --cases A,B      only these (default: all); --list names them
   --models A,B     crash (3 nodes), byzantine (4 nodes) (both)
   --seconds N      how long a partition, a bad link or a changed clock lasts (10)
@@ -211,7 +212,16 @@ async function runModel(model) {
 function writeReport() {
     report.passed = report.cases.length > 0 && report.cases.every((one) => one.passed);
     report.seconds = Math.round((performance.now() - started) / 1000);
-    if (options.report) fs.writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
+    const samplesOf = (name) => report.cases.filter((one) => one.name === name)
+        .flatMap(({ samples_nodes_ms: samples }) => samples ?? []);
+    for (const name of ['kill', 'vanish']) {
+        if (samplesOf(name).length > 0) report[`${name}_gaps`] = quantiles(samplesOf(name));
+    }
+    report.machine.load_after = os.loadavg()[0];
+    // Lists of numbers on one line each.
+    const text = JSON.stringify(report, null, 2).replace(/\[[\d\s,]+\]/g, (list) =>
+        list.replace(/\s+/g, ' '));
+    if (options.report) fs.writeFileSync(options.report, `${text}\n`);
 }
 
 let isEnding = false;

@@ -11,6 +11,7 @@ import { account, call, check, root, sleep, until } from '../network/library.mjs
 
 // The first of anvil's ten accounts: its key is published.
 const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80';
+const STEADY_MS = 1000;
 const CHAIN_ID = 20251;
 const ACCOUNTS = 64;
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
@@ -221,10 +222,8 @@ export class World {
     }
 
     async #genesis() {
-        const consensus = new ethers.Interface(['function getActiveValidatorsCount() view returns (uint256)']);
-        const data = consensus.encodeFunctionData('getActiveValidatorsCount');
-        await until('the validators finalized', 60, async () => Number(await call(this.l1, 'eth_call',
-            [{ to: this.addresses.consensus, data }, 'finalized'])) >= this.count);
+        await until('the validators finalized', 60, async () =>
+            await this.activeValidators() >= this.count);
         const genesis = JSON.parse(fs.readFileSync(
             path.join(root, 'scripts/network/genesis.template.json'), 'utf8'));
         genesis.config.chainId = CHAIN_ID;
@@ -284,19 +283,40 @@ export class World {
         return call(this.url(number), 'baton_status', [], { timeoutMs });
     }
 
+    /** activeValidators asks the contract, at L1's finalized block. */
+    async activeValidators() {
+        const data = ethers.id('getActiveValidatorsCount()').slice(0, 10);
+        return Number(await call(this.l1, 'eth_call',
+                                 [{ to: this.addresses.consensus, data }, 'finalized']));
+    }
+
     /** settled waits until the nodes are ready, together, and of one mind who leads. */
-    async settled(seconds = 120, numbers = this.numbers) {
-        return until('all nodes ready and together', seconds, async () => {
-            const all = await Promise.all(numbers.map((number) => this.status(number)));
-            const heights = all.map((one) => Number(one.height));
-            const waiting = all.findIndex((one) => !one.ready);
-            if (waiting >= 0) {
-                throw new Error(`node ${numbers[waiting]}: ${all[waiting].reason}`);
-            }
-            if (Math.max(...heights) - Math.min(...heights) > 1) return null;
-            const leaders = all.filter((one) => one.isProposer);
-            return leaders.length === 1 ? numbers[all.indexOf(leaders[0])] : null;
+    settled(seconds = 120, numbers = this.numbers) {
+        return until('all nodes ready and together', seconds, () => this.together(numbers), 50);
+    }
+
+    /** together gives who leads when the nodes are ready, at nearly one height and agree on that. */
+    async together(numbers) {
+        const all = await Promise.all(numbers.map((number) => this.status(number)));
+        const heights = all.map((one) => Number(one.height));
+        const waiting = all.findIndex((one) => !one.ready);
+        if (waiting >= 0) throw new Error(`node ${numbers[waiting]}: ${all[waiting].reason}`);
+        if (Math.max(...heights) - Math.min(...heights) > 1) return null;
+        const leaders = all.filter((one) => one.isProposer);
+        return leaders.length === 1 ? numbers[all.indexOf(leaders[0])] : null;
+    }
+
+    /** steady waits until the nodes have been settled for a second on end. */
+    async steady(seconds = 120) {
+        let leader, since = null;
+        await until('all nodes in step', seconds, async () => {
+            const now = await this.together(this.numbers).catch(() => null);
+            if (now === null || now !== leader) since = null;
+            leader = now;
+            if (now !== null) since ??= performance.now();
+            return since !== null && performance.now() - since >= STEADY_MS;
         }, 50);
+        return leader;
     }
 
     /** metric reads one of a node's own metrics. */
