@@ -25,7 +25,6 @@
 #define TESTNET_REQUESTS_MAX (TESTNET_NODES_MAX + TESTNET_LOAD_MAX)
 #define TESTNET_ANSWER_BYTES 4096
 #define TESTNET_BODY_BYTES   768
-#define TESTNET_ASK_MS       2000 /* for one answer */
 
 struct testnet_options {
     uint32_t validators;
@@ -79,7 +78,8 @@ struct testnet {
     char directory[TESTNET_PATH_BYTES];
     bool is_temporary;
     struct http *http;
-    uint64_t began_ms;   /* of the measured time; 0: it has not begun */
+    uint64_t began_ms; /* of the measured time; 0: it has not begun */
+    bool is_measuring;
     uint64_t load_at_us; /* up to then transactions were sent */
     uint32_t next_account, next_node;
     uint64_t sent, accepted, refused;
@@ -130,6 +130,8 @@ bool testnet_collect(struct testnet *net, uint64_t first, uint64_t last);
 struct http_request *testnet_request(struct testnet *net, uint32_t member,
                                      struct testnet_purpose purpose, const char *method,
                                      const char *params);
+/* testnet_ask_ms is how long one answer may take: all nodes share the machine. */
+uint64_t testnet_ask_ms(const struct testnet *net);
 /* testnet_seconds is the time since the measurement began, in seconds. */
 double testnet_seconds(const struct testnet *net, uint64_t now_ms);
 /* testnet_run starts, measures and stops the network; the result is the exit code. */

@@ -21,7 +21,7 @@ static json_t *ask(struct testnet *net, uint32_t member, const char *body, char 
     struct http_request request = {
         .body = body, .answer = memory, .answer_bytes_max = ANSWER_BYTES - 1};
     snprintf(request.url, sizeof request.url, "http://127.0.0.1:%u", net->members[member].rpc_port);
-    http_run(net->http, &request, 1, 2 * TESTNET_ASK_MS);
+    http_run(net->http, &request, 1, testnet_ask_ms(net));
     return request.status == 200 ? json_loads(memory, 0, NULL) : NULL;
 }
 
@@ -91,7 +91,7 @@ static void read_metrics(struct testnet *net, char *memory) {
         if (!net->members[i].is_answering) continue;
         snprintf(request.url, sizeof request.url, "http://127.0.0.1:%u/metrics",
                  net->members[i].metrics_port);
-        http_run(net->http, &request, 1, 2 * TESTNET_ASK_MS);
+        http_run(net->http, &request, 1, testnet_ask_ms(net));
         if (request.status != 200) continue;
         net->figures.decide_seconds_sum += metric_value(memory, METRIC "_sum");
         net->figures.decide_count += (uint64_t)metric_value(memory, METRIC "_count");

@@ -15,6 +15,9 @@
 #define TURN_MS        100
 #define POLL_MS_MIN    1000
 #define STATUS_LINE_MS 5000
+#define ASK_MS_MIN     5000
+#define ASK_MS_A_NODE  100
+#define LAST_LOOKS_MAX 10 /* at the end every node is to say where it is */
 #define REPORT_BYTES   ((size_t)128 << 10)
 #define BEHIND_MAX     2 /* blocks: a node that came back is there again */
 
@@ -30,6 +33,10 @@ static void catch_signals(void) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         sigaction(numbers[i], &action, NULL);
+}
+
+uint64_t testnet_ask_ms(const struct testnet *net) {
+    return ASK_MS_MIN + ASK_MS_A_NODE * (uint64_t)net->options.validators;
 }
 
 double testnet_seconds(const struct testnet *net, uint64_t now_ms) {
@@ -103,7 +110,7 @@ static void take_poll(struct testnet *net, size_t at) {
         member->peers = (uint32_t)strtoul(peers, NULL, 16);
     }
     json_decref(root);
-    if (net->began_ms == 0) return;
+    if (!net->is_measuring) return;
     net->figures.polls += 1;
     net->figures.polls_answered += member->is_answering;
     net->figures.polls_ready += member->is_ready;
@@ -112,7 +119,7 @@ static void take_poll(struct testnet *net, size_t at) {
 
 /* perform sends the turn's requests and takes the answers. */
 static void perform(struct testnet *net) {
-    http_run(net->http, net->requests, net->requests_count, TESTNET_ASK_MS);
+    http_run(net->http, net->requests, net->requests_count, testnet_ask_ms(net));
     for (size_t i = 0; i < net->requests_count; i++) {
         if (net->purposes[i].kind == TESTNET_POLL) {
             take_poll(net, i);
@@ -255,10 +262,16 @@ static void measure(struct testnet *net) {
     }
 }
 
-/* poll_all asks every node once, now. */
+/* poll_all asks every node now, and again those that are too busy to answer. */
 static void poll_all(struct testnet *net) {
-    add_polls(net, monotonic_ms(), true);
-    perform(net);
+    bool all_answer = false;
+    for (int i = 0; i < LAST_LOOKS_MAX && !all_answer; i++) {
+        add_polls(net, monotonic_ms(), true);
+        perform(net);
+        all_answer = true;
+        for (uint32_t j = 0; j < net->options.validators; j++)
+            all_answer &= net->members[j].is_answering || net->members[j].pid == 0;
+    }
 }
 
 static bool write_report(const struct testnet *net) {
@@ -293,7 +306,9 @@ int testnet_run(struct testnet *net) {
         fprintf(stderr, "all %u nodes are ready\n", net->options.validators);
         const uint64_t first = height_max(net);
         net->began_ms = monotonic_ms();
+        net->is_measuring = true;
         measure(net);
+        net->is_measuring = false;
         net->figures.duration_ms = monotonic_ms() - net->began_ms;
         poll_all(net);
         is_good = testnet_collect(net, first, height_max(net)) && net->figures.blocks > 0;

@@ -18,6 +18,35 @@ static const char usage[] =
     "           [--model crash|byzantine] [--steps K] [--without I,J,...] [--jobs N]\n"
     "           [--trace] [--first] [--report FILE]\n";
 
+static const char help[] =
+    "NAME\n  baton simulate - run a simulated cluster through its bad days\n\n"
+    "SYNOPSIS\n"
+    "  baton simulate --seed S [--trace] [FLAG ...]      one run\n"
+    "  baton simulate --seeds A..B [--jobs N] [FLAG ...] many, and a JSON report\n"
+    "  baton simulate --shrink S [FLAG ...]              a shorter run that fails the same way\n\n"
+    "DESCRIPTION\n"
+    "  Runs the real sequencer code of several nodes on one thread, in simulated time, with "
+    "faults\n"
+    "  of network, disks, clocks, L1, DA and validators, and checks after every step that no rule\n"
+    "  of docs/consensus.md is broken.  Everything follows from the seed: the same seed gives the\n"
+    "  same run on every build.  SIGINT ends a run of many seeds early; the report is about those\n"
+    "  that were run.\n\n"
+    "FLAGS\n"
+    "  --kind KIND         sequencer: pool, blocks, consensus, sync, batches (default); "
+    "consensus:\n"
+    "                      the consensus machine alone, several times faster\n"
+    "  --nodes N           nodes [default: drawn from the seed]\n"
+    "  --model MODEL       crash or byzantine [default: drawn from the seed]\n"
+    "  --steps K           events until the faults stop [default: 2500]\n"
+    "  --without I,J,...   leaves out these faults of the run, by number\n"
+    "  --jobs N            processes [default: one for each core]\n"
+    "  --trace             prints every event\n"
+    "  --first             stops at the first seed that fails\n"
+    "  --report FILE       the JSON report [default: standard output]\n\n"
+    "EXIT STATUS\n"
+    "  0 no rule was broken, and all that was to be tried happened; 1 a rule was broken; 2 wrong\n"
+    "  use; 3 nothing was broken, but some fault or rule never happened, which is no pass.\n";
+
 static bool read_number(const char **text, uint64_t *out) {
     char *end;
     if (**text < '0' || **text > '9') return false;
@@ -132,6 +161,11 @@ static double now_seconds(void) {
 int simulator_main(int argc, char **argv) {
     struct run_options options;
     bool is_shrink = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+        fputs(help, stdout);
+        return 0;
+    }
     if (!read_options(argc, argv, &options, &is_shrink)) return 2;
     if (is_shrink) {
         if (run_shrink(&options)) return 1;

@@ -317,13 +317,14 @@ static void report(const struct cluster *cluster, const struct sums *before,
 
 static void run(struct cluster *cluster, uint64_t seconds, bool is_full_run) {
     uint64_t nonce = 0;
+    const uint32_t full_blocks = cluster->count > 40 ? 4 : 12;
     wait_mesh(cluster);
-    if (is_full_run) fill_pools(cluster, 18, &nonce);
+    if (is_full_run) fill_pools(cluster, full_blocks + 4, &nonce);
     if (!is_full_run) usleep(500000);
     const struct sums before = take_sums(cluster);
     if (is_full_run) { /* until the pools are empty, or the time is over */
         const uint64_t until = monotonic_ms() + seconds * 1000;
-        while (monotonic_ms() < until && lowest(cluster) < before.height + 12)
+        while (monotonic_ms() < until && lowest(cluster) < before.height + full_blocks)
             usleep(10000);
     } else {
         usleep((useconds_t)(seconds * 1000000));
