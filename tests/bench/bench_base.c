@@ -1,10 +1,12 @@
-/* What base's hot paths cost on this machine, beside the libraries that set the mark: OpenSSL's
- * Keccak permutation (as SHA3-256, which differs by one padding byte) and libsecp256k1 called bare.
+/* What base's and the trie's hot paths cost on this machine, each followed by its limit: OpenSSL's
+ * Keccak permutation (as SHA3-256, which differs by one padding byte), libsecp256k1 called bare,
+ * memcpy of the same bytes for RLP, and for a trie the hashes alone of the nodes that change.
  * It prints one line for each operation: processor time of the fastest run. */
 #include <openssl/evp.h>
 #include <secp256k1.h>
 #include <secp256k1_recovery.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/check.h"
@@ -13,10 +15,15 @@
 #include "base/merkle.h"
 #include "base/rlp.h"
 #include "base/secp.h"
+#include "state/kv_memory.h"
+#include "state/trie.h"
 
 #define RUNS            20
 #define MANY            64
 #define SECONDS_PER_RUN 0.01
+#define TRIE_ENTRIES    100000
+#define TRIE_CHANGES    1000
+#define TRIE_ROOM_BYTES ((size_t)64 << 20)
 
 static double now_seconds(void) {
     struct timespec time;
@@ -36,6 +43,9 @@ struct work {
     EVP_MD_CTX *evp;
     uint8_t encoded[2048];
     struct bytes transaction;
+    struct kv_reader tables; /* a trie of TRIE_ENTRIES */
+    uint8_t *trie_room;
+    size_t nodes; /* that TRIE_CHANGES changes rewrite */
     uint64_t sink;
 };
 
@@ -137,6 +147,66 @@ static void run_rlp_read(struct work *work) {
     }
 }
 
+static void run_memcpy(struct work *work) {
+    memcpy(work->encoded, work->message, work->transaction.size);
+    work->message[0] = work->encoded[work->transaction.size - 1];
+    __asm__ volatile("" ::: "memory");
+}
+
+/* --- a trie */
+
+static struct hash32 trie_key_at(uint64_t index) {
+    uint8_t number[8];
+    be_write(number, sizeof number, index);
+    return keccak256(BYTES_OF(number));
+}
+
+static enum err count_node(void *context, const struct kv_write *write) {
+    struct work *work = context;
+    CHECK(write->table == KV_TRIE);
+    work->nodes++;
+    return ERR_OK;
+}
+
+static enum err put_node(void *context, const struct kv_write *write) {
+    return kv_memory_put(context, write->table, write->key, write->value);
+}
+
+/* change_trie sets entries [from, from + count) and hashes. */
+static void change_trie(struct work *work, struct trie *trie, struct arena *arena, uint64_t from,
+                        uint64_t count) {
+    struct hash32 root;
+    *arena = arena_over(work->trie_room, TRIE_ROOM_BYTES);
+    trie_begin(trie, arena, &work->tables, NULL, from == 0);
+    for (uint64_t i = 0; i < count; i++) {
+        const struct hash32 key = trie_key_at(from + i);
+        CHECK(trie_set(trie, &key, (struct bytes){work->message, 80}) == ERR_OK);
+    }
+    CHECK(trie_root(trie, &root) == ERR_OK);
+    work->sink += root.bytes[0];
+}
+
+/* run_trie_insert puts new entries into a trie that is stored; their keys' hashes are part of it.
+ */
+static void run_trie_insert(struct work *work) {
+    struct trie trie;
+    struct arena arena;
+    change_trie(work, &trie, &arena, TRIE_ENTRIES, TRIE_CHANGES);
+}
+
+/* run_trie_hashes only hashes as many messages of a full node's size, and as many leaves. */
+static void run_trie_hashes(struct work *work) {
+    for (size_t done = 0; done < work->nodes; done += MANY) {
+        work->size = 532;
+        run_keccak_many(work);
+    }
+    for (size_t done = 0; done < TRIE_CHANGES; done += MANY) {
+        work->size = 112;
+        run_keccak_many(work);
+    }
+    work->size = 0;
+}
+
 /* measure prints the fastest of RUNS runs: what else the machine does can only slow one down. */
 static void measure(const char *name, void (*run)(struct work *), struct work *work) {
     uint64_t count = 1;
@@ -216,6 +286,32 @@ static void measure_keys(struct work *work) {
     secp256k1_context_destroy(work->context);
 }
 
+static void measure_tries(struct work *work) {
+    struct trie trie;
+    struct arena arena;
+    void *tables_room = malloc(TRIE_ROOM_BYTES);
+    work->trie_room = malloc(TRIE_ROOM_BYTES);
+    CHECK(tables_room != NULL && work->trie_room != NULL);
+    struct kv_memory *tables = kv_memory_create(tables_room, TRIE_ROOM_BYTES);
+    CHECK(tables != NULL);
+    work->tables = kv_memory_reader(tables);
+    for (uint64_t i = 0; i < TRIE_ENTRIES; i++) {
+        const struct hash32 key = trie_key_at(i);
+        const struct bytes value = {work->message, 80};
+        CHECK(kv_memory_put(tables, KV_ACCOUNTS, hash_bytes(&key), value) == ERR_OK);
+    }
+    change_trie(work, &trie, &arena, 0, TRIE_ENTRIES);
+    CHECK(trie_writes(&trie, tables, put_node) == ERR_OK);
+    change_trie(work, &trie, &arena, TRIE_ENTRIES, TRIE_CHANGES);
+    CHECK(trie_writes(&trie, work, count_node) == ERR_OK);
+    printf("a trie of %d entries; %d new ones change %zu branches\n", TRIE_ENTRIES, TRIE_CHANGES,
+           work->nodes);
+    measure("trie insert, 1000 entries", run_trie_insert, work);
+    measure("their hashes alone", run_trie_hashes, work);
+    free(tables_room);
+    free(work->trie_room);
+}
+
 int main(void) {
     static struct work work;
     measure_hashes(&work);
@@ -223,5 +319,7 @@ int main(void) {
     measure_keys(&work);
     measure("rlp write, a transaction", run_rlp_write, &work);
     measure("rlp read, a transaction", run_rlp_read, &work);
+    measure("memcpy of its bytes", run_memcpy, &work);
+    measure_tries(&work);
     return work.sink == 1; /* never, but the compiler cannot know */
 }

@@ -1,5 +1,5 @@
 // Runs the programs that bench_evm timed on revm, through anvil's eth_call with the same code, and
-// prints gas per second of both, their ratio and the geometric mean of the ratios.
+// prints gas per second of both, their ratio and the geometric means of the ratios, by group.
 //
 //   bench_evm FILE... | node tests/bench/evm-compare.mjs [--anvil PATH] [--port N] [--runs N]
 //
@@ -16,13 +16,11 @@ const option = (name, other) => {
 };
 const port = Number(option('--port', '38545'));
 const runs = Number(option('--runs', '15'));
-const target = '0x000000000000000000000000000000000000c0de';
-const gas = '0xffffffffff';
 const url = `http://127.0.0.1:${port}`;
 
 const anvil = spawn(option('--anvil', 'contracts/node_modules/.bin/anvil'),
     ['--port', String(port), '--silent', '--no-mining', '--gas-limit', '1099511627775',
-        '--code-size-limit', '1000000', '--no-request-size-limit', '--hardfork', 'prague'],
+        '--code-size-limit', '1000000', '--no-request-size-limit', '--hardfork', 'osaka'],
     { stdio: ['ignore', 'inherit', 'inherit'] });
 
 const rpc = async (method, params) => {
@@ -52,9 +50,40 @@ const processorTime = () => {
         sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]), 0);
 };
 
+// groupOf says what a program mostly does, by its name.
+const groups = [
+    [/precompile/, 'precompiles'],
+    [/blake2b|sha1|keccak/, 'hash'],
+    [/storage|sload|sstore/i, 'storage'],
+    [/memory|mstore|mload|returndata/i, 'memory'],
+    [/selfdestruct|account_query|structarray|snailtracer|call_|create/, 'calls and contracts'],
+    [/./, 'arithmetic and jumps'],
+];
+const groupOf = (name) => groups.find(([pattern]) => pattern.test(name))[1];
+
+// shortName leaves out what all names of a suite share.
+const shortName = (name) =>
+    name.replace(/^.*::test_/, '').replace(/fork_Osaka-blockchain_test-|-?benchmark-gas-value_\d+M/g, '').replace('[]', '');
+
+// stateOf writes a program's accounts as eth_call takes them; `prefix` goes before the called code.
+const stateOf = (program, prefix) => Object.fromEntries(Object.entries(program.accounts).map(([address, account]) => {
+    const out = {};
+    const code = account.code ?? '0x';
+    const digits = code.startsWith('0x') ? code.slice(2) : code;
+    if (digits.trim() !== '' || address.toLowerCase() === program.to) {
+        out.code = `0x${address.toLowerCase() === program.to ? prefix : ''}${digits.trim()}`;
+    }
+    if (account.balance) out.balance = account.balance.replace(/^0x0+(?=.)/, '0x');
+    const slots = Object.entries(account.storage ?? {});
+    const word = (hex) => `0x${hex.replace(/^0x/, '').padStart(64, '0')}`;
+    if (slots.length > 0) out.state = Object.fromEntries(slots.map(([key, value]) => [word(key), word(value)]));
+    return [address, out];
+}));
+
 // fastest returns the cheapest of several calls, in nanoseconds.
-const fastest = async (code, input, count) => {
-    const params = [{ to: target, data: input, gas }, 'latest', { [target]: { code } }];
+const fastest = async (program, prefix, count) => {
+    const gas = `0x${program.gas_limit.toString(16)}`;
+    const params = [{ to: program.to, data: program.input, gas }, 'latest', stateOf(program, prefix)];
     let best = Infinity;
     let failed = null;
     const end = Date.now() + 4000;
@@ -62,7 +91,7 @@ const fastest = async (code, input, count) => {
         const start = processorTime();
         const answer = await rpc('eth_call', params);
         const time = processorTime() - start;
-        if (answer.error) failed = answer.error.message;
+        failed = answer.error?.message ?? null;
         if (time < best) best = time;
     }
     return { best, failed };
@@ -70,30 +99,36 @@ const fastest = async (code, input, count) => {
 
 const programs = [];
 for await (const line of createInterface({ input: process.stdin })) programs.push(JSON.parse(line));
-let logs = 0;
-let count = 0;
-const speed = (program, ns) => (1000 * program.gas / ns).toFixed(0).padStart(9);
+const ratios = new Map(); // group -> ratios
+const mean = (list) => Math.exp(list.reduce((sum, ratio) => sum + Math.log(ratio), 0) / list.length).toFixed(2);
+const speed = (program, ns) => (1000 * program.gas / ns).toFixed(0);
+const row = (...cells) => console.log(`| ${cells.join(' | ')} |`);
+const unmeasured = [];
 try {
     await ready();
-    console.log('program'.padEnd(40), 'gas'.padStart(12), 'Mgas/s'.padStart(9), 'revm'.padStart(9), 'ratio'.padStart(7));
+    row('program', 'group', 'gas', 'here, Mgas/s', 'revm in anvil, Mgas/s', 'ratio');
+    row('---', '---', '---:', '---:', '---:', '---:');
     for (const program of programs) {
-        const { best, failed } = await fastest(program.code, program.input, runs);
+        const { best, failed } = await fastest(program, '', runs);
         // The same code behind a STOP: everything but the program itself.
-        const idle = await fastest(`0x00${program.code.slice(2)}`, program.input, 4 * runs);
+        const idle = await fastest(program, '00', 4 * runs);
         const ns = best - idle.best;
-        const name = program.name.padEnd(40);
+        const name = shortName(program.name);
         if ((failed !== null) !== (program.status !== 'success')) {
-            console.log(name, `outcomes differ: ${program.status} here, ${failed ?? 'success'} there`);
+            unmeasured.push(`${name}: outcomes differ, ${program.status} here, ${failed ?? 'success'} there`);
         } else if (ns < 100000) {
-            console.log(name, String(program.gas).padStart(12), speed(program, program.ns), '   too short to measure there');
+            unmeasured.push(`${name}: too short to measure there (${speed(program, program.ns)} Mgas/s here)`);
         } else {
             const ratio = ns / program.ns;
-            logs += Math.log(ratio);
-            count++;
-            console.log(name, String(program.gas).padStart(12), speed(program, program.ns), speed(program, ns), ratio.toFixed(2).padStart(7));
+            const group = groupOf(program.name);
+            ratios.set(group, [...(ratios.get(group) ?? []), ratio]);
+            row(name, group, program.gas, speed(program, program.ns), speed(program, ns), ratio.toFixed(2));
         }
     }
-    console.log(`geometric mean of ${count} ratios: ${Math.exp(logs / count).toFixed(2)}`);
+    for (const line of unmeasured) console.log(`left out: ${line}`);
+    for (const [group, list] of [...ratios].sort()) console.log(`${group}: geometric mean of ${list.length} ratios ${mean(list)}`);
+    const all = [...ratios.values()].flat();
+    console.log(`all: geometric mean of ${all.length} ratios ${mean(all)}`);
 } finally {
     anvil.kill();
 }
