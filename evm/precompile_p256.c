@@ -6,6 +6,7 @@
 #include <openssl/obj_mac.h>
 
 #include "base/check.h"
+#include "base/u256.h"
 #include "evm/precompile.h"
 
 #define INPUT_BYTES 160
@@ -13,6 +14,34 @@
 uint64_t p256_verify_gas(struct bytes input) {
     (void)input;
     return 6900;
+}
+
+/* The curve's prime, its order, and b of y^2 = x^3 - 3x + b (SEC 2, 2.4.2). */
+static const struct u256 field_prime = {
+    {0xffffffffffffffff, 0x00000000ffffffff, 0x0000000000000000, 0xffffffff00000001}};
+static const struct u256 group_order = {
+    {0xf3b9cac2fc632551, 0xbce6faada7179e84, 0xffffffffffffffff, 0xffffffff00000000}};
+static const struct u256 curve_b = {
+    {0x3bce3c3e27d2604b, 0x651d06b0cc53b0f6, 0xb3ebbd55769886bc, 0x5ac635d8aa3a93e7}};
+
+/* is_plausible: r and s are in range and (x, y) is a point of the curve.  What fails here is
+ * refused without the price of setting up a verification. */
+static bool is_plausible(const uint8_t *in) {
+    const struct u256 r = u256_from_be((struct bytes){in + 32, 32});
+    const struct u256 s = u256_from_be((struct bytes){in + 64, 32});
+    const struct u256 x = u256_from_be((struct bytes){in + 96, 32});
+    const struct u256 y = u256_from_be((struct bytes){in + 128, 32});
+    if (u256_is_zero(&r) || u256_is_zero(&s)) return false;
+    if (u256_compare(&r, &group_order) >= 0 || u256_compare(&s, &group_order) >= 0) return false;
+    if (u256_compare(&x, &field_prime) >= 0 || u256_compare(&y, &field_prime) >= 0) return false;
+    const struct u256 three = u256_from_u64(3);
+    const struct u256 minus_three = u256_sub(&field_prime, &three);
+    struct u256 right = u256_mulmod(&x, &x, &field_prime);
+    right = u256_addmod(&right, &minus_three, &field_prime);
+    right = u256_mulmod(&right, &x, &field_prime);
+    right = u256_addmod(&right, &curve_b, &field_prime);
+    const struct u256 left = u256_mulmod(&y, &y, &field_prime);
+    return u256_equal(&left, &right);
 }
 
 /* set_key gives `key` the point (x, y); false when it is not on the curve. */
@@ -51,7 +80,8 @@ static bool verify(const uint8_t *in) {
 
 bool p256_verify_run(struct bytes input, struct arena *scratch, struct buffer *out) {
     (void)scratch;
-    if (input.size != INPUT_BYTES || !verify(input.data)) return true; /* empty output */
+    if (input.size != INPUT_BYTES || !is_plausible(input.data) || !verify(input.data))
+        return true; /* empty output */
     uint8_t word[32] = {[31] = 1};
     buffer_append(out, BYTES_OF(word));
     return true;

@@ -116,7 +116,7 @@ try {
         const name = shortName(program.name);
         if ((failed !== null) !== (program.status !== 'success')) {
             unmeasured.push(`${name}: outcomes differ, ${program.status} here, ${failed ?? 'success'} there`);
-        } else if (ns < 100000) {
+        } else if (ns < 200000) {
             unmeasured.push(`${name}: too short to measure there (${speed(program, program.ns)} Mgas/s here)`);
         } else {
             const ratio = ns / program.ns;
