@@ -1,5 +1,7 @@
 #include "node/evidence.h"
 
+#include <assert.h>
+
 #include "base/rlp.h"
 
 struct signing_domain evidence_signing_domain(const struct evidence_domain *domain) {
@@ -81,6 +83,7 @@ struct l1_offence evidence_offence(const struct evidence *evidence) {
 enum err evidence_visit(struct store_view *view, void *context,
                         bool (*visit)(void *context, const struct evidence *evidence)) {
     const struct bytes prefix = BYTES_STRING(EVIDENCE_PREFIX);
+    static_assert(EVIDENCE_RECORD_BYTES + EVIDENCE_NAME_BYTES + 64 <= 1024, "any record fits");
     uint8_t memory[1024], name[EVIDENCE_NAME_BYTES + 1];
     struct bytes next = prefix;
     for (;;) {
@@ -88,7 +91,8 @@ enum err evidence_visit(struct store_view *view, void *context,
         struct store_record record;
         struct evidence evidence;
         const enum err err = store_record_seek(view, next, &arena, &record);
-        if (err == ERR_NOT_FOUND) return ERR_OK;
+        /* What does not fit is longer than ours: a record of another kind, behind the last one. */
+        if (err == ERR_NOT_FOUND || err == ERR_LIMIT) return ERR_OK;
         TRY(err);
         if (record.name.size < prefix.size || record.name.size > EVIDENCE_NAME_BYTES ||
             !bytes_equal(bytes_slice(record.name, 0, prefix.size), prefix)) {

@@ -2,6 +2,7 @@
  *
  * The votes are those of contracts/test/vectors/votes.json, which the contract's tests check too:
  * their signatures are not ours. */
+#include <ftw.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,63 @@ static void test_record(void) {
     for (size_t size = 0; size < out.size; size++)
         CHECK(evidence_decode((struct bytes){memory, size}, &back) != ERR_OK);
     CHECK(evidence_name(&evidence.votes[0], name).size <= STORE_NAME_BYTES_MAX);
+}
+
+struct seen {
+    uint32_t count;
+    uint64_t heights[8];
+};
+
+static bool see(void *context, const struct evidence *evidence) {
+    struct seen *seen = context;
+    seen->heights[seen->count++] = evidence->votes[0].height;
+    return seen->count < 3;
+}
+
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *at) {
+    (void)about, (void)kind, (void)at;
+    return remove(path);
+}
+
+static void put(struct store *store, const char *name, struct bytes value) {
+    const struct store_record record = {bytes_from_string(name), value};
+    CHECK(store_put_records(store, &record, 1) == ERR_OK);
+}
+
+/* In the store evidence stands among records of other kinds, long ones, too. */
+static void test_visit(void) {
+    static const uint64_t heights[] = {300, 2, 70000};
+    static uint8_t big[20000] = {1};
+    char directory[] = "/tmp/test-evidence-XXXXXX", error[STORE_ERROR_BYTES];
+    struct store_view *view;
+    struct store *store;
+    struct seen seen = {.count = 0};
+    CHECK(mkdtemp(directory) != NULL);
+    const struct store_config config = {
+        .directory = directory, .map_bytes_max = 64u << 20, .views_max = 4};
+    CHECK(store_open(&config, &store, error) == ERR_OK);
+    put(store, "events", BYTES_OF(big));
+    put(store, "validators/0", BYTES_OF(big));
+    CHECK(store_view_open(store, &view) == ERR_OK);
+    CHECK(evidence_visit(view, &seen, see) == ERR_OK && seen.count == 0);
+    store_view_close(view);
+    for (size_t i = 0; i < 3; i++) {
+        struct evidence evidence = {
+            .votes = {signed_by(7, VOTE_PREVOTE, 2, 1), signed_by(7, VOTE_PREVOTE, 2, 2)}};
+        uint8_t memory[EVIDENCE_RECORD_BYTES], name[EVIDENCE_NAME_BYTES];
+        struct buffer out = buffer_over(memory, sizeof memory);
+        evidence.votes[0].height = evidence.votes[1].height = heights[i];
+        evidence_encode(&evidence, &out);
+        const struct store_record record = {evidence_name(&evidence.votes[0], name),
+                                            buffer_bytes(&out)};
+        CHECK(store_put_records(store, &record, 1) == ERR_OK);
+    }
+    CHECK(store_view_open(store, &view) == ERR_OK);
+    CHECK(evidence_visit(view, &seen, see) == ERR_OK && seen.count == 3);
+    store_view_close(view);
+    CHECK(seen.heights[0] == 2 && seen.heights[1] == 300 && seen.heights[2] == 70000);
+    store_close(store);
+    CHECK(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
 /* keccak256(abi.encode(address(0x7e57...), uint8(2), uint64(7), uint32(2))), put together by hand.
@@ -279,6 +337,7 @@ static void test_file_of_commits(void) {
 int main(void) {
     test_check();
     test_record();
+    test_visit();
     test_offence();
     test_file_of_a_node();
     test_vectors();
