@@ -78,7 +78,7 @@ async function killed(world, { kills, say, isSilent }) {
     const gaps = [];
     const back = [];
     for (let run = 1; run <= kills; run++) {
-        const leader = await world.settled();
+        const leader = isSilent ? await world.steady() : await world.settled();
         gaps.push(await watched(world, others(world, leader), async (watches) => {
             if (isSilent) {
                 for (const one of [0, ...others(world, leader)]) {
@@ -122,8 +122,9 @@ async function killAll(world, { rounds, say }) {
         back.push(performance.now() - before);
         for (const url of world.nodes) {
             for (const head of heads) {
-                const again = await call(url, 'eth_getBlockByNumber', [head.number, false]);
-                check(again?.hash === head.hash, `${url} has another block ${head.number}`);
+                const again = await until(`block ${head.number} of ${url}`, 30, () =>
+                    call(url, 'eth_getBlockByNumber', [head.number, false]));
+                check(again.hash === head.hash, `${url} has another block ${head.number}`);
             }
         }
         say(`all killed at once, ${run} of ${rounds}: the same heads afterwards`);
