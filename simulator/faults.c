@@ -4,6 +4,11 @@
 #include "base/check.h"
 #include "simulator/world.h"
 
+/* What a node assumes about its wall clock: it is not behind by more than BATCH_DA_MARGIN heights
+ * of the DA layer (docs/consensus.md); it may be ahead of everybody by any time. */
+#define WALL_AHEAD_MS_MAX  20000
+#define WALL_BEHIND_MS_MAX 500
+
 static const char *const fault_names[] = {
 #define X(name, text) text,
     FAULT_LIST(X)
@@ -160,11 +165,13 @@ static void begin_node(struct world *world, const struct fault *fault) {
     case FAULT_L1_CONGESTED: world->is_l1_congested = true; break;
     case FAULT_WALL_JUMP:
         (void)world_wall_error_ms(world, fault->node);
-        node->wall_error_us += ((int64_t)(value % 40001) - 20000) * 1000;
+        node->wall_error_us =
+            ((int64_t)(value % (WALL_AHEAD_MS_MAX + WALL_BEHIND_MS_MAX + 1)) - WALL_BEHIND_MS_MAX) *
+            1000;
         break;
     case FAULT_WALL_DRIFT:
         (void)world_wall_error_ms(world, fault->node);
-        node->wall_drift = (int64_t)(value % 601) - 300;
+        node->wall_drift = (int64_t)(value % 401) - 100;
         break;
     default: break; /* the network's */
     }

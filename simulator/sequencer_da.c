@@ -190,6 +190,7 @@ void sequencer_da_publish(struct world *world, struct sequencer_node *node) {
             return;
         }
         if (height == 0 && head >= publisher->certain_height && head >= effect->turn_from) {
+            world_trace(world, "post", node->index, effect->first, effect->scan_from);
             height = submit(world, effect, bytes);
             publisher->certain_height = head + CERTAIN_HEIGHTS;
         }

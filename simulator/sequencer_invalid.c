@@ -8,6 +8,7 @@
 #include "base/merkle.h"
 #include "chain/block.h"
 #include "simulator/sequencer_node.h"
+#include "simulator/sequencer_seal.h"
 
 #define INVALID_ARENA_BYTES ((size_t)24 << 20)
 #define INVALID_PURPOSE     ((uint64_t)0xbad << 48)
@@ -171,6 +172,17 @@ static void break_one_rule(struct invalid *invalid) {
     }
 }
 
+/* fit makes the header fit the broken frame: its hash, and with that in the state (EIP-4788) the
+ * roots, so that nothing but the broken rule speaks against the block. */
+static void fit(struct world *world, const struct sequencer_node *node, struct invalid *invalid) {
+    struct header *header = &invalid->block.header;
+    if (!invalid->is_root_wrong) header->parent_beacon_root = frame_hash(&invalid->package.frame);
+    const bool is_executed =
+        invalid->kind == COUNT_INVALID_FRAME || invalid->kind == COUNT_INVALID_TIME ||
+        invalid->kind == COUNT_INVALID_COMMIT || invalid->kind == COUNT_INVALID_BEACON_ROOT;
+    if (is_executed) (void)sequencer_seal(world, node, &invalid->block, &invalid->arena);
+}
+
 static struct bytes encode(struct invalid *invalid, struct hash32 *hash) {
     static _Thread_local uint8_t *memory;
     struct block_package *package = &invalid->package;
@@ -178,9 +190,6 @@ static struct bytes encode(struct invalid *invalid, struct hash32 *hash) {
     struct buffer frame = buffer_over(frame_memory, sizeof frame_memory);
     frame_encode(&package->frame, &frame);
     package->frame_encoded = buffer_bytes(&frame);
-    if (!invalid->is_root_wrong) {
-        invalid->block.header.parent_beacon_root = keccak256(package->frame_encoded);
-    }
     *hash = header_hash(&invalid->block.header);
     invalid->block.hash = *hash;
     const size_t bytes = block_encoded_bytes(&invalid->block) + 64;
@@ -216,5 +225,6 @@ struct bytes sequencer_invalid_block(struct world *world, const struct sequencer
     world_count(world, COUNT_BYZANTINE_INVALID);
     world_count(world, invalid.kind);
     world_trace(world, count_name(invalid.kind), node->index, block->header.number, 0);
+    fit(world, node, &invalid);
     return encode(&invalid, hash);
 }

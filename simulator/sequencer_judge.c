@@ -8,9 +8,11 @@
 #include "base/keccak.h"
 #include "base/merkle.h"
 #include "chain/block.h"
+#include "chain/transaction.h"
 #include "consensus/rotation.h"
 #include "evm/evm.h"
 #include "simulator/sequencer_node.h"
+#include "simulator/sequencer_seal.h"
 
 #define JUDGE_ARENA_BYTES ((size_t)8 << 20)
 
@@ -107,6 +109,31 @@ static const char *items_fault(const struct block *block, const struct frame *fr
     return hash_equal(&root, &frame->items_root) ? NULL : "its items are others";
 }
 
+bool sequencer_seal(struct world *world, const struct sequencer_node *node, struct block *block,
+                    struct arena *arena) {
+    const struct sequencer_shared *shared = world->shared;
+    struct judge *judge = shared->judge;
+    struct header *header = &block->header;
+    struct state *state;
+    struct block_fault fault;
+    memset(&fault, 0, sizeof fault);
+    if (header->number != node->view.head.number + 1) return false;
+    CHECK(state_begin(arena, &node->view.state, &state) == ERR_OK);
+    CHECK(ethereum_block_begin(&judge->block, judge->evm, state, arena, &shared->config,
+                               &node->view.ancestors, header, block->transactions_count) == ERR_OK);
+    for (size_t i = 0; i < block->transactions_count; i++) {
+        struct transaction transaction;
+        struct evm_result result;
+        enum verdict verdict = transaction_decode(block->transactions[i], arena, &transaction);
+        if (verdict == VERDICT_ACCEPTED) verdict = transaction_recover(&transaction);
+        if (verdict != VERDICT_ACCEPTED) return false;
+        CHECK(ethereum_block_apply(&judge->block, &transaction, &verdict, &result) == ERR_OK);
+        if (verdict != VERDICT_ACCEPTED) return false;
+    }
+    CHECK(ethereum_block_end(&judge->block, NULL, 0, NULL, 0, header, &fault) == ERR_OK);
+    return fault.verdict == VERDICT_ACCEPTED;
+}
+
 static const char *execution_fault(struct world *world, struct judge *judge,
                                    const struct block *block) {
     const struct sequencer_shared *shared = world->shared;
@@ -119,7 +146,7 @@ static const char *execution_fault(struct world *world, struct judge *judge,
     CHECK(ethereum_block_check(&judge->block, judge->evm, state, &judge->arena, &shared->config,
                                &ancestors, &judge->head, block, NULL, &fault) == ERR_OK);
     if (fault.verdict != VERDICT_ACCEPTED) {
-        return fault.reason != NULL ? fault.reason : "a transaction in it cannot be";
+        return fault.reason != NULL ? fault.reason : verdict_text(fault.verdict);
     }
     const struct kv_write *writes;
     size_t count;
