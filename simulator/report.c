@@ -1,6 +1,7 @@
 /* The JSON report: what was run, what happened in it, and what never did. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/json.h"
@@ -131,4 +132,31 @@ void run_report(const struct run_options *options, const struct run_result *resu
     fwrite(data, 1, out.size, file);
     fputc('\n', file);
     if (file != stdout) fclose(file);
+}
+
+/* append adds "N what" to a sentence when N is not zero. */
+static void append(char *text, size_t bytes, uint64_t count, const char *what) {
+    const size_t used = strlen(text);
+    if (count == 0 || used + 1 >= bytes) return;
+    snprintf(text + used, bytes - used, "%s%llu %s", used == 0 ? "" : ", ",
+             (unsigned long long)count, what);
+}
+
+void run_summary(const struct run_options *options, const struct run_result *result) {
+    char faults[1024] = "";
+    for (size_t i = 0; i < FAULT_KINDS; i++) {
+        append(faults, sizeof faults, result->fault_counts[i], fault_name((enum fault_kind)i));
+    }
+    append(faults, sizeof faults, result->counts[COUNT_BYZANTINE_INVALID], "invalid blocks");
+    const bool is_crash = run_model(options, result->seed) == FAULT_MODEL_CRASH;
+    fprintf(
+        stderr,
+        "seed %llu: %u nodes (%s) through %.1f s of %s: %llu blocks, %llu of them after a failed "
+        "round, %llu transactions, %s\n",
+        (unsigned long long)result->seed, result->nodes_count, is_crash ? "crash" : "byzantine",
+        (double)result->now_ms / 1000, faults[0] == 0 ? "peace" : faults,
+        (unsigned long long)result->counts[COUNT_BLOCKS],
+        (unsigned long long)result->counts[COUNT_BLOCKS_LATER_ROUND],
+        (unsigned long long)result->counts[COUNT_ITEMS_INCLUDED],
+        result->has_failed ? "and a broken rule" : "no rule broken");
 }

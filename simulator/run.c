@@ -111,6 +111,10 @@ static void add_result(struct crew *crew, const struct run_result *one) {
     sum->steps += one->steps;
     sum->now_ms += one->now_ms;
     sum->faults_count += one->faults_count;
+    if (crew->options->seed_first == crew->options->seed_last) { /* no sum, but the run itself */
+        sum->seed = one->seed;
+        sum->nodes_count = one->nodes_count;
+    }
     for (size_t i = 0; i < COUNT_KINDS; i++)
         sum->counts[i] += one->counts[i];
     for (size_t i = 0; i < FAULT_KINDS; i++)

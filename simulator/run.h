@@ -40,6 +40,8 @@ void run_command(const struct run_options *options, uint64_t seed, char *out, si
 void run_report(const struct run_options *options, const struct run_result *result, uint64_t runs,
                 uint64_t failures, double seconds, const char *const *missing,
                 size_t missing_count);
+/* run_summary says on standard error, in a line, what one run went through. */
+void run_summary(const struct run_options *options, const struct run_result *result);
 /* run_missing lists what never happened and should have. */
 size_t run_missing(const struct run_options *options, const struct run_result *result,
                    uint64_t runs, const char **names);

@@ -176,6 +176,7 @@ int simulator_main(int argc, char **argv) {
     struct run_result result;
     uint64_t runs, failures;
     run_many(&options, &result, &runs, &failures);
+    if (runs == 1) run_summary(&options, &result);
     const char *missing[COUNT_KINDS + FAULT_KINDS];
     const size_t missing_count = run_missing(&options, &result, runs, missing);
     run_report(&options, &result, runs, failures, now_seconds() - began, missing, missing_count);
