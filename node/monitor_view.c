@@ -58,6 +58,7 @@ static void remember(struct monitor_node *node, uint64_t now_ms) {
     }
     node->looks[node->looks_count].at_ms = now_ms;
     node->looks[node->looks_count].height = node->height;
+    node->looks[node->looks_count].transactions = node->transactions;
     node->looks_count += 1;
 }
 
@@ -87,6 +88,7 @@ void monitor_take_status(struct monitor_node *node, const char *answer, uint64_t
     node->pool_queued = quantity(status, "poolQueued");
     node->safe = quantity(status, "safeBlock");
     node->finalized = quantity(status, "finalizedBlock");
+    node->transactions = quantity(status, "transactions");
     take_outside(node, status);
     remember(node, now_ms);
     json_decref(root);
@@ -99,12 +101,19 @@ bool monitor_all_ready(const struct monitor_view *view) {
     return true;
 }
 
-double monitor_blocks_per_minute(const struct monitor_node *node) {
+/* rate is the growth from `from` to `to` over the looks that are kept, per `per_ms`. */
+static double rate(const struct monitor_node *node, uint64_t from, uint64_t to, double per_ms) {
     if (node->looks_count < 2) return 0;
-    const size_t last = node->looks_count - 1;
-    const uint64_t ms = node->looks[last].at_ms - node->looks[0].at_ms;
-    const uint64_t from = node->looks[0].height, to = node->looks[last].height;
-    return ms == 0 || to < from ? 0 : (double)(to - from) * 60000 / (double)ms;
+    const uint64_t ms = node->looks[node->looks_count - 1].at_ms - node->looks[0].at_ms;
+    return ms == 0 || to < from ? 0 : (double)(to - from) * per_ms / (double)ms;
+}
+
+double monitor_blocks_per_minute(const struct monitor_node *node) {
+    return rate(node, node->looks[0].height, node->height, 60000);
+}
+
+double monitor_transactions_per_second(const struct monitor_node *node) {
+    return rate(node, node->looks[0].transactions, node->transactions, 1000);
 }
 
 struct monitor_size monitor_terminal_size(int fd) {
@@ -162,11 +171,12 @@ static void head(struct table *table, const struct monitor_view *view) {
         if (node->is_answering && (best == NULL || node->height > best->height)) best = node;
     }
     snprintf(text, sizeof text,
-             "%u of %zu nodes ready   block %llu   rotation %llu   %.1f blocks "
-             "a minute",
+             "%u of %zu nodes ready   block %llu   rotation %llu   %.1f blocks a minute   %.1f "
+             "transactions a second",
              ready, view->count, (unsigned long long)highest(view),
              best != NULL ? (unsigned long long)best->rotation : 0,
-             best != NULL ? monitor_blocks_per_minute(best) : 0.0);
+             best != NULL ? monitor_blocks_per_minute(best) : 0.0,
+             best != NULL ? monitor_transactions_per_second(best) : 0.0);
     line(table, 1, text);
     snprintf(text, sizeof text, "proposer %s", best != NULL ? best->proposer : "not known");
     line(table, 0, text);
@@ -255,6 +265,7 @@ void monitor_write_json(const struct monitor_view *view, struct buffer *out) {
             json_key(&json, "proposer");
             json_write_string(&json, node->proposer);
             number(&json, "peers", node->peers);
+            number(&json, "transactions", node->transactions);
             number(&json, "pool_pending", node->pool_pending);
             number(&json, "pool_queued", node->pool_queued);
             number(&json, "safe", node->safe);

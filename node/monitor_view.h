@@ -18,13 +18,13 @@ struct monitor_node {
     bool is_answering, is_ready, is_syncing, is_validator, is_proposer;
     char reason[MONITOR_REASON], proposer[48], version[48];
     uint64_t height, rotation, round, peers, pool_pending, pool_queued;
-    uint64_t safe, finalized;
+    uint64_t safe, finalized, transactions; /* transactions: in blocks since it started */
     bool has_l1, has_da, is_l1_reachable, is_da_reachable;
     uint64_t l1_head, l1_origin, da_pending;
     /* the last looks, oldest first */
     size_t looks_count;
     struct {
-        uint64_t at_ms, height;
+        uint64_t at_ms, height, transactions;
     } looks[MONITOR_LOOKS_KEPT];
 };
 
@@ -47,8 +47,9 @@ void monitor_take_status(struct monitor_node *node, const char *answer, uint64_t
 
 /* monitor_all_ready: every node answers and is ready. */
 bool monitor_all_ready(const struct monitor_view *view);
-/* monitor_blocks_per_minute is the rate over the looks that are kept; 0 with fewer than two. */
+/* Rates over the looks that are kept; 0 with fewer than two. */
 double monitor_blocks_per_minute(const struct monitor_node *node);
+double monitor_transactions_per_second(const struct monitor_node *node);
 
 /* monitor_terminal_size asks the terminal; 80 by 24 when it does not say. */
 struct monitor_size monitor_terminal_size(int fd);

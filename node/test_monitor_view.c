@@ -10,7 +10,8 @@ static const char ANSWER[] =
     "\"reason\":\"\",\"height\":\"0x78\",\"syncing\":false,\"validator\":true,"
     "\"proposer\":\"0xAb\",\"isProposer\":true,\"rotation\":\"0x1\",\"round\":\"0x2\","
     "\"peers\":\"0x3\",\"poolPending\":\"0x4\",\"poolQueued\":\"0x5\",\"safeBlock\":\"0x6e\","
-    "\"finalizedBlock\":\"0x64\",\"l1\":{\"reachable\":false,\"headBlock\":\"0x20\","
+    "\"finalizedBlock\":\"0x64\",\"transactions\":\"0x1f4\",\"l1\":{\"reachable\":false,"
+    "\"headBlock\":\"0x20\","
     "\"originBlock\":\"0x1e\"},\"da\":{\"reachable\":true,\"pendingBatches\":\"0x1\"}}}";
 
 static char text[1 << 16];
@@ -59,6 +60,10 @@ static void test_rate(void) {
     CHECK(node->looks_count == MONITOR_LOOKS_KEPT);
     node->looks[0].height = 90; /* thirty blocks in fifteen seconds */
     CHECK(monitor_blocks_per_minute(node) == 120);
+    node->looks[0].transactions = 200; /* three hundred */
+    CHECK(monitor_transactions_per_second(node) == 20);
+    node->looks[0].transactions = 501; /* it has started again */
+    CHECK(monitor_transactions_per_second(node) == 0);
 }
 
 /* Nothing is written beyond the screen's edges, whatever a node says. */
