@@ -53,7 +53,7 @@ struct testnet_member {
     uint64_t failed_ms;   /* when it ended without having been asked to; 0: has not, or is back */
     uint64_t poll_at_ms;
     /* as it said last; is_answering: it did so when it was asked last */
-    bool is_answering, is_ready, is_proposer;
+    bool is_answering, is_ready;
     uint64_t height;
     uint32_t peers;
 };
@@ -80,7 +80,8 @@ struct testnet {
     struct http *http;
     uint64_t began_ms; /* of the measured time; 0: it has not begun */
     bool is_measuring;
-    uint64_t load_at_us; /* up to then transactions were sent */
+    struct address leader; /* who leads, as a node said last */
+    uint64_t load_at_us;   /* up to then transactions were sent */
     uint32_t next_account, next_node;
     uint64_t sent, accepted, refused;
     uint32_t kills_done;

@@ -80,7 +80,7 @@ static const char *last_words(const struct testnet_member *member, char out[120]
 static void ended(struct testnet *net, uint32_t index, uint64_t now_ms) {
     struct testnet_member *member = &net->members[index];
     member->pid = 0;
-    member->is_answering = member->is_ready = member->is_proposer = false;
+    member->is_answering = member->is_ready = false;
     member->peers = 0;
     member->failed_ms = now_ms;
     member->start_at_ms = now_ms + net->options.down_ms;
@@ -102,13 +102,13 @@ void testnet_reap(struct testnet *net, uint64_t now_ms) {
 
 void testnet_kill(struct testnet *net, uint32_t index, uint64_t now_ms) {
     struct testnet_member *member = &net->members[index];
-    const bool was_proposer = member->is_proposer;
+    const bool was_leader = address_equal(&member->address, &net->leader);
     if (member->pid == 0 || kill(member->pid, SIGKILL) != 0) return;
     while (waitpid(member->pid, NULL, 0) < 0 && errno == EINTR) {
     }
     ended(net, index, now_ms);
     testnet_issue(&net->figures, "at %.1f s: node %u%s was killed (SIGKILL, by --kill)",
-                  testnet_seconds(net, now_ms), index, was_proposer ? ", which led," : "");
+                  testnet_seconds(net, now_ms), index, was_leader ? ", which led," : "");
 }
 
 /* collect waits for members until `until_ms`; how many still run. */

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "node/clock.h"
 #include "node/testnet.h"
 
@@ -104,10 +105,14 @@ static void take_poll(struct testnet *net, size_t at) {
     const char *peers = json_string_value(json_object_get(status, "peers"));
     member->is_answering = height != NULL && peers != NULL;
     member->is_ready = member->is_answering && json_is_true(json_object_get(status, "ready"));
-    member->is_proposer = json_is_true(json_object_get(status, "isProposer"));
     if (member->is_answering) {
         member->height = strtoull(height, NULL, 16);
         member->peers = (uint32_t)strtoul(peers, NULL, 16);
+        const char *leader = json_string_value(json_object_get(status, "proposer"));
+        struct address found;
+        if (leader != NULL && hex_to_address(bytes_from_string(leader), &found) == ERR_OK) {
+            net->leader = found;
+        }
     }
     json_decref(root);
     if (!net->is_measuring) return;
@@ -219,7 +224,8 @@ static uint32_t choose_victim(const struct testnet *net) {
         const uint32_t index = (from + i) % count;
         const struct testnet_member *member = &net->members[index];
         if (member->pid == 0 || member->failed_ms != 0) continue;
-        if (net->kills_done % 2 == 0 && member->is_proposer) return index;
+        const bool leads = address_equal(&member->address, &net->leader);
+        if (net->kills_done % 2 == 0 && leads) return index;
         if (victim == count) victim = index;
     }
     return victim;
