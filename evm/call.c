@@ -45,6 +45,15 @@ static enum evm_status run_precompile(struct evm *evm, const struct precompile *
     return EVM_SUCCESS;
 }
 
+const struct precompile *precompile_at(const struct evm *evm, const struct address *address) {
+    for (size_t i = 0; i < evm->moves_count; i++) {
+        const struct evm_precompile_move *move = &evm->moves[i];
+        if (!address_equal(&move->at, address)) continue;
+        return move->is_gone ? NULL : precompile_find(evm->rules.fork, &move->moved);
+    }
+    return precompile_find(evm->rules.fork, address);
+}
+
 /* frame_code finds what is known of the frame's code. */
 static bool frame_code(struct frame *f) {
     struct evm *evm = f->evm;
@@ -144,7 +153,7 @@ enum message_outcome message_begin(struct evm *evm, unsigned depth, const struct
     const size_t checkpoint = host->checkpoint(host->context);
     if (message->moves_value) move_value(evm, message);
 
-    const struct precompile *precompile = precompile_find(evm->rules.fork, &message->code_address);
+    const struct precompile *precompile = precompile_at(evm, &message->code_address);
     if (precompile != NULL) {
         *status = run_precompile(evm, precompile, message, gas_left);
         if (*status != EVM_SUCCESS) host->rollback(host->context, checkpoint);
@@ -156,9 +165,8 @@ enum message_outcome message_begin(struct evm *evm, unsigned depth, const struct
     if (delegation_target(evm, code, &target)) {
         /* One step only; a precompile as target has no code (EIP-7702). */
         code_address = target;
-        code = precompile_find(evm->rules.fork, &target) != NULL
-                   ? BYTES_EMPTY
-                   : host->code(host->context, &target);
+        code =
+            precompile_at(evm, &target) != NULL ? BYTES_EMPTY : host->code(host->context, &target);
     }
     if (code.size == 0) {
         *status = EVM_SUCCESS;

@@ -94,7 +94,6 @@ static enum verdict check_form(const struct chain_config *config, enum fork fork
         (transaction->chain_id != config->chain_id || rule_of(fork, RULE_TX_PROTECTED) == 0)) {
         return VERDICT_CHAIN_ID;
     }
-    if (transaction->nonce == UINT64_MAX) return VERDICT_NONCE_MAX;
     const uint64_t cap = (uint64_t)rule_of(fork, RULE_TX_GAS_MAX);
     if (cap != 0 && !skip_gas_cap && transaction->gas_limit > cap) return VERDICT_TX_GAS_LIMIT;
     if (u256_less(&transaction->max_fee, &transaction->max_priority_fee)) {
@@ -107,6 +106,7 @@ static enum verdict check_form(const struct chain_config *config, enum fork fork
 
 enum verdict evm_transaction_check_static(const struct chain_config *config, enum fork fork,
                                           const struct transaction *transaction) {
+    if (transaction->nonce == UINT64_MAX) return VERDICT_NONCE_MAX;
     TRY_VERDICT(check_form(config, fork, transaction, false));
     return check_gas_amounts(fork, transaction);
 }
@@ -179,6 +179,7 @@ enum verdict evm_transaction_check(struct evm *evm, const struct evm_host *host,
     CHECK(transaction->has_sender);
     evm_use_fork(evm, block->fork);
     TRY_VERDICT(check_form(block->config, block->fork, transaction, options->skip_gas_cap));
+    if (!options->skip_nonce && transaction->nonce == UINT64_MAX) return VERDICT_NONCE_MAX;
     if (!options->skip_nonce) TRY_VERDICT(check_nonce(host, transaction));
     if (!options->skip_code_check && rule(evm, RULE_TX_SENDER_EOA)) {
         TRY_VERDICT(check_sender_code(evm, host, transaction));

@@ -69,6 +69,8 @@ static void machine_begin(struct evm *evm, const struct evm_host *host,
     evm->host = host;
     evm->block = block;
     evm->tracer = tracer;
+    evm->moves = NULL;
+    evm->moves_count = 0;
     evm->depth = 0;
     evm->refund = 0;
     evm->error = ERR_OK;
@@ -230,6 +232,7 @@ static void settle_gas(struct evm *evm, const struct transaction *transaction, u
     result->gas_used = used - result->gas_refunded;
     const uint64_t floor = evm_floor_gas(evm->rules.fork, transaction);
     if (result->gas_used < floor) result->gas_used = floor;
+    result->gas_peak = used < floor ? floor : used;
 }
 
 static void pay(struct evm *evm, const struct transaction *transaction,
@@ -252,6 +255,8 @@ enum err evm_transaction_run(struct evm *evm, const struct evm_host *host,
                              struct evm_result *out) {
     CHECK(transaction->has_sender);
     machine_begin(evm, host, block, options->tracer);
+    evm->moves = options->moves;
+    evm->moves_count = options->moves_count;
     evm->origin = transaction->sender;
     evm->gas_price = effective_price(evm, transaction);
     evm->blob_hashes = transaction->blob_hashes;

@@ -97,6 +97,13 @@ struct evm_tracer {
     const bool *is_stopped;
 };
 
+/* A precompiled contract that is not where it belongs, for calls that ask for it. */
+struct evm_precompile_move {
+    struct address at;
+    bool is_gone;         /* none is at this address */
+    struct address moved; /* else: the one that belongs to this address is */
+};
+
 /* How a call differs from a transaction in a block: eth_call, eth_estimateGas, system calls. */
 struct evm_options {
     bool skip_nonce;      /* do not compare the nonce */
@@ -104,12 +111,15 @@ struct evm_options {
     bool skip_balance;  /* the sender need not pay for gas (system calls, eth_call without price) */
     bool skip_base_fee; /* max_fee 0 is allowed below the base fee */
     bool skip_gas_cap;  /* EIP-7825's cap and the block's gas limit do not apply */
+    const struct evm_precompile_move *moves;
+    size_t moves_count;
     const struct evm_tracer *tracer;
 };
 
 struct evm_result {
     enum evm_status status;
     uint64_t gas_used; /* after refunds and EIP-7623's floor */
+    uint64_t gas_peak; /* the same before refunds */
     uint64_t gas_refunded;
     struct bytes output;        /* return or revert data; in the transaction's arena */
     const struct evm_log *logs; /* empty unless status is EVM_SUCCESS */
@@ -151,6 +161,9 @@ MUST_USE enum err evm_transaction_run(struct evm *evm, const struct evm_host *ho
 MUST_USE enum err evm_system_call(struct evm *evm, const struct evm_host *host,
                                   const struct evm_block *block, const struct address *to,
                                   struct bytes input, struct arena *arena, struct evm_result *out);
+
+/* evm_is_precompile says whether a precompiled contract belongs to the address in `fork`. */
+bool evm_is_precompile(enum fork fork, const struct address *address);
 
 /* evm_intrinsic_gas and evm_floor_gas: what the transaction pays before it runs, and at least
  * (EIP-7623; 0 before Prague). */

@@ -20,6 +20,8 @@
 /* What the frame was made for: how its end is told to the frame below. */
 enum frame_kind { FRAME_TRANSACTION, FRAME_CALL, FRAME_CREATE };
 
+struct precompile;
+
 struct frame {
     /* --- what instructions use */
     int64_t gas; /* left, the running block's constant part paid; negative only on the way out */
@@ -78,7 +80,9 @@ struct evm {
     const struct evm_host *host;
     const struct evm_block *block;
     const struct evm_tracer *tracer; /* NULL: none */
-    unsigned depth;                  /* index of the running frame */
+    const struct evm_precompile_move *moves;
+    size_t moves_count;
+    unsigned depth; /* index of the running frame */
     int64_t refund;
     struct address origin;
     struct u256 gas_price;
@@ -220,6 +224,9 @@ static inline struct u256 address_to_word(const struct address *address) {
 
 /* account_warm adds to the accessed accounts; true: it was there, or is a precompile. */
 bool account_warm(struct evm *evm, const struct address *address);
+
+/* precompile_at finds the contract at an address as this transaction sees it. */
+const struct precompile *precompile_at(const struct evm *evm, const struct address *address);
 
 /* account_add_balance adds to a balance and touches the account. */
 void account_add_balance(struct evm *evm, const struct address *address, const struct u256 *value);

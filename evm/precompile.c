@@ -1,5 +1,7 @@
 #include "evm/precompile.h"
 
+#include "evm/evm.h"
+
 #include <string.h>
 
 static const struct precompile precompiles[] = {
@@ -24,4 +26,8 @@ void precompile_padded(struct bytes input, size_t offset, uint8_t *out, size_t s
     memset(out, 0, size);
     const struct bytes there = bytes_slice(input, offset, size);
     if (there.size != 0) memcpy(out, there.data, there.size);
+}
+
+bool evm_is_precompile(enum fork fork, const struct address *address) {
+    return precompile_find(fork, address) != NULL;
 }

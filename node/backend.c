@@ -225,6 +225,33 @@ static void validators_json(void *context, struct json_writer *json) {
     json_object_end(json);
 }
 
+/* What evidence_visit carries. */
+struct evidence_list {
+    struct json_writer *json;
+    struct evidence_domain domain;
+};
+
+static bool write_evidence(void *context, const struct evidence *evidence) {
+    struct evidence_list *list = context;
+    evidence_write(evidence, &list->domain, list->json);
+    return true;
+}
+
+static enum err evidence_json(void *context, struct json_writer *json) {
+    const struct node *node = context;
+    const struct rollup_config *rollup = &node->config->rollup;
+    const uint64_t chain_id =
+        rollup->l1_chain_id != 0 ? rollup->l1_chain_id : node->config->chain_id;
+    struct evidence_list list = {json, {chain_id, rollup->consensus_contract}};
+    struct store_view *view;
+    TRY(store_view_open(node->ledger.store, &view));
+    json_array_begin(json);
+    const enum err err = evidence_visit(view, &list, write_evidence);
+    json_array_end(json);
+    store_view_close(view);
+    return err;
+}
+
 static void proposer_json(void *context, struct json_writer *json) {
     struct node *node = context;
     pthread_mutex_lock(&node->status_lock);
@@ -256,6 +283,7 @@ enum err backend_create(struct node *node, struct rpc_backend *out) {
         .tags = tags,
         .call = backend_call,
         .trace = backend_trace,
+        .simulate = backend_simulate,
         .submit = submit,
         .pending_nonce = pending_nonce,
         .pool_find = pool_find,
@@ -265,6 +293,7 @@ enum err backend_create(struct node *node, struct rpc_backend *out) {
         .status_json = status_json,
         .validators_json = validators_json,
         .proposer_json = proposer_json,
+        .evidence_json = evidence_json,
         .metrics = metrics,
     };
     backend_chain_functions(out);

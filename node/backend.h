@@ -39,10 +39,14 @@ MUST_USE enum err backend_env(struct rpc_view *view, uint64_t number, bool is_pe
 /* backend_ancestors gives BLOCKHASH the stored blocks' hashes. */
 struct ethereum_ancestors backend_ancestors(struct rpc_view *view);
 
-/* backend_call and backend_trace are the rpc_backend's functions `call` and `trace`. */
+/* The rpc_backend's functions `call`, `trace` and `simulate`. */
 MUST_USE enum err backend_call(struct rpc_view *view, uint64_t number, bool is_pending,
                                const struct rpc_call *call, struct arena *arena,
                                struct rpc_call_result *out);
 MUST_USE enum err backend_trace(struct rpc_view *view, uint64_t number,
                                 const struct rpc_trace *trace, struct arena *arena,
                                 struct json_writer *out, const char **failure);
+MUST_USE enum err backend_simulate(struct rpc_view *view, uint64_t number,
+                                   const struct rpc_simulation *simulation, struct arena *arena,
+                                   const struct rpc_simulated_result **results, size_t *count,
+                                   struct rpc_simulation_failure *failure);

@@ -192,6 +192,7 @@ static enum err trace_block(struct tracing *tracing, uint64_t number) {
     const struct ethereum_ancestors ancestors = backend_ancestors(view);
     TRY(ethereum_block_begin(&run, caller->evm, state, &caller->arena, view->node->config,
                              &ancestors, &block.block.header, block.block.transactions_count));
+    run.skips_roots = true; /* an old state has no trie to compute them with */
     if (tracing->trace->is_whole_block) json_array_begin(tracing->json);
     TRY(apply_all(tracing, &run, &block));
     if (*tracing->failure != NULL) return ERR_OK;

@@ -73,6 +73,33 @@ static enum err store_block(struct import *import, struct bytes encoded, const s
     return ledger_view_open(&import->ledger, &import->view);
 }
 
+/* check_ommers holds the block's ommers against those of its ancestors, which were paid for. */
+static enum err check_ommers(struct import *import, const struct block *block) {
+    struct hash32 earlier[ETHEREUM_OMMERS_MAX];
+    const size_t mark = arena_mark(&import->arena);
+    size_t count = 0;
+    struct store_view *view;
+    if (block->ommers_count == 0) return ERR_OK;
+    TRY(store_view_open(import->ledger.store, &view));
+    enum err err = ERR_OK;
+    for (uint64_t i = 1; i <= ETHEREUM_OMMER_GENERATIONS && err == ERR_OK; i++) {
+        struct bytes encoded;
+        struct block ancestor;
+        if (block->header.number <= i) break;
+        err = store_package(view, block->header.number - i, &import->arena, &encoded);
+        if (err == ERR_OK) err = block_decode(encoded, &import->arena, &ancestor);
+        if (err == ERR_OK) count = ethereum_ommers_add(&ancestor, earlier, count);
+    }
+    store_view_close(view);
+    arena_release(&import->arena, mark);
+    TRY(err);
+    if (ethereum_ommers_are_new(block, earlier, count)) return ERR_OK;
+    snprintf(import->error, sizeof import->error,
+             "block %llu is not valid: an ommer was in an earlier block",
+             (unsigned long long)block->header.number);
+    return ERR_MISMATCH;
+}
+
 static enum err execute(struct import *import, struct bytes encoded, const struct block *block) {
     struct state *state;
     struct block_fault fault = {.verdict = VERDICT_ACCEPTED};
@@ -105,6 +132,7 @@ static enum err take_block(struct import *import, struct bytes encoded) {
                  (unsigned long long)block.header.number, (unsigned long long)head->number);
         return ERR_MISMATCH;
     }
+    TRY(check_ommers(import, &block));
     TRY(execute(import, encoded, &block));
     if (monotonic_ms() - import->progress_ms >= PROGRESS_MS) {
         import->progress_ms = monotonic_ms();

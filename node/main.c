@@ -27,6 +27,8 @@ static const struct command COMMANDS[] = {
     {"init", command_init, "make a genesis file from the L1 contracts, and a data directory"},
     {"testnet", command_testnet, "run a network of N local nodes, and report on it"},
     {"evidence", command_evidence, "check and show proofs of double signing"},
+    {"monitor", command_monitor, "watch nodes in the terminal"},
+    {"join", command_join, "make a validator or follower of a chain from nothing"},
     {"key", key_main, "make and show keys"},
     {"da", da_server_main, "serve the Celestia blob API, keeping blobs in files"},
     {"rebuild", command_rebuild, "rebuild a chain from its genesis and the DA layer alone"},
@@ -37,6 +39,7 @@ static const struct command COMMANDS[] = {
     {"statetest", fixtures_statetest, "run state test fixtures"},
     {"blocktest", fixtures_blocktest, "run blockchain test fixtures"},
     {"vectortest", fixtures_vectortest, "run vectors of RLP, tries, precompiles, signatures, ..."},
+    {"t8n", fixtures_t8n, "apply transactions to a state, as geth's evm t8n does"},
     {"completion", command_completion, "print a completion script for bash, zsh or fish"},
     {"version", command_version, "print the version"},
     {"help", command_help, "print this"},
@@ -54,8 +57,10 @@ static void usage(FILE *out) {
 }
 
 static int command_version(int argc, char **argv) {
-    (void)argc;
-    (void)argv;
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        puts("Usage: baton version\n\nPrints the program's name and version.");
+        return 0;
+    }
     printf("baton %s\n", BATON_VERSION_TEXT);
     return 0;
 }

@@ -56,6 +56,8 @@ struct rpc_log_filter {
 struct rpc_override {
     struct address address;
     bool has_balance, has_nonce, has_code, has_state; /* has_state: `slots` replace all storage */
+    bool has_move; /* the precompiled contract there goes to `move_to` */
+    struct address move_to;
     struct u256 balance;
     uint64_t nonce;
     struct bytes code;
@@ -96,6 +98,48 @@ struct rpc_trace {
 struct rpc_call_result {
     enum verdict verdict; /* not ACCEPTED: could not even start, text as for transactions */
     struct evm_result result;
+};
+
+/* eth_simulateV1: blocks that do not exist, one behind the other on a stored one. */
+#define RPC_SIMULATED_BLOCKS_MAX 256
+struct rpc_simulated_call {
+    struct transaction transaction; /* sender set; fees as given */
+    bool has_gas, has_nonce;
+};
+struct rpc_simulated_block {
+    struct rpc_block_override override;
+    const struct rpc_override *accounts;
+    size_t accounts_count;
+    const struct rpc_simulated_call *calls;
+    size_t calls_count;
+};
+struct rpc_simulation {
+    const struct rpc_simulated_block *blocks;
+    size_t blocks_count;
+    bool is_validating;    /* fees and nonces are checked as in a real block */
+    bool traces_transfers; /* transfers of ether show as logs */
+    uint64_t gas_max;      /* of all calls together */
+};
+
+struct rpc_simulated_log {
+    struct log log;
+    uint64_t index;
+};
+struct rpc_simulated_outcome {
+    enum evm_status status;
+    struct bytes output;
+    uint64_t gas_used, gas_peak;
+    const struct rpc_simulated_log *logs;
+    size_t logs_count;
+};
+struct rpc_simulated_result {
+    struct rpc_block block;
+    const struct transaction *transactions; /* as run, unsigned */
+    const struct rpc_simulated_outcome *outcomes;
+};
+struct rpc_simulation_failure {
+    int code; /* 0: none */
+    char message[192];
 };
 
 /* What /ready and rpc_baton_status say. */
@@ -167,6 +211,13 @@ struct rpc_backend {
     enum err (*trace)(struct rpc_view *view, uint64_t number, const struct rpc_trace *trace,
                       struct arena *arena, struct json_writer *out, const char **failure);
 
+    /* Simulates blocks after block `number`; *results has one for each, gaps in their numbers
+     * filled with empty ones.  failure->code: why there is no result. */
+    enum err (*simulate)(struct rpc_view *view, uint64_t number,
+                         const struct rpc_simulation *simulation, struct arena *arena,
+                         const struct rpc_simulated_result **results, size_t *count,
+                         struct rpc_simulation_failure *failure);
+
     /* The pool.  submit copies `raw`; ERR_LIMIT: the queue is full ("busy"); on ERR_OK the result
      * comes through rpc_submitted (rpc.h) with the token. */
     enum err (*submit)(void *context, uint64_t token, struct bytes raw);
@@ -186,6 +237,8 @@ struct rpc_backend {
     void (*status_json)(void *context, struct json_writer *json);
     void (*validators_json)(void *context, struct json_writer *json);
     void (*proposer_json)(void *context, struct json_writer *json);
+    /* Writes the list of rpc_baton_evidence; NULL: there is none. */
+    enum err (*evidence_json)(void *context, struct json_writer *json);
     /* Appends the node's metrics in Prometheus text format (rpc/ appends its own). */
     void (*metrics)(void *context, struct buffer *out);
 };

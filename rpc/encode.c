@@ -198,6 +198,31 @@ static void write_typed(struct json_writer *json, const struct transaction *tran
     if (transaction->is_protected) quantity(json, "chainId", transaction->chain_id);
 }
 
+void rpc_encode_known(struct json_writer *json, const struct transaction *transaction,
+                      const struct encode_place *place) {
+    json_object_begin(json);
+    write_place(json, place);
+    address(json, "from", &transaction->sender);
+    quantity(json, "gas", transaction->gas_limit);
+    write_fees(json, transaction, place);
+    hash(json, "hash", &transaction->hash);
+    data(json, "input", transaction->data);
+    quantity(json, "nonce", transaction->nonce);
+    if (transaction->is_create) {
+        null(json, "to");
+    } else {
+        address(json, "to", &transaction->to);
+    }
+    quantity_u256(json, "value", &transaction->value);
+    quantity(json, "type", (uint64_t)transaction->type);
+    write_typed(json, transaction);
+    quantity_u256(json, "v", &transaction->v);
+    quantity_u256(json, "r", &transaction->r);
+    quantity_u256(json, "s", &transaction->s);
+    if (transaction->type != TRANSACTION_LEGACY) quantity_u256(json, "yParity", &transaction->v);
+    json_object_end(json);
+}
+
 enum err rpc_encode_transaction(struct json_writer *json, struct bytes encoded,
                                 const struct encode_place *place, struct arena *arena) {
     struct transaction transaction;
@@ -205,27 +230,7 @@ enum err rpc_encode_transaction(struct json_writer *json, struct bytes encoded,
     if (verdict == VERDICT_OVERSIZED) return ERR_LIMIT;
     if (verdict != VERDICT_ACCEPTED) return ERR_CORRUPT;
     if (transaction_recover(&transaction) != VERDICT_ACCEPTED) return ERR_CORRUPT;
-    json_object_begin(json);
-    write_place(json, place);
-    address(json, "from", &transaction.sender);
-    quantity(json, "gas", transaction.gas_limit);
-    write_fees(json, &transaction, place);
-    hash(json, "hash", &transaction.hash);
-    data(json, "input", transaction.data);
-    quantity(json, "nonce", transaction.nonce);
-    if (transaction.is_create) {
-        null(json, "to");
-    } else {
-        address(json, "to", &transaction.to);
-    }
-    quantity_u256(json, "value", &transaction.value);
-    quantity(json, "type", (uint64_t)transaction.type);
-    write_typed(json, &transaction);
-    quantity_u256(json, "v", &transaction.v);
-    quantity_u256(json, "r", &transaction.r);
-    quantity_u256(json, "s", &transaction.s);
-    if (transaction.type != TRANSACTION_LEGACY) quantity_u256(json, "yParity", &transaction.v);
-    json_object_end(json);
+    rpc_encode_known(json, &transaction, place);
     return ERR_OK;
 }
 

@@ -21,6 +21,9 @@ MUST_USE enum err rpc_encode_block(struct json_writer *json, const struct rpc_bl
 /* rpc_encode_transaction writes a transaction object from its envelope (sender is recovered). */
 MUST_USE enum err rpc_encode_transaction(struct json_writer *json, struct bytes encoded,
                                          const struct encode_place *place, struct arena *arena);
+/* rpc_encode_known writes the object of a transaction that is decoded and whose sender is known. */
+void rpc_encode_known(struct json_writer *json, const struct transaction *transaction,
+                      const struct encode_place *place);
 void rpc_encode_log(struct json_writer *json, const struct log *log, const struct header *header,
                     const struct hash32 *block_hash, const struct hash32 *transaction_hash,
                     uint64_t transaction_index, uint64_t log_index, bool removed);

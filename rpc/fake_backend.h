@@ -152,6 +152,19 @@ static enum err fake_trace(struct rpc_view *view, uint64_t number, const struct 
     json_object_end(out);
     return ERR_OK;
 }
+static enum err fake_simulate(struct rpc_view *view, uint64_t number,
+                              const struct rpc_simulation *simulation, struct arena *arena,
+                              const struct rpc_simulated_result **results, size_t *count,
+                              struct rpc_simulation_failure *failure) {
+    (void)view;
+    (void)number;
+    (void)simulation;
+    (void)arena;
+    *results = NULL;
+    *count = 0;
+    failure->code = 0;
+    return ERR_OK;
+}
 static enum err fake_submit(void *context, uint64_t token, struct bytes raw) {
     struct fake *fake = context;
     const struct rpc_submit_result result = {token, fake->submit_verdict, keccak256(raw)};
@@ -232,33 +245,34 @@ static void fake_init(struct fake *fake, struct rpc_backend *out) {
                                      .logs = &fake->log,
                                      .logs_count = 1,
                                      .gas_used = 21000};
-    *out = (struct rpc_backend){fake,
-                                &fake->chain,
-                                "fake/1",
-                                fake_view_open,
-                                fake_view_close,
-                                fake_tags,
-                                fake_block,
-                                fake_header,
-                                fake_block_number,
-                                fake_receipts,
-                                fake_place,
-                                fake_commit,
-                                fake_log_candidate,
-                                fake_account,
-                                fake_code,
-                                fake_storage,
-                                fake_proof,
-                                fake_call,
-                                fake_trace,
-                                fake_submit,
-                                fake_pending_nonce,
-                                fake_pool_find,
-                                fake_pool_status,
-                                fake_pool_content,
-                                fake_health,
-                                fake_json,
-                                fake_json,
-                                fake_json,
-                                fake_metrics};
+    *out = (struct rpc_backend){.context = fake,
+                                .chain = &fake->chain,
+                                .client_version = "fake/1",
+                                .view_open = fake_view_open,
+                                .view_close = fake_view_close,
+                                .tags = fake_tags,
+                                .block = fake_block,
+                                .header = fake_header,
+                                .block_number = fake_block_number,
+                                .receipts = fake_receipts,
+                                .transaction_place = fake_place,
+                                .commit = fake_commit,
+                                .log_candidate = fake_log_candidate,
+                                .account = fake_account,
+                                .code = fake_code,
+                                .storage = fake_storage,
+                                .proof = fake_proof,
+                                .call = fake_call,
+                                .trace = fake_trace,
+                                .simulate = fake_simulate,
+                                .submit = fake_submit,
+                                .pending_nonce = fake_pending_nonce,
+                                .pool_find = fake_pool_find,
+                                .pool_status = fake_pool_status,
+                                .pool_content = fake_pool_content,
+                                .health = fake_health,
+                                .status_json = fake_json,
+                                .validators_json = fake_json,
+                                .proposer_json = fake_json,
+                                .metrics = fake_metrics};
 }

@@ -5,54 +5,11 @@
 #include "rpc/methods.h"
 #include "rpc/params.h"
 #include "rpc/params_trace.h"
-
-#define REASON_BYTES_MAX 512
-
-/* panic_text words Solidity's Panic(uint256) codes. */
-static const char *panic_text(uint64_t code) {
-    switch (code) {
-    case 0x00: return "generic panic";
-    case 0x01: return "assert(false)";
-    case 0x11: return "arithmetic underflow or overflow";
-    case 0x12: return "division or modulo by zero";
-    case 0x21: return "enum overflow";
-    case 0x22: return "invalid encoded storage byte array accessed";
-    case 0x31: return "out-of-bounds array access; popping on an empty array";
-    case 0x32: return "out-of-bounds access of an array or bytesN";
-    case 0x41: return "out of memory";
-    case 0x51: return "uninitialized function";
-    default: return NULL;
-    }
-}
-
-/* decode_reason reads Error(string) or Panic(uint256); false when the data is neither. */
-static bool decode_reason(struct bytes data, char out[REASON_BYTES_MAX]) {
-    static const uint8_t error_selector[] = {0x08, 0xc3, 0x79, 0xa0};
-    static const uint8_t panic_selector[] = {0x4e, 0x48, 0x7b, 0x71};
-    if (data.size >= 36 && memcmp(data.data, panic_selector, 4) == 0) {
-        const struct u256 code = u256_from_be(bytes_slice(data, 4, 32));
-        const char *text = u256_fits_u64(&code) ? panic_text(code.limb[0]) : NULL;
-        if (text == NULL) {
-            snprintf(out, REASON_BYTES_MAX, "unknown panic code: %#llx",
-                     (unsigned long long)code.limb[0]);
-        } else {
-            snprintf(out, REASON_BYTES_MAX, "%s", text);
-        }
-        return true;
-    }
-    if (data.size < 68 || memcmp(data.data, error_selector, 4) != 0) return false;
-    const struct u256 size = u256_from_be(bytes_slice(data, 36, 32));
-    if (!u256_fits_u64(&size) || size.limb[0] > data.size - 68) return false;
-    size_t bytes = (size_t)size.limb[0];
-    if (bytes > REASON_BYTES_MAX - 1) bytes = REASON_BYTES_MAX - 1;
-    memcpy(out, data.data + 68, bytes);
-    out[bytes] = '\0';
-    return true;
-}
+#include "rpc/revert.h"
 
 /* outcome_failed answers a call that could not start, reverted or failed. */
 static enum method_result outcome_failed(struct call *call, const struct rpc_call_result *result) {
-    char reason[REASON_BYTES_MAX];
+    char reason[REVERT_REASON_BYTES];
     if (result->verdict != VERDICT_ACCEPTED) {
         return rpc_call_error(call, RPC_SERVER_ERROR, "err: %s", verdict_text(result->verdict));
     }
@@ -61,7 +18,7 @@ static enum method_result outcome_failed(struct call *call, const struct rpc_cal
     }
     call->error_data = result->result.output;
     call->has_error_data = true;
-    if (decode_reason(result->result.output, reason)) {
+    if (revert_reason(result->result.output, reason)) {
         return rpc_call_error(call, RPC_REVERTED, "execution reverted: %s", reason);
     }
     return rpc_call_error(call, RPC_REVERTED, "execution reverted");

@@ -50,3 +50,6 @@ bool rpc_param_call(struct call *call, size_t index, size_t overrides_index, str
 
 /* rpc_read_overrides reads an object of state overrides (NULL and null: none). */
 bool rpc_read_overrides(struct call *call, json_t *object, struct rpc_call *out);
+/* rpc_read_call reads a call object as it is: no overrides, no cap of its gas. */
+bool rpc_read_call(struct call *call, json_t *object, struct rpc_call *out, bool *gas_is_given,
+                   bool *nonce_is_given);

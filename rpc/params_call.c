@@ -84,6 +84,10 @@ static bool read_override(struct call *call, json_t *object, struct rpc_override
     if (state != NULL && diff != NULL) {
         return refuse(call, "an override has both \"state\" and \"stateDiff\"");
     }
+    if (!rpc_field_address(call, object, "movePrecompileToAddress", &out->move_to,
+                           &out->has_move)) {
+        return false;
+    }
     out->has_state = state != NULL;
     return read_slots(call, state != NULL ? state : diff, out);
 }
@@ -149,9 +153,8 @@ static bool read_data(struct call *call, json_t *object, struct transaction *out
     return true;
 }
 
-bool rpc_param_call(struct call *call, size_t index, size_t overrides_index, struct rpc_call *out,
-                    bool *gas_is_given, bool *nonce_is_given) {
-    json_t *object = json_array_get(call->params, index);
+bool rpc_read_call(struct call *call, json_t *object, struct rpc_call *out, bool *gas_is_given,
+                   bool *nonce_is_given) {
     struct rpc_call result = {.transaction = {.has_sender = true, .is_protected = true}};
     struct transaction *transaction = &result.transaction;
     bool has_to = false;
@@ -166,11 +169,23 @@ bool rpc_param_call(struct call *call, size_t index, size_t overrides_index, str
         return false;
     if (!read_fees(call, object, &result) || !read_data(call, object, transaction)) return false;
     if (!read_access_list(call, object, transaction)) return false;
+    transaction->is_create = !has_to;
+    *out = result;
+    return true;
+}
+
+bool rpc_param_call(struct call *call, size_t index, size_t overrides_index, struct rpc_call *out,
+                    bool *gas_is_given, bool *nonce_is_given) {
+    struct rpc_call result;
+    if (!rpc_read_call(call, json_array_get(call->params, index), &result, gas_is_given,
+                       nonce_is_given)) {
+        return false;
+    }
     if (overrides_index != 0 &&
         !rpc_read_overrides(call, json_array_get(call->params, overrides_index), &result)) {
         return false;
     }
-    transaction->is_create = !has_to;
+    struct transaction *transaction = &result.transaction;
     if (!*gas_is_given || transaction->gas_limit > call->limits->call_gas_max) {
         transaction->gas_limit = call->limits->call_gas_max;
     }

@@ -367,3 +367,12 @@ void state_accounts_touched(struct state *state, void *context,
     }
     arena_release(state->arena, mark);
 }
+
+void state_slots_touched(struct state *state, void *context,
+                         void (*visit)(void *context, const struct address *address,
+                                       const struct hash32 *key)) {
+    for (size_t i = 0; i < state->slots.capacity; i++) {
+        const struct state_slot *slot = state->slots.entries[i];
+        if (slot != NULL) visit(context, &slot->account->address, &slot->key);
+    }
+}

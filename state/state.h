@@ -102,3 +102,8 @@ MUST_USE enum err state_writes(struct state *state, const struct kv_write **out,
  * tools (prestate, JSON dumps), never for hashing. */
 void state_accounts_touched(struct state *state, void *context,
                             void (*visit)(void *context, const struct address *address));
+
+/* state_slots_touched visits every slot this block read or wrote, in no order: for the same. */
+void state_slots_touched(struct state *state, void *context,
+                         void (*visit)(void *context, const struct address *address,
+                                       const struct hash32 *key));

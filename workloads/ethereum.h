@@ -42,6 +42,13 @@ struct ethereum_block {
     size_t receipts_max;
     struct bloom bloom;
     const struct evm_tracer *tracer; /* of the transactions; NULL after ethereum_block_begin */
+    /* How the transactions differ from a block's own (simulations); NULL after the same. */
+    const struct evm_options *options;
+    /* For tools, NULL and false after the same.  `requests` gets each type's EIP-7685 requests
+     * (length in 4 bytes, type, data), and a system contract that is not deployed has none. */
+    struct buffer *requests;
+    bool has_own_rewards; /* the caller pays what it wants instead of the fork's rewards */
+    bool skips_roots;     /* receipts before Byzantium go without the state's root */
 };
 
 /* Why a block is invalid; static text, e.g. "state root differs". */
@@ -99,9 +106,23 @@ ethereum_block_check_traced(struct ethereum_block *scratch, struct evm *evm, str
                             const struct block *block, const struct address *senders,
                             const struct evm_tracer *tracer, struct block_fault *fault);
 
+/* ethereum_ommers_add appends the hashes of a block's ommers to `hashes`; the new count. */
+#define ETHEREUM_OMMER_GENERATIONS 7 /* so many ancestors' ommers matter */
+#define ETHEREUM_OMMERS_MAX        (2 * ETHEREUM_OMMER_GENERATIONS)
+size_t ethereum_ommers_add(const struct block *ancestor, struct hash32 *hashes, size_t count);
+/* ethereum_ommers_are_new: none of the block's ommers is among those that its last
+ * ETHEREUM_OMMER_GENERATIONS ancestors have been paid for (Yellow Paper, section 11.1).
+ * ethereum_block_check cannot know: it sees no ancestor but the parent. */
+bool ethereum_ommers_are_new(const struct block *block, const struct hash32 *earlier, size_t count);
+
 /* ethereum_genesis writes the accounts into `state` and fills the header's roots. */
 MUST_USE enum err ethereum_genesis(const struct genesis *genesis, struct state *state,
                                    struct arena *arena, struct header *header);
+
+/* ethereum_difficulty is the difficulty that a block before Paris must have (Yellow Paper, section
+ * 4.3.4, with EIP-2, EIP-100 and the bomb's delays). */
+struct u256 ethereum_difficulty(const struct chain_config *config, enum fork fork,
+                                const struct header *parent, const struct header *header);
 
 /* ethereum_host binds an evm_host to a world. */
 struct evm_host ethereum_host(struct ethereum_world *world);

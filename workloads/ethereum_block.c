@@ -100,7 +100,8 @@ static enum err receipt_add(struct ethereum_block *block, const struct transacti
     receipt->has_contract_address = result->has_contract_address;
     receipt->contract_address = result->contract_address;
     receipt->effective_gas_price = result->effective_gas_price;
-    if (block->env.fork < FORK_BYZANTIUM) { /* EIP-658 replaced roots by a status */
+    if (block->env.fork < FORK_BYZANTIUM &&
+        !block->skips_roots) { /* EIP-658 replaced roots by a status */
         receipt->has_state_root = true;
         TRY(state_root(block->world.state, &receipt->state_root));
     }
@@ -112,7 +113,9 @@ static enum err receipt_add(struct ethereum_block *block, const struct transacti
 
 enum err ethereum_block_apply(struct ethereum_block *block, const struct transaction *transaction,
                               enum verdict *verdict, struct evm_result *result) {
-    const struct evm_options options = {.tracer = block->tracer};
+    struct evm_options options = {.tracer = NULL};
+    if (block->options != NULL) options = *block->options;
+    options.tracer = block->tracer;
     struct state *state = block->world.state;
     CHECK(transaction->has_sender);
     if (block->receipts_count == block->receipts_max) return ERR_LIMIT;
@@ -142,7 +145,7 @@ enum err ethereum_block_end(struct ethereum_block *block, const struct header *o
                             struct block_fault *fault) {
     struct state *state = block->world.state;
     memset(fault, 0, sizeof *fault);
-    ethereum_rewards(block, ommers, ommers_count);
+    if (!block->has_own_rewards) ethereum_rewards(block, ommers, ommers_count);
     ethereum_withdrawals(block, withdrawals, withdrawals_count);
     state_end_transaction(state, block->env.fork >= FORK_SPURIOUS);
     if (block->env.fork >= FORK_PRAGUE) {

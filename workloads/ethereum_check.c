@@ -126,7 +126,7 @@ static struct hash32 ommers_hash(const struct block *block) {
 
 /* check_ommer holds an ommer against the block's own ancestors: it must be a sibling of one of the
  * last six, not one itself (Yellow Paper, section 11.1).  Whether an earlier block has rewarded it
- * already is not known here. */
+ * already, ethereum_ommers_are_new tells. */
 static const char *check_ommer(const struct block *block,
                                const struct ethereum_ancestors *ancestors,
                                const struct header *ommer) {
@@ -159,6 +159,23 @@ static const char *check_ommers(const struct block *block,
     }
     const struct hash32 hash = ommers_hash(block);
     return hash_equal(&hash, &block->header.ommers_hash) ? NULL : "ommers hash differs";
+}
+
+size_t ethereum_ommers_add(const struct block *ancestor, struct hash32 *hashes, size_t count) {
+    for (size_t i = 0; i < ancestor->ommers_count && count < ETHEREUM_OMMERS_MAX; i++)
+        hashes[count++] = header_hash(&ancestor->ommers[i]);
+    return count;
+}
+
+bool ethereum_ommers_are_new(const struct block *block, const struct hash32 *earlier,
+                             size_t count) {
+    for (size_t i = 0; i < block->ommers_count; i++) {
+        const struct hash32 hash = header_hash(&block->ommers[i]);
+        for (size_t at = 0; at < count; at++) {
+            if (hash_equal(&hash, &earlier[at])) return false;
+        }
+    }
+    return true;
 }
 
 /* check_body holds the lists against the roots that the header gives for them. */

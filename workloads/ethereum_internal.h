@@ -26,11 +26,6 @@ MUST_USE enum err ethereum_system_call(struct ethereum_block *block, const struc
                                        struct bytes input, bool *has_code,
                                        struct evm_result *result);
 
-/* ethereum_difficulty is the difficulty that a block before Paris must have (Yellow Paper, section
- * 4.3.4, with EIP-2, EIP-100 and the bomb's delays). */
-struct u256 ethereum_difficulty(const struct chain_config *config, enum fork fork,
-                                const struct header *parent, const struct header *header);
-
 /* ethereum_fault makes a fault of the block as a whole. */
 static inline struct block_fault ethereum_fault(const char *reason) {
     return (struct block_fault){.verdict = VERDICT_BLOCK_INVALID, .reason = reason};

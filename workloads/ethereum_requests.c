@@ -29,9 +29,17 @@ static const struct hash32 deposit_topic = {{0x64, 0x9b, 0xbc, 0x62, 0xd0, 0xe3,
 struct request_hash {
     struct sha256 context;
     bool has_requests;
+    struct buffer *copy; /* NULL, or where the requests go too */
+    size_t copy_at;
 };
 
-static void request_begin(struct request_hash *hash, uint8_t type) {
+static void request_begin(struct request_hash *hash, uint8_t type, struct buffer *copy) {
+    hash->copy = copy;
+    if (copy != NULL) {
+        hash->copy_at = copy->size;
+        buffer_append_be(copy, 4, 0);
+        buffer_append_byte(copy, type);
+    }
     sha256_init(&hash->context);
     sha256_update(&hash->context, (struct bytes){&type, 1});
     hash->has_requests = false;
@@ -40,10 +48,18 @@ static void request_begin(struct request_hash *hash, uint8_t type) {
 static void request_add(struct request_hash *hash, struct bytes data) {
     if (data.size == 0) return;
     sha256_update(&hash->context, data);
+    if (hash->copy != NULL) buffer_append(hash->copy, data);
     hash->has_requests = true;
 }
 
 static void request_end(struct request_hash *hash, struct sha256 *all) {
+    if (hash->copy != NULL && !hash->copy->overflow) {
+        if (hash->has_requests) {
+            be_write(hash->copy->data + hash->copy_at, 4, hash->copy->size - hash->copy_at - 4);
+        } else {
+            hash->copy->size = hash->copy_at;
+        }
+    }
     if (!hash->has_requests) return;
     const struct hash32 digest = sha256_final(&hash->context);
     sha256_update(all, hash_bytes(&digest));
@@ -86,7 +102,7 @@ static enum err queue_add(struct ethereum_block *block, const struct address *co
     bool has_code;
     struct evm_result result;
     TRY(ethereum_system_call(block, contract, BYTES_EMPTY, &has_code, &result));
-    if (!has_code) {
+    if (!has_code && block->requests == NULL) {
         *fault = ethereum_fault("system contract is not deployed");
     } else if (result.status != EVM_SUCCESS) {
         *fault = ethereum_fault("system contract call failed");
@@ -101,17 +117,17 @@ enum err ethereum_requests(struct ethereum_block *block, struct hash32 *out,
     struct sha256 all;
     struct request_hash hash;
     sha256_init(&all);
-    request_begin(&hash, REQUEST_DEPOSIT);
+    request_begin(&hash, REQUEST_DEPOSIT, block->requests);
     if (!deposits_add(block, &hash)) {
         *fault = ethereum_fault("deposit event has a wrong layout");
         return ERR_OK;
     }
     request_end(&hash, &all);
-    request_begin(&hash, REQUEST_WITHDRAWAL);
+    request_begin(&hash, REQUEST_WITHDRAWAL, block->requests);
     TRY(queue_add(block, &system_withdrawal_requests.address, &hash, fault));
     if (fault->verdict != VERDICT_ACCEPTED) return ERR_OK;
     request_end(&hash, &all);
-    request_begin(&hash, REQUEST_CONSOLIDATION);
+    request_begin(&hash, REQUEST_CONSOLIDATION, block->requests);
     TRY(queue_add(block, &system_consolidation_requests.address, &hash, fault));
     if (fault->verdict != VERDICT_ACCEPTED) return ERR_OK;
     request_end(&hash, &all);
