@@ -29,6 +29,7 @@ struct l1_endpoints {
     uint64_t requests_count;
     struct json_t *root; /* of the last answer; NULL: none */
     atomic_bool is_aborted;
+    bool (*is_interrupted)(void); /* NULL: never */
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -56,6 +57,7 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
                        curl_off_t up) {
     (void)down_total, (void)down, (void)up_total, (void)up;
     const struct l1_endpoints *endpoints = context;
+    if (endpoints->is_interrupted != NULL && endpoints->is_interrupted()) return 1;
     return atomic_load(&endpoints->is_aborted) ? 1 : 0;
 }
 
@@ -96,6 +98,7 @@ enum err l1_endpoints_create(const struct l1_config *config, struct l1_endpoints
     endpoints->timeout_ms = config->timeout_ms == 0 ? 5000 : config->timeout_ms;
     endpoints->next_id = 1;
     endpoints->count = config->endpoints_count;
+    endpoints->is_interrupted = config->is_interrupted;
     for (size_t i = 0; i < endpoints->count; i++) {
         struct endpoint *endpoint = &endpoints->endpoints[i];
         if (strlen(config->endpoints[i]) >= L1_URL_BYTES) err = ERR_CONFIG;

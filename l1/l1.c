@@ -232,6 +232,7 @@ enum err l1_start(const struct l1_config *config, struct l1 **out) {
     struct l1 *l1 = calloc(1, sizeof *l1);
     if (l1 == NULL) return ERR_MEMORY;
     l1->config = *config;
+    l1->config.is_interrupted = NULL; /* l1_stop ends it */
     if (config->key != NULL) {
         l1->key = *config->key;
         l1->config.key = &l1->key;
@@ -326,6 +327,10 @@ static void with_name(const struct l1_reader *reader, int endpoint, enum err err
                    text[0] != 0 ? text : err_text(err));
 }
 
+static bool is_interrupted(const struct l1_config *config) {
+    return config->is_interrupted != NULL && config->is_interrupted();
+}
+
 enum err l1_check(const struct l1_config *config, char error[256]) {
     struct l1_reader *reader = NULL;
     enum err err = l1_reader_create(config, &reader);
@@ -338,6 +343,7 @@ enum err l1_check(const struct l1_config *config, char error[256]) {
     for (int i = 0; i < (int)config->endpoints_count; i++) {
         char text[L1_ERROR_BYTES] = "";
         struct l1_heads heads;
+        if (is_interrupted(config)) break;
         enum err one = l1_reader_heads(reader, i, &heads, text);
         if (one == ERR_OK) one = l1_reader_code(reader, i, text);
         if (one == ERR_OK) {
@@ -350,6 +356,7 @@ enum err l1_check(const struct l1_config *config, char error[256]) {
         if (err != ERR_NETWORK) break;
     }
     l1_reader_destroy(reader);
+    if (is_interrupted(config)) return ERR_STOPPED;
     return has_one && err == ERR_NETWORK ? ERR_OK : err;
 }
 

@@ -52,7 +52,9 @@ struct l1_config {
     uint64_t timeout_ms;        /* per request; 5000 */
     uint64_t confirmations;     /* 0: the "finalized" tag; else head minus so many */
     const struct secp_key *key; /* sends transactions; NULL: read only */
-    struct {                    /* called on the l1 thread */
+    /* Asked now and then while l1_check and l1_read wait; true ends them.  NULL: never. */
+    bool (*is_interrupted)(void);
+    struct { /* called on the l1 thread */
         void *context;
         void (*view)(void *context, const struct l1_view *view);
     } events;
@@ -72,7 +74,8 @@ struct l1_status {
 struct l1;
 
 /* l1_check asks once, at start: reachable, chain id, code at both contracts.  `error` gets one line
- * that names the endpoint and the setting.  ERR_NETWORK, ERR_MISMATCH, ERR_NOT_FOUND (no code). */
+ * that names the endpoint and the setting.  ERR_NETWORK, ERR_MISMATCH, ERR_NOT_FOUND (no code),
+ * ERR_STOPPED (is_interrupted). */
 MUST_USE enum err l1_check(const struct l1_config *config, char error[256]);
 /* l1_read reads one view now, blocking: for `baton init` and tools. */
 MUST_USE enum err l1_read(const struct l1_config *config, struct l1_view *out, char error[256]);

@@ -295,6 +295,58 @@ static void test_check(void) {
     CHECK(strstr(error, "secret") == NULL && strstr(error, "api-key") == NULL);
 }
 
+static uint64_t interrupt_at_ms;
+static bool is_interrupted(void) {
+    return now_ms() >= interrupt_at_ms;
+}
+
+/* Endpoints that never answer do not hold up whoever is told to stop. */
+static void test_interrupted(void) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* listens, and says nothing */
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    char url[64], error[256] = "";
+    CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 8) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", ntohs(address.sin_port));
+    struct l1_config config = config_of(url);
+    config.timeout_ms = 20000;
+    config.endpoints[1] = config.endpoints[2] = url;
+    config.endpoints_count = 3;
+    config.is_interrupted = is_interrupted;
+    const uint64_t begun_ms = now_ms();
+    interrupt_at_ms = begun_ms + 200;
+    CHECK(l1_check(&config, error) == ERR_STOPPED);
+    CHECK(now_ms() - begun_ms < 5000);
+    (void)close(fd);
+}
+
+static bool was_seen(uint64_t number, size_t from) {
+    bool is_there = false;
+    CHECK(pthread_mutex_lock(&seen.lock) == 0);
+    for (size_t i = from; i < seen.count; i++)
+        is_there |= seen.numbers[i] == number;
+    CHECK(pthread_mutex_unlock(&seen.lock) == 0);
+    return is_there;
+}
+
+/* A block that was passed over is read by its number; one that is not finalized waits for that. */
+static void test_asked(struct l1 *l1) {
+    const size_t before = seen.count;
+    const uint64_t newest = last_view().number;
+    l1_ask(l1, newest - 100);
+    WAIT_UNTIL(was_seen(newest - 100, before));
+    const uint64_t later = newest + 5;
+    l1_ask(l1, later);
+    CHECK(!was_seen(later, before));
+    mine(20);
+    WAIT_UNTIL(was_seen(later, before));
+    l1_ask(l1, 1); /* before the contracts: no view, and no harm */
+    mine(3);
+    const uint64_t number = newest + 10;
+    WAIT_UNTIL(was_seen(number, before));
+}
+
 static void test_read(void) {
     char error[256] = "";
     static struct l1_view view;
@@ -529,11 +581,13 @@ int main(void) {
     liar_start();
     deploy();
     test_check();
+    test_interrupted();
     test_read();
     struct l1 *l1 = NULL;
     const struct l1_config config = config_of(ANVIL_URL);
     CHECK(l1_start(&config, &l1) == ERR_OK);
     test_views(l1);
+    test_asked(l1);
     test_settlement(l1);
     test_fees(l1);
     test_other_settles(l1);
