@@ -280,6 +280,7 @@ static void on_height(struct consensus *core, const struct consensus_input *inpu
     const struct validator_set last_set = core->set;
     take_set(core, input->begin.set);
     clear_height(core);
+    if (input->begin.is_silent) core->own_index = -1;
     core->is_begun = true;
     core->height = height;
     core->scheduled_index = input->begin.scheduled_index;
@@ -304,6 +305,39 @@ static void on_height(struct consensus *core, const struct consensus_input *inpu
         memset(core->next_present, 0, sizeof core->next_present);
         core->has_next_handover = false;
     }
+}
+
+size_t consensus_votes_of(const struct consensus *core, const struct address *address,
+                          struct vote out[CONSENSUS_VOTES_OF_MAX]) {
+    const int index = core->is_begun ? validator_set_find(&core->set, address) : -1;
+    const struct round_votes *newest = NULL;
+    if (index < 0) return 0;
+    const uint32_t voter = (uint32_t)index;
+    for (size_t i = 0; i < ROUNDS_KEPT; i++) {
+        const struct round_votes *votes = &core->rounds[i];
+        if (!votes->is_used || (newest != NULL && votes->round < newest->round)) continue;
+        if (voter_bits_has(&votes->prevotes.voted, voter) ||
+            voter_bits_has(&votes->precommits.voted, voter)) {
+            newest = votes;
+        }
+    }
+    size_t count = 0;
+    for (int kind = 0; newest != NULL && kind < 2; kind++) {
+        const struct tally *tally = kind == 0 ? &newest->prevotes : &newest->precommits;
+        if (!voter_bits_has(&tally->voted, voter)) continue;
+        out[count++] = (struct vote){.kind = kind == 0 ? VOTE_PREVOTE : VOTE_PRECOMMIT,
+                                     .height = core->height,
+                                     .round = newest->round,
+                                     .valid_round = VALID_ROUND_NONE,
+                                     .block = tally->first[voter].block,
+                                     .voter = *address,
+                                     .signature = tally->first[voter].signature};
+    }
+    for (int slot = NEXT_PREVOTE; slot <= NEXT_PRECOMMIT; slot++) {
+        if (!voter_bits_has(&core->next_present[slot], voter)) continue;
+        out[count++] = core->next_votes[slot][voter];
+    }
+    return count;
 }
 
 static void on_checked(struct consensus *core, const struct consensus_input *input) {
@@ -341,6 +375,7 @@ void consensus_step(struct consensus *core, const struct consensus_input *input,
     case CONSENSUS_INPUT_VOTE: on_vote(core, &input->vote, effects); break;
     case CONSENSUS_INPUT_BUILT: on_built(core, input, effects); break;
     case CONSENSUS_INPUT_CHECKED: on_checked(core, input); break;
+    case CONSENSUS_INPUT_SILENCE: core->own_index = -1; break;
     case CONSENSUS_INPUT_HANDOVER: on_handover(core, &input->vote); break;
     }
     if (core->step == STEP_DECIDED) return;

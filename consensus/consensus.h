@@ -62,6 +62,7 @@ enum consensus_input_kind {
     CONSENSUS_INPUT_VOTE,     /* prevote or precommit */
     CONSENSUS_INPUT_BUILT,    /* the block asked for by EFFECT_BUILD is ready and executed */
     CONSENSUS_INPUT_CHECKED,  /* a proposed block was executed: valid or not */
+    CONSENSUS_INPUT_SILENCE,  /* sign nothing more at this height: begin.is_silent, too late */
     CONSENSUS_INPUT_HANDOVER, /* the round-0 proposer of this height says that it will not propose
                                */
 };
@@ -80,6 +81,7 @@ struct consensus_input {
          * was restored) keeps the machine from signing until it gets there. */
         const struct consensus_record *record;
         const struct commit *polka; /* stored with the record; NULL: none */
+        bool is_silent;             /* follow, and sign nothing */
     } begin;
     struct vote vote;    /* PROPOSAL, VOTE, HANDOVER (voter only) */
     struct hash32 block; /* BUILT, CHECKED */
@@ -139,6 +141,12 @@ MUST_USE enum err consensus_set_check(enum fault_model model, const struct valid
 
 /* consensus_deadline_ms is when the next TICK is needed; UINT64_MAX: no timer runs. */
 uint64_t consensus_deadline_ms(const struct consensus *core);
+
+/* consensus_votes_of finds what is known here of `voter`: its newest prevote and precommit of the
+ * current height, in one round, and of the next.  Returns how many. */
+#define CONSENSUS_VOTES_OF_MAX 4
+size_t consensus_votes_of(const struct consensus *core, const struct address *voter,
+                          struct vote out[CONSENSUS_VOTES_OF_MAX]);
 
 /* What people and metrics may know. */
 struct consensus_status {
