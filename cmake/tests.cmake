@@ -41,6 +41,7 @@ baton_script_test(contracts/test-contracts tests/contracts/test-contracts 600 LA
 baton_script_test(contracts/test-deployment tests/contracts/test-deployment 600 LABELS contracts)
 
 baton_script_test(suites/conformance tests/suites/test-suites 1500 LABELS suites)
+baton_script_test(suites/t8n tests/suites/test-t8n 120 LABELS suites conformance)
 baton_script_test(suites/rpc-io tests/suites/test-rpc-io 300 LABELS suites conformance)
 
 # The simulator without the rest of the program; the planted variants are linked like it.
@@ -60,6 +61,7 @@ baton_script_test(network/testnet tests/network/test-testnet 90 LABELS network)
 baton_script_test(network/configuration tests/network/test-configuration 120 LABELS network)
 baton_script_test(network/clients tests/network/test-clients 420 LABELS network)
 baton_script_test(network/backup tests/network/test-backup 180 LABELS network)
+baton_script_test(network/join tests/network/test-join 240 LABELS network)
 baton_script_test(network/rotation tests/network/test-rotation 300 LABELS network)
 baton_script_test(network/kill tests/network/test-kill 300 LABELS network)
 baton_script_test(network/outages tests/network/test-outages 400 LABELS network)

@@ -68,6 +68,12 @@ static enum err check_settings(const struct settings *settings, char error[512])
         snprintf(error, 512, "follow_only contradicts validator_key_file: a follower never signs");
         return ERR_CONFIG;
     }
+    if (strcmp(settings->sync, "auto") != 0 && strcmp(settings->sync, "blocks") != 0 &&
+        strcmp(settings->sync, "snapshot") != 0) {
+        snprintf(error, 512, "sync: \"%.100s\" is neither auto, blocks nor snapshot",
+                 settings->sync);
+        return ERR_CONFIG;
+    }
     if (settings->da_token_file[0] != '\0' && settings->da_url[0] == '\0') {
         snprintf(error, 512, "da_url: is missing, but da_token_file is given");
         return ERR_CONFIG;
@@ -147,7 +153,9 @@ static int run(const struct settings *settings) {
     if (read_keys(settings, &options, error) != ERR_OK) return fail(error);
     if (load_genesis(settings, &genesis, error) != ERR_OK) return fail(error);
     options.genesis = &genesis.genesis;
-    if (node_start(&options, &node, error) != ERR_OK) return fail(error);
+    const enum err err = node_start(&options, &node, error);
+    if (err == ERR_STOPPED) return 0; /* a signal, while a snapshot was being taken */
+    if (err != ERR_OK) return fail(error);
     announce(&node);
     const int code = node_wait(&node);
     genesis_file_free(&genesis);

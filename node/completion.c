@@ -9,15 +9,52 @@ static const struct {
     const char *name;
     enum settings_command command;
 } WITH_SETTINGS[] = {
-    {"node", COMMAND_NODE},       {"dev", COMMAND_DEV},       {"init", COMMAND_INIT},
-    {"rebuild", COMMAND_REBUILD}, {"import", COMMAND_IMPORT}, {"health", COMMAND_HEALTH},
+    {"node", COMMAND_NODE},
+    {"dev", COMMAND_DEV},
+    {"init", COMMAND_INIT},
+    {"rebuild", COMMAND_REBUILD},
+    {"import", COMMAND_IMPORT},
+    {"health", COMMAND_HEALTH},
+    {"join", (enum settings_command)(COMMAND_JOIN | COMMAND_NODE)},
 };
+/* Commands with flags of their own. */
+static const struct {
+    const char *name;
+    const char *flags; /* those that take a value, without "--" */
+    const char *words; /* what else may stand there */
+} WITH_FLAGS[] = {
+    {"testnet",
+     "validators duration report kill down-ms block-time-ms load model dir port-base stagger-ms "
+     "start-max timeout-ms",
+     "--help"},
+    {"monitor", "rpc interval-ms", "--once --json --help"},
+    {"evidence", "rpc chain-id contract", "verify list show --help"},
+    {"simulate", "seed seeds shrink kind nodes model steps without jobs report",
+     "--trace --first --help"},
+    {"key", "", "new address peer-id --help"},
+    {"da", "listen port dir block-time-ms", "--help"},
+};
+static const size_t WITH_FLAGS_COUNT = sizeof WITH_FLAGS / sizeof WITH_FLAGS[0];
+
 static const size_t WITH_SETTINGS_COUNT = sizeof WITH_SETTINGS / sizeof WITH_SETTINGS[0];
 
 static void print_flag(void *context, const char *flag, bool takes_value) {
     (void)context;
     (void)takes_value;
     printf("--%s ", flag);
+}
+
+/* each_flag visits the words of a list. */
+static void each_flag(const char *list, void *context,
+                      void (*visit)(void *context, const char *flag, bool takes_value)) {
+    while (*list != '\0') {
+        char flag[32];
+        const size_t size = strcspn(list, " ");
+        snprintf(flag, sizeof flag, "%.*s", (int)size, list);
+        visit(context, flag, true);
+        list += size;
+        if (*list == ' ') list += 1;
+    }
 }
 
 static void print_bash(const char *const *commands, size_t count) {
@@ -30,6 +67,11 @@ static void print_bash(const char *const *commands, size_t count) {
         printf("        %s) words=\"--config --help ", WITH_SETTINGS[i].name);
         settings_names(WITH_SETTINGS[i].command, NULL, print_flag);
         puts("\" ;;");
+    }
+    for (size_t i = 0; i < WITH_FLAGS_COUNT; i++) {
+        printf("        %s) words=\"", WITH_FLAGS[i].name);
+        each_flag(WITH_FLAGS[i].flags, NULL, print_flag);
+        printf("%s\" ;;\n", WITH_FLAGS[i].words);
     }
     puts(
         "    esac; fi\n"
@@ -53,6 +95,13 @@ static void print_fish(const char *const *commands, size_t count) {
         char name[16];
         snprintf(name, sizeof name, "%s", WITH_SETTINGS[i].name);
         settings_names(WITH_SETTINGS[i].command, name, print_fish_flag);
+    }
+    for (size_t i = 0; i < WITH_FLAGS_COUNT; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%s", WITH_FLAGS[i].name);
+        each_flag(WITH_FLAGS[i].flags, name, print_fish_flag);
+        printf("complete -c baton -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", name,
+               WITH_FLAGS[i].words);
     }
 }
 

@@ -142,10 +142,20 @@ static void on_executed(struct node *node, struct bytes header) {
     step(node, &input);
 }
 
-static void on_l1(struct node *node, struct bytes header) {
+/* on_l1 hands in a view; what it forces on us lies in the body, one after the other. */
+static void on_l1(struct node *node, struct bytes header, struct bytes body) {
+    static struct l1_facts facts; /* one driver */
     struct input input = input_now(INPUT_L1_VIEW);
-    CHECK(header.size == sizeof *input.l1);
-    input.l1 = (const struct l1_facts *)(const void *)header.data;
+    CHECK(header.size == sizeof facts);
+    memcpy(&facts, header.data, sizeof facts);
+    size_t at = 0;
+    for (uint32_t i = 0; i < facts.forced_count; i++) {
+        const size_t size = facts.forced[i].item.encoded.size;
+        CHECK(size <= body.size - at);
+        facts.forced[i].item.encoded = bytes_slice(body, at, at + size);
+        at += size;
+    }
+    input.l1 = &facts;
     step(node, &input);
 }
 
@@ -179,12 +189,22 @@ static void on_ask(struct node *node, struct bytes header) {
     pthread_mutex_unlock(&node->status_lock);
 }
 
+void driver_refuse(struct node *node, struct bytes header) {
+    struct driver_question *question;
+    CHECK(header.size == sizeof question);
+    memcpy(&question, header.data, sizeof question);
+    pthread_mutex_lock(&node->status_lock);
+    question->is_refused = question->is_done = true;
+    pthread_cond_broadcast(&node->answered);
+    pthread_mutex_unlock(&node->status_lock);
+}
+
 static void handle(struct node *node, uint32_t kind, struct bytes header, struct bytes body) {
     switch ((enum driver_kind)kind) {
     case DRIVER_ITEM: on_item(node, header, body); break;
     case DRIVER_MESSAGE: on_message(node, header, body); break;
     case DRIVER_PEER: on_peer(node, header); break;
-    case DRIVER_L1: on_l1(node, header); break;
+    case DRIVER_L1: on_l1(node, header, body); break;
     case DRIVER_EXECUTED: on_executed(node, header); break;
     case DRIVER_COMMITTED: on_committed(node, header); break;
     case DRIVER_DA: on_da(node, header); break;
@@ -206,9 +226,29 @@ static void leave(struct node *node) {
     pthread_mutex_unlock(&node->status_lock);
 }
 
+/* greet tells the sequencer who came while a snapshot was being taken. */
+static void greet(struct node *node) {
+    for (size_t i = 0; i < node->known_peers_count; i++) {
+        const struct snapshot_known *known = &node->known_peers[i];
+        const struct driver_peer carried = {known->id, true};
+        on_peer(node, VALUE_BYTES(carried));
+        if (!known->is_heard) continue;
+        struct input input = input_now(INPUT_MESSAGE);
+        node->message->kind = MESSAGE_STATUS;
+        node->message->height = known->height;
+        input.peer.peer = known->id;
+        input.peer.message = node->message;
+        step(node, &input);
+    }
+    free(node->known_peers);
+    node->known_peers = NULL;
+    node->known_peers_count = 0;
+}
+
 static void *driver_main(void *context) {
     struct node *node = context;
     uint64_t shared_ms = 0;
+    greet(node);
     while (!atomic_load(&node->is_stopped)) {
         uint32_t kind;
         struct bytes header, body;
@@ -242,14 +282,14 @@ enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind k
 
 enum err driver_ask(struct node *node, void (*answer)(struct sequencer *sequencer, void *context),
                     void *context) {
-    struct driver_question question = {answer, context, false};
+    struct driver_question question = {answer, context, false, false};
     const struct driver_question *pointer = &question;
     TRY(driver_push(node, QUEUE_URGENT, DRIVER_ASK, VALUE_BYTES(pointer), BYTES_EMPTY));
     pthread_mutex_lock(&node->status_lock);
     while (!question.is_done && !node->is_driver_gone) {
         pthread_cond_wait(&node->answered, &node->status_lock);
     }
-    const bool is_done = question.is_done;
+    const bool is_done = question.is_done && !question.is_refused;
     pthread_mutex_unlock(&node->status_lock);
     return is_done ? ERR_OK : ERR_STOPPED;
 }

@@ -32,6 +32,22 @@ static bool sees_other_chain(struct node *node, uint64_t now) {
     return seen_ms != 0 && now - seen_ms < OTHER_CHAIN_MS;
 }
 
+/* read_start says how far a node is that does not run yet. */
+static void read_start(struct node *node, struct rpc_health *out) {
+    struct snapshot_status snapshot;
+    *out = (struct rpc_health){.reason = "starting"};
+    if (!snapshot_taking(node, &snapshot)) return;
+    const uint64_t head = node->ledger.store != NULL ? store_head(node->ledger.store).number : 0;
+    out->is_syncing = true;
+    out->starting_block = out->current_block = head;
+    out->highest_block = snapshot.highest_seen > head ? snapshot.highest_seen : head;
+    if (snapshot.stage == SNAPSHOT_FIND) {
+        snprintf(out->reason, sizeof out->reason, "asking peers how far they are");
+    } else {
+        snprintf(out->reason, sizeof out->reason, "taking a snapshot: %u %%", snapshot.percent);
+    }
+}
+
 void health_read(struct node *node, struct rpc_health *out) {
     const struct sequencer_status status = status_of(node);
     const uint64_t now = monotonic_ms();
@@ -40,7 +56,7 @@ void health_read(struct node *node, struct rpc_health *out) {
     const uint64_t last_ms =
         status.quorum_seen_ms > node->started_ms ? status.quorum_seen_ms : node->started_ms;
     if (!atomic_load(&node->is_started)) { /* what follows is not there yet */
-        *out = (struct rpc_health){.reason = "starting"};
+        read_start(node, out);
         return;
     }
     *out = (struct rpc_health){
@@ -67,6 +83,12 @@ void health_read(struct node *node, struct rpc_health *out) {
     } else if (status.quorum_seen_ms == 0 && sees_other_chain(node, now)) {
         snprintf(out->reason, sizeof out->reason,
                  "no quorum seen: a peer runs another genesis or protocol");
+    }
+    if (out->reason[0] == '\0' && status.silent_until != 0) {
+        snprintf(out->reason, sizeof out->reason,
+                 "the record of what was signed is old (an old data directory, or a second process "
+                 "with this key): nothing is signed up to block %llu",
+                 (unsigned long long)status.silent_until);
     }
     out->is_ready = out->reason[0] == '\0';
 }
@@ -139,6 +161,7 @@ void status_write(struct node *node, struct json_writer *json) {
     quantity(json, "peers", health.peers_count);
     json_key(json, "sawOtherChain");
     json_bool(json, sees_other_chain(node, monotonic_ms()));
+    quantity(json, "transactions", atomic_load(&node->counters.transactions));
     quantity(json, "poolPending", status.pool_pending);
     quantity(json, "poolQueued", status.pool_queued);
     quantity(json, "safeBlock", status.published_block);

@@ -197,6 +197,26 @@ static enum err write_secret(const char *path, const uint8_t secret[32]) {
     return ERR_SYSTEM;
 }
 
+static enum err make_key(const char *path, bool is_validator, char error[512]) {
+    struct secp_key key;
+    if (access(path, F_OK) == 0) return ERR_OK;
+    do {
+        randombytes_buf(key.secret, sizeof key.secret);
+    } while (is_validator && !secp_key_is_valid(&key));
+    const enum err err = write_secret(path, key.secret);
+    sodium_memzero(&key, sizeof key);
+    if (err != ERR_OK) snprintf(error, 512, "%.300s: the key cannot be written", path);
+    return err;
+}
+
+enum err keys_make_validator(const char *path, char error[512]) {
+    return make_key(path, true, error);
+}
+
+enum err keys_make_peer(const char *path, char error[512]) {
+    return make_key(path, false, error);
+}
+
 static int key_new(const char *directory) {
     char validator_path[4200], peer_path[4200], text[67], address_text[43];
     if (strlen(directory) > 4000) {

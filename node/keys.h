@@ -18,12 +18,17 @@ MUST_USE enum err keys_check_file(const char *path, const char *setting, char er
  * well-known development keys. */
 MUST_USE enum err keys_read_validator(const char *path, bool allow_dev_keys, struct secp_key *out,
                                       char error[512]);
+/* keys_make_validator and keys_make_peer make a key file (mode 0600) where there is none.
+ * ERR_SYSTEM. */
+MUST_USE enum err keys_make_validator(const char *path, char error[512]);
+MUST_USE enum err keys_make_peer(const char *path, char error[512]);
 MUST_USE enum err keys_read_peer(const char *path, struct ed25519_key *out, char error[512]);
 
 /* keys_is_development: one of the first 100 keys of the test mnemonic that anvil and hardhat print.
  */
 bool keys_is_development(const struct secp_key *key);
-/* keys_development derives the first `count` keys of that mnemonic (BIP-32 m/44'/60'/0'/0/index). */
+/* keys_development derives the first `count` keys of that mnemonic (BIP-32 m/44'/60'/0'/0/index).
+ */
 void keys_development(struct secp_key *out, uint32_t count);
 
 /* key_main is `baton key`: new, show; returns the exit code. */

@@ -31,8 +31,8 @@ void memory_release(void *memory, size_t size) {
     if (memory != NULL) CHECK(munmap(memory, size) == 0);
 }
 
-/* record_name writes "validators/" and the rotation as 8 bytes, so that names sort by rotation. */
-static struct bytes record_name(uint64_t rotation, uint8_t out[32]) {
+/* "validators/" and the rotation as 8 bytes, so that names sort by rotation. */
+struct bytes ledger_set_name(uint64_t rotation, uint8_t out[32]) {
     const size_t prefix = sizeof VALIDATORS_RECORD - 1;
     memcpy(out, VALIDATORS_RECORD, prefix);
     be_write(out + prefix, 8, rotation);
@@ -60,7 +60,7 @@ static enum err write_genesis(struct ledger *ledger, const struct genesis *genes
     uint8_t name[32];
     struct buffer set = buffer_over(memory + HEADER_BYTES_MAX + 64, VALIDATOR_SET_BYTES_MAX);
     validator_set_encode(&genesis->config.rollup.validators, &set);
-    const struct store_record record = {record_name(0, name), buffer_bytes(&set)};
+    const struct store_record record = {ledger_set_name(0, name), buffer_bytes(&set)};
     const struct store_block stored = {.header = &header,
                                        .hash = ledger->genesis_hash,
                                        .package = buffer_bytes(&package),
@@ -202,8 +202,8 @@ static enum err next_set_record(struct ledger *ledger, const struct block_outcom
     struct buffer set = buffer_over(memory, VALIDATOR_SET_BYTES_MAX);
     validator_set_encode(&outcome->next_validators, &set);
     const uint64_t per_rotation = ledger->config->rollup.blocks_per_rotation;
-    *out = (struct store_record){record_name(rotation_of(outcome->height, per_rotation) + 1, name),
-                                 buffer_bytes(&set)};
+    *out = (struct store_record){
+        ledger_set_name(rotation_of(outcome->height, per_rotation) + 1, name), buffer_bytes(&set)};
     return ERR_OK;
 }
 
@@ -247,7 +247,7 @@ enum err ledger_validators(struct ledger *ledger, struct store_view *view, uint6
     struct arena arena = arena_over(memory, sizeof memory);
     struct bytes value;
     (void)ledger;
-    TRY(store_record(view, record_name(rotation, name), &arena, &value));
+    TRY(store_record(view, ledger_set_name(rotation, name), &arena, &value));
     return validator_set_decode(value, out);
 }
 
@@ -326,6 +326,7 @@ enum err ledger_summary(void *context, uint64_t height, struct block_summary *ou
         out->state_root = header.state_root;
         out->proposer = parts.frame.proposer;
         out->package_bytes = package.size;
+        out->l1_number = parts.frame.l1_number;
     }
     arena_release(&ledger->summary_scratch, mark);
     return err;

@@ -62,6 +62,9 @@ MUST_USE enum err ledger_restore(struct ledger *ledger, struct ledger_view *view
 MUST_USE enum err ledger_validators(struct ledger *ledger, struct store_view *view,
                                     uint64_t rotation, struct validator_set *out);
 
+/* ledger_set_name writes the name under which that set is recorded. */
+struct bytes ledger_set_name(uint64_t rotation, uint8_t out[32]);
+
 /* ledger_summary and ledger_rotation are sequencer_config.archive's functions; `context` is the
  * ledger.  The sequencer's thread. */
 enum err ledger_summary(void *context, uint64_t height, struct block_summary *out);

@@ -44,12 +44,34 @@ static void on_committed(void *context, enum err err, struct ledger_view *view,
 static void on_peer_message(void *context, const struct hash32 *peer, struct bytes message) {
     struct node *node = context;
     traffic_received(&node->counters.traffic, message);
+    if (message.size > 0 && message_is_snapshot_request((enum message_kind)message.data[0])) {
+        snapshot_serve_ask(node->serving, peer, message);
+        return;
+    }
     if (message.size > 0 && message.data[0] == MESSAGE_ITEMS) {
         workers_inspect(node, peer,
                         message); /* signatures to recover: not on the sequencer's time */
         return;
     }
     driver_push(node, QUEUE_URGENT, DRIVER_MESSAGE, hash_bytes(peer), message);
+}
+
+/* Guests may ask for what everybody may have, and send transactions as clients do. */
+static void on_guest_message(void *context, const struct hash32 *guest, struct bytes message) {
+    static const struct hash32 nobody = {{0}};
+    struct node *node = context;
+    traffic_received(&node->counters.traffic, message);
+    const enum message_kind kind = message.size > 0 ? message.data[0] : MESSAGE_STATUS;
+    if (message_is_snapshot_request(kind) || kind == MESSAGE_GET_BLOCKS) {
+        snapshot_serve_ask(node->serving, guest, message);
+    } else if (kind == MESSAGE_ITEMS) {
+        workers_inspect(node, &nobody, message);
+    }
+}
+
+static void on_guest_connected(void *context, const struct hash32 *guest, bool is_connected) {
+    struct node *node = context;
+    if (is_connected) snapshot_serve_guest(node->serving, guest);
 }
 
 static void on_peer_connected(void *context, const struct hash32 *peer, bool is_connected) {
@@ -121,9 +143,12 @@ static enum err start_p2p(struct node *node, char error[512]) {
         .listen_host = settings->p2p_host,
         .listen_port = (uint16_t)settings->p2p_port,
         .chain_digest = chain_digest(node),
-        .events = {node, on_peer_message, on_peer_connected, on_peer_other_chain},
+        .guests_max = (uint32_t)settings->p2p_guests,
+        .events = {node, on_peer_message, on_peer_connected, on_peer_other_chain, on_guest_message,
+                   on_guest_connected},
     };
     if (!node->options.has_p2p) return ERR_OK;
+    TRY(snapshot_serve_start(node, &node->serving));
     struct p2p *p2p;
     const enum err err = p2p_start(&config, &p2p);
     if (err != ERR_OK) {
@@ -181,11 +206,16 @@ static enum err start_all(struct node *node, char error[512]) {
     TRY(recover_cache_create(&node->recovered));
     make_domains(node);
     TRY(queue_create(URGENT_BYTES, BULK_BYTES, &node->inputs));
-    TRY(start_executing(node));
     TRY(evidence_keeper_start(node, &node->keeper));
     TRY(workers_start(node));
+    if (node->options.is_state_only) { /* node_start returns when the state is there */
+        TRY(start_p2p(node, error));
+        return snapshot_take(node, error);
+    }
     TRY(start_rpc(node, error)); /* before the sequencer: a port in use ends the start early */
     TRY(start_p2p(node, error));
+    TRY(snapshot_take(node, error));
+    TRY(start_executing(node)); /* from the head that is there now on */
     TRY(driver_start(node, error));
     return outside_start(node, error);
 }
@@ -216,7 +246,10 @@ void node_stop(struct node *node) {
     evidence_keeper_stop(node->keeper);
     outside_stop(node);
     if (node->executing != NULL) executing_stop(node->executing);
+    snapshot_serve_stop(node->serving);
     if (node->p2p != NULL) p2p_stop(node->p2p);
+    snapshot_serve_destroy(node->serving);
+    free(node->known_peers);
     workers_stop(node);
     callers_destroy(node->callers);
     ledger_close(&node->ledger);

@@ -15,12 +15,14 @@
 #include "da/da.h"
 #include "l1/l1.h"
 #include "node/decide.h"
+#include "node/evidence_keeper.h"
 #include "node/executing.h"
 #include "node/histogram.h"
 #include "node/ledger.h"
 #include "node/queue.h"
 #include "node/recover_cache.h"
 #include "node/settings.h"
+#include "node/snapshot.h"
 #include "node/traffic.h"
 #include "p2p/p2p.h"
 #include "rpc/rpc.h"
@@ -33,7 +35,8 @@ struct node_options {
     bool has_validator_key;
     struct secp_key validator_key;
     struct ed25519_key peer_key;
-    bool has_p2p; /* dev has none */
+    bool has_p2p;       /* dev has none */
+    bool is_state_only; /* baton join: take a snapshot, and no more */
     bool is_on_demand;
     uint64_t l1_chain_id; /* 0: no L1 */
 };
@@ -80,6 +83,13 @@ struct driver_question {
     void (*answer)(struct sequencer *sequencer, void *context);
     void *context;
     bool is_done;
+    bool is_refused; /* the sequencer does not run yet */
+};
+/* A peer that came while a snapshot was being taken. */
+struct snapshot_known {
+    struct hash32 id;
+    bool is_heard;
+    uint64_t height;
 };
 
 struct workers;
@@ -103,6 +113,8 @@ struct node {
     struct executing *executing;
     struct workers *workers;
     struct callers *callers; /* of eth_call */
+    struct evidence_keeper *keeper;
+    struct snapshot_serving *serving; /* NULL in dev */
     struct rpc *rpc;
     /* RPC answers before these are there, so its threads may look while they appear. */
     struct p2p *_Atomic p2p;         /* NULL in dev */
@@ -127,17 +139,24 @@ struct node {
     uint64_t last_commit_us;
     uint32_t peers_connected;
 
-    uint64_t forced_id; /* the newest request of L1 that was handed on; the L1 thread's */
+    void *forced_bytes; /* what a view of L1 forces on us, on its way; the L1 thread's */
+    size_t forced_size;
 
     struct p2p_peer peers[P2P_PEERS_MAX]; /* configured first, then the contract's; peers_lock */
     size_t peers_count, peers_configured;
     pthread_mutex_t peers_lock;
+
+    /* who was connected when the sequencer's thread began: its own, until it has told it */
+    struct snapshot_known *known_peers;
+    size_t known_peers_count;
 
     /* what other threads may know of the sequencer: copied after each step */
     pthread_mutex_t status_lock;
     pthread_cond_t answered;
     struct sequencer_status status;
     struct validator_set validators, next_validators;
+    bool is_snapshot_taking; /* under status_lock, as what follows */
+    struct snapshot_status snapshot_status;
     bool is_driver_gone; /* no question will be answered any more */
 
     struct node_counters counters;
@@ -169,6 +188,8 @@ void driver_stop(struct node *node);
 /* driver_push queues an input; a full queue is counted.  Any thread. */
 enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind kind,
                      struct bytes header, struct bytes body);
+/* driver_refuse answers a question (the header of a DRIVER_ASK) without a sequencer. */
+void driver_refuse(struct node *node, struct bytes header);
 /* driver_ask runs `answer` on the sequencer's thread and waits for it (ERR_STOPPED, ERR_LIMIT). */
 MUST_USE enum err driver_ask(struct node *node,
                              void (*answer)(struct sequencer *sequencer, void *context),

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+
 struct setting {
     const char *section;
     enum setting_type type;
@@ -274,6 +276,49 @@ enum err settings_read(enum settings_command command, int argc, char **argv, str
         TRY(read_flag(command, argc, argv, &i, &result, error));
     *out = result;
     return ERR_OK;
+}
+
+/* write_value writes one setting; its default is left out. */
+static void write_value(const struct setting *setting, const struct settings *settings,
+                        const struct settings *defaults, struct json_writer *json) {
+    const char *field = (const char *)settings + setting->offset;
+    const char *fallback = (const char *)defaults + setting->offset;
+    if (setting->type == SETTING_TEXT) {
+        const char *text, *other;
+        memcpy(&text, field, sizeof text);
+        memcpy(&other, fallback, sizeof other);
+        if (strcmp(text, other) == 0) return;
+        json_key(json, setting->name);
+        json_write_string(json, text);
+    } else if (setting->type == SETTING_BOOL) {
+        bool value;
+        memcpy(&value, field, sizeof value);
+        if (!value) return; /* false is every default */
+        json_key(json, setting->name);
+        json_bool(json, value);
+    } else {
+        uint64_t value;
+        if (memcmp(field, fallback, sizeof value) == 0) return;
+        memcpy(&value, field, sizeof value);
+        json_key(json, setting->name);
+        json_number_u64(json, value);
+    }
+}
+
+void settings_write(enum settings_command command, const struct settings *settings,
+                    struct buffer *out) {
+    struct settings defaults;
+    char error[512];
+    struct json_writer json = json_over(out);
+    CHECK(read_defaults(&defaults, error) == ERR_OK);
+    json_object_begin(&json);
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        if ((TABLE[i].commands & command) != 0) {
+            write_value(&TABLE[i], settings, &defaults, &json);
+        }
+    }
+    json_object_end(&json);
+    buffer_append_byte(out, '\n');
 }
 
 void settings_help(enum settings_command command, FILE *out) {

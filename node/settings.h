@@ -9,9 +9,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
-/* Commands that take settings; a setting belongs to one or more. */
+/* Commands that take settings; a setting belongs to one or more.  `baton join` takes those of
+ * `baton node` and its own: COMMAND_JOIN | COMMAND_NODE. */
 enum settings_command {
     COMMAND_NODE = 1,
     COMMAND_DEV = 2,
@@ -19,6 +21,7 @@ enum settings_command {
     COMMAND_REBUILD = 8,
     COMMAND_IMPORT = 16,
     COMMAND_HEALTH = 32,
+    COMMAND_JOIN = 64,
 };
 
 enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
@@ -61,6 +64,14 @@ enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
     X("P2P", PORT, p2p_port, "30303", 0, 65535, COMMAND_NODE, "its port; 0: do not listen")        \
     X("P2P", TEXT, p2p_peers, "", 0, 65536, COMMAND_NODE,                                          \
       "addresses of peers, comma-separated: PEERID@HOST:PORT")                                     \
+    X("P2P", NUMBER, p2p_guests, "8", 0, 32, COMMAND_NODE,                                         \
+      "nodes beyond validators and p2p_peers that may connect: followers, who joins")              \
+    X("Sync", TEXT, sync, "auto", 0, 16, COMMAND_NODE,                                             \
+      "blocks, snapshot, or auto: a snapshot when far behind")                                     \
+    X("Sync", NUMBER, sync_behind_blocks, "5000", 3, 1000000000, COMMAND_NODE,                     \
+      "auto: so many blocks are far behind")                                                       \
+    X("Sync", NUMBER, snapshot_bytes_per_second, "16777216", 65536, 1073741824, COMMAND_NODE,      \
+      "most that is sent to nodes that take snapshots")                                            \
     X("L1", TEXT, l1_rpc_url, "", 0, 4096, COMMAND_NODE | COMMAND_INIT,                            \
       "Ethereum endpoints, comma-separated; the next one is used when one fails")                  \
     X("L1", NUMBER, l1_poll_ms, "1000", 50, 3600000, COMMAND_NODE, "time between two looks at L1") \
@@ -103,9 +114,16 @@ enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_PORT, SETTING_BOOL };
     X("Dev", BOOL, quiet, "false", 0, 0, COMMAND_DEV, "do not print the accounts")                 \
     X("Init", TEXT, template, "", 0, 4096, COMMAND_INIT,                                           \
       "genesis file to complete with validators read from L1; written to --genesis")               \
-    X("Init", TEXT, consensus_contract, "", 0, 64, COMMAND_INIT, "address of AndeConsensus on L1") \
+    X("Init", TEXT, consensus_contract, "", 0, 64, COMMAND_INIT | COMMAND_JOIN,                    \
+      "address of AndeConsensus on L1")                                                            \
     X("Init", TEXT, coordinator_contract, "", 0, 64, COMMAND_INIT,                                 \
       "address of AndeSequencerCoordinator on L1")                                                 \
+    X("Join", TEXT, bootstrap, "", 0, 4096, COMMAND_JOIN,                                          \
+      "p2p address of a node of the chain: [PEERID@]HOST:PORT")                                    \
+    X("Join", TEXT, genesis_hash, "", 0, 66, COMMAND_JOIN,                                         \
+      "keccak-256 that the chain's genesis file must have")                                        \
+    X("Join", BOOL, follower, "false", 0, 0, COMMAND_JOIN, "no validator: no stake is needed")     \
+    X("Join", BOOL, start, "false", 0, 0, COMMAND_JOIN, "start the node when all is ready")        \
     X("Health", TEXT, url, "http://127.0.0.1:8545", 0, 4096, COMMAND_HEALTH,                       \
       "node to ask; several: repeated or comma-separated")
 
@@ -130,6 +148,11 @@ MUST_USE enum err settings_read(enum settings_command command, int argc, char **
 /* settings_keep copies a text for as long as the process lives; NULL without memory.  The main
  * thread. */
 char *settings_keep(const char *text);
+
+/* settings_write writes the settings of `command` that are not their defaults as the JSON object
+ * that --config reads. */
+void settings_write(enum settings_command command, const struct settings *settings,
+                    struct buffer *out);
 
 /* settings_help prints the table of `command`'s settings, section by section, to `out`. */
 void settings_help(enum settings_command command, FILE *out);

@@ -254,12 +254,20 @@ static void not_needed(struct snapshot *snapshot) {
     snapshot_push(snapshot, SNAPSHOT_EFFECT_NOT_NEEDED);
 }
 
+static bool is_everybody_heard(const struct snapshot *snapshot) {
+    uint32_t heard = 0;
+    for (uint32_t i = 0; i < snapshot->peers_count; i++)
+        heard += snapshot->peers[i].is_connected && snapshot->peers[i].is_heard ? 1 : 0;
+    return snapshot->config.peers_expected != 0 && heard >= snapshot->config.peers_expected;
+}
+
 static void find_run(struct snapshot *snapshot) {
     const struct snapshot_config *config = &snapshot->config;
     const bool is_over =
         config->find_ms != 0 && snapshot->now_ms - snapshot->started_ms >= config->find_ms;
     const bool is_heard =
-        snapshot->heard_ms != 0 && snapshot->now_ms - snapshot->heard_ms >= SNAPSHOT_FIND_MS;
+        snapshot->heard_ms != 0 &&
+        (snapshot->now_ms - snapshot->heard_ms >= SNAPSHOT_FIND_MS || is_everybody_heard(snapshot));
     if (!is_heard) {
         if (is_over && !snapshot->has_begun) not_needed(snapshot);
         return;
@@ -393,6 +401,7 @@ struct snapshot *snapshot_create(void *memory, const struct snapshot_config *con
     snapshot->arena = arena;
     snapshot->now_ms = snapshot->started_ms = now_ms;
     snapshot->stage = SNAPSHOT_FIND;
+    snapshot->has_begun = config->has_begun;
     snapshot->rotation = rotation_of(config->head_height + 1, config->blocks_per_rotation);
     snapshot->current = config->validators;
     snapshot->is_anchored = !config->has_anchor || config->anchor_height <= config->head_height;

@@ -46,6 +46,8 @@ struct snapshot_config {
     struct hash32 head_hash;
     struct validator_set validators; /* N(rotation_of(head_height + 1)) */
     uint64_t behind_min;             /* a snapshot is worth it from so many blocks on */
+    uint32_t peers_expected;         /* once so many told their height, nobody is waited for */
+    bool has_begun;                  /* the old state is gone: there is no way back */
     uint64_t find_ms;                /* how long to wait for somebody to be ahead; 0: for ever */
     /* A block of the chain that L1 names (settled): the pivot's chain must have it. */
     bool has_anchor;
