@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/hex.h"
-#include "l1/slash.h"
 #include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
@@ -51,27 +50,14 @@ static void settle(struct node *node, const struct settlement *settlement) {
         (unsigned long long)settlement->first, (unsigned long long)settlement->last, err_text(err));
 }
 
-static struct l1_vote contract_vote(const struct vote *vote) {
-    return (struct l1_vote){(uint8_t)vote->kind, vote->height, vote->round,
-                            vote->valid_round,   vote->block,  vote->signature};
-}
-
-/* accuse puts a double signature on L1, where the stake is slashed. */
+/* accuse has a double signature kept and punished. */
 static void accuse(struct node *node, const struct effect *effect) {
-    const struct l1_vote a = contract_vote(effect->evidence[0]);
-    const struct l1_vote b = contract_vote(effect->evidence[1]);
-    uint8_t memory[L1_SLASH_BYTES];
+    const struct vote *vote = effect->evidence[0];
     char address[43];
-    struct buffer data = buffer_over(memory, sizeof memory);
     atomic_fetch_add(&node->counters.evidence, 1);
     LOG(LOG_ERROR, "consensus", "validator %s signed twice at height %llu, round %u",
-        hex_checksum_address(&effect->evidence[0]->voter, address), (unsigned long long)a.height,
-        a.round);
-    if (node->l1 == NULL) return;
-    l1_slash_encode(&a, &b, &data);
-    const enum err err =
-        l1_send(node->l1, &node->config->rollup.consensus_contract, buffer_bytes(&data));
-    if (err != ERR_OK) LOG(LOG_WARN, "l1", "evidence cannot be sent: %s", err_text(err));
+        hex_checksum_address(&vote->voter, address), (unsigned long long)vote->height, vote->round);
+    evidence_keeper_add(node->keeper, vote, effect->evidence[1]);
 }
 
 static void reply(struct node *node, const struct effect *effect) {
@@ -108,6 +94,10 @@ static void event(struct node *node, const struct effect *effect) {
     case EVENT_HALTED:
         LOG(LOG_ERROR, "consensus", "halted: %s", effect->text != NULL ? effect->text : "");
         node_fail(node, ERR_STORAGE, "the sequencer halted");
+        break;
+    case EVENT_RECORD_STALE:
+        LOG(LOG_ERROR, "consensus", "nothing is signed up to block %llu: %s", value,
+            effect->text != NULL ? effect->text : "");
         break;
     case EVENT_ORIGIN_STALE:
         atomic_fetch_add(&node->counters.origin_stale, 1);
@@ -148,6 +138,9 @@ static void perform(struct node *node, const struct effect *effect) {
     case EFFECT_VERIFY_DA:
         workers_verify_da(node, effect->first, effect->last, effect->da_height,
                           &effect->commitment);
+        break;
+    case EFFECT_ASK_L1:
+        if (node->l1 != NULL) l1_ask(node->l1, effect->value);
         break;
     case EFFECT_SETTLE: settle(node, effect->settlement); break;
     case EFFECT_EVIDENCE: accuse(node, effect); break;

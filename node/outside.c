@@ -1,4 +1,6 @@
 /* The two outside worlds of a sequencer: Ethereum L1 and the DA layer. */
+#include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,36 +10,36 @@
 #include "node/node.h"
 #include "workloads/workload.h"
 
-/* push_forced hands a transaction that L1 forces on us to the sequencer, checked like any other.
- * ERR_LIMIT: its queue is full.  One that no block can hold is passed over. */
-static enum err push_forced(struct node *node, struct bytes raw) {
-    uint8_t memory[4096 + 2 * ITEM_BYTES_MAX];
-    struct arena arena = arena_over(memory, sizeof memory);
-    struct driver_item carried = {.is_forced = true};
-    const struct workload *evm = workload_by_kind(WORKLOAD_KIND_EVM);
-    pthread_mutex_lock(&node->status_lock);
-    const uint64_t height = node->status.head_height + 1;
-    pthread_mutex_unlock(&node->status_lock);
-    const enum fork fork = fork_at(node->config, height, UINT64_MAX);
-    if (evm->inspect(node->config, fork, raw, &arena, &carried.item) != VERDICT_ACCEPTED) {
-        return ERR_OK;
-    }
-    return driver_push(node, QUEUE_BULK, DRIVER_ITEM, VALUE_BYTES(carried), raw);
-}
+#define FORCED_BYTES_MAX (FORCED_ITEMS_MAX * (size_t)ITEM_BYTES_MAX)
 
-/* push_new_forced hands on the requests that no earlier view showed; they come oldest first, and
- * stay in the views until they are settled.  What does not fit waits for the next view. */
-static void push_new_forced(struct node *node, const struct l1_view *view) {
+/* add_forced inspects what L1 forces on us, like any other transaction, and puts its bytes behind
+ * those of the others.  One that no block can hold is passed over: everybody passes it over. */
+static void add_forced(struct node *node, const struct l1_view *view, struct l1_facts *facts) {
+    struct buffer out = buffer_over(node->forced_bytes, FORCED_BYTES_MAX);
+    const bool is_cut = view->forced_count == L1_FORCED_MAX; /* there may be more */
+    facts->forced_id_max = is_cut ? view->forced[L1_FORCED_MAX - 1].id : UINT64_MAX;
     for (size_t i = 0; i < view->forced_count; i++) {
         const struct l1_forced *forced = &view->forced[i];
-        if (forced->id <= node->forced_id) continue;
-        if (push_forced(node, forced->raw) != ERR_OK) return;
-        node->forced_id = forced->id;
+        uint8_t memory[4096 + 2 * ITEM_BYTES_MAX];
+        struct arena arena = arena_over(memory, sizeof memory);
+        struct forced_item *listed = &facts->forced[facts->forced_count];
+        const struct workload *evm = workload_by_kind(WORKLOAD_KIND_EVM);
+        const enum fork fork = fork_at(node->config, UINT64_MAX - 1, view->timestamp);
+        const enum verdict verdict =
+            evm->inspect(node->config, fork, forced->raw, &arena, &listed->item);
+        if (verdict != VERDICT_ACCEPTED) continue;
+        listed->id = forced->id;
+        listed->l1_number = forced->l1_number;
+        buffer_append(&out, forced->raw);
+        facts->forced_count += 1;
     }
+    CHECK(!out.overflow);
+    node->forced_size = out.size;
 }
 
 static void on_l1_view(void *context, const struct l1_view *view) {
     struct node *node = context;
+    static_assert(FORCED_ITEMS_MAX == L1_FORCED_MAX, "a full view is a full list");
     struct l1_facts facts = {
         .number = view->number,
         .hash = view->hash,
@@ -52,8 +54,9 @@ static void on_l1_view(void *context, const struct l1_view *view) {
                                                  .power = view->validators[i].power};
     }
     peers_registered(node, view);
-    driver_push(node, QUEUE_URGENT, DRIVER_L1, VALUE_BYTES(facts), BYTES_EMPTY);
-    push_new_forced(node, view);
+    add_forced(node, view, &facts);
+    const struct bytes raws = {node->forced_bytes, node->forced_size};
+    driver_push(node, QUEUE_URGENT, DRIVER_L1, VALUE_BYTES(facts), raws);
 }
 
 /* endpoints_split cuts the comma-separated list in place. */
@@ -87,20 +90,30 @@ enum err outside_l1_config(const struct settings *settings, const struct rollup_
     return ERR_CONFIG;
 }
 
+/* is_signalled: SIGINT or SIGTERM waits to be taken; they are blocked until the node runs. */
+static bool is_signalled(void) {
+    sigset_t pending;
+    if (sigpending(&pending) != 0) return false;
+    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
+}
+
 static enum err start_l1(struct node *node, char error[512]) {
     const struct settings *settings = node->options.settings;
     if (node->config->rollup.l1_chain_id == 0) return ERR_OK;
     struct l1_config config;
     TRY(outside_l1_config(settings, &node->config->rollup, &config, error));
     config.key = node->options.has_validator_key ? &node->options.validator_key : NULL;
+    config.is_interrupted = is_signalled;
     config.events.context = node;
     config.events.view = on_l1_view;
     char line[256];
+    TRY(memory_reserve(FORCED_BYTES_MAX, &node->forced_bytes));
     const enum err checked = l1_check(&config, line);
     if (checked == ERR_MISMATCH || checked == ERR_NOT_FOUND) {
         snprintf(error, 512, "l1_rpc_url: %s", line);
         return checked;
     }
+    if (checked == ERR_STOPPED) return checked;
     if (checked != ERR_OK) LOG(LOG_WARN, "l1", "not reachable at start, going on: %s", line);
     struct l1 *l1;
     TRY(l1_start(&config, &l1));
@@ -142,4 +155,6 @@ void outside_stop(struct node *node) {
     if (node->da != NULL) da_publisher_stop(node->da);
     node->l1 = NULL;
     node->da = NULL;
+    memory_release(node->forced_bytes, FORCED_BYTES_MAX);
+    node->forced_bytes = NULL;
 }

@@ -20,7 +20,7 @@ static size_t candidate_bytes(void) {
 size_t sequencer_bytes(const struct sequencer_limits *limits) {
     const struct pool_limits pool = pool_limits_of(limits);
     return sizeof(struct sequencer) + pool_bytes(&pool) + items_bytes(limits) + batches_bytes() +
-           consensus_bytes() + sizeof(struct consensus_effects) +
+           forced_bytes() + consensus_bytes() + sizeof(struct consensus_effects) +
            CORE_INPUTS_MAX * sizeof(struct consensus_input) + EXECUTOR_SLOTS * candidate_bytes() +
            BUILD_ITEMS_MAX * sizeof(struct item) + BUILD_BYTES_MAX + VALIDATOR_SET_BYTES_MAX +
            COMMIT_BYTES_MAX + L1_RING * sizeof(struct l1_known) +
@@ -60,6 +60,7 @@ static void memory_create(struct sequencer *sequencer, struct arena *arena) {
     pool.hash_seed = sequencer->config.hash_seed;
     sequencer->pool = pool_create(arena, &pool);
     items_create(sequencer, arena);
+    forced_create(sequencer, arena);
     sequencer->core =
         consensus_create(take(arena, consensus_bytes()), &sequencer->config.consensus);
 }
@@ -101,7 +102,7 @@ enum err sequencer_create(void *memory, size_t memory_bytes, const struct sequen
     sequencer_restore_record(sequencer, restore);
     batches_create(sequencer, &arena, restore);
     sequencer->height_state = HEIGHT_HELD;
-    sequencer->leader_check_at_ms = UINT64_MAX;
+    sequencer->leader_check_at_ms = sequencer->prebuild_at_ms = UINT64_MAX;
     *out = sequencer;
     return ERR_OK;
 }
@@ -175,7 +176,10 @@ void sequencer_halt(struct sequencer *sequencer, const char *text) {
 static void on_message(struct sequencer *sequencer, const struct hash32 *peer,
                        const struct message *message) {
     switch (message->kind) {
-    case MESSAGE_STATUS: sequencer_on_status(sequencer, peer, message->height); break;
+    case MESSAGE_STATUS:
+        sequencer_on_status(sequencer, peer, message->height);
+        guard_on_status(sequencer, peer);
+        break;
     case MESSAGE_PROPOSAL: sequencer_on_proposal(sequencer, peer, message); break;
     case MESSAGE_VOTE: sequencer_on_vote(sequencer, peer, &message->vote); break;
     case MESSAGE_GET_BLOCKS: {
@@ -244,6 +248,7 @@ void sequencer_step(struct sequencer *sequencer, const struct input *input,
     if (!sequencer->is_begun) {
         sequencer->is_begun = true;
         sequencer->begun_ms = sequencer->now_ms;
+        guard_begin(sequencer);
         sequencer_height_wait(sequencer);
         /* Whoever has signed something at this height goes on with it. */
         sequencer->is_woken =
@@ -254,6 +259,7 @@ void sequencer_step(struct sequencer *sequencer, const struct input *input,
     if (!sequencer->is_halted) {
         sequencer_sync_run(sequencer);
         sequencer_height_try(sequencer);
+        sequencer_prebuild(sequencer);
         sequencer_core_run(sequencer);
         batches_run(sequencer);
     }
@@ -277,8 +283,11 @@ uint64_t sequencer_deadline_ms(const struct sequencer *sequencer) {
     if (sequencer->height_state == HEIGHT_RUNNING) {
         deadline = earlier(deadline, consensus_deadline_ms(sequencer->core));
         deadline = earlier(deadline, sequencer->leader_check_at_ms);
+        deadline = earlier(deadline, sequencer->prebuild_at_ms);
     }
-    if (sequencer->height_state == HEIGHT_HELD) {
+    if (sequencer->height_state == HEIGHT_HELD && sequencer->guard.is_wary) {
+        deadline = earlier(deadline, sequencer->guard.until_ms);
+    } else if (sequencer->height_state == HEIGHT_HELD) {
         deadline = earlier(deadline, sequencer_sync_holds(sequencer)
                                          ? sequencer->sync_progress_ms + SYNC_HOLD_MS
                                          : sequencer->idle_until_ms);
@@ -305,6 +314,8 @@ void sequencer_status(const struct sequencer *sequencer, struct sequencer_status
                                                                          : sequencer->head_height;
     out->is_syncing = sequencer_sync_holds(sequencer);
     out->is_validator = sequencer_is_validator(sequencer);
+    out->is_wary = sequencer->guard.is_wary;
+    out->silent_until = guard_is_silent(sequencer) ? sequencer->guard.silent_until : 0;
     status_of_height(sequencer, out);
     out->rotation = rotation_of(sequencer->head_height + 1, sequencer->blocks_per_rotation);
     out->validators_count = sequencer->current.count;

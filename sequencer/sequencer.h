@@ -29,6 +29,7 @@ struct block_summary {
     struct hash32 state_root;
     struct address proposer;
     uint64_t package_bytes;
+    uint64_t l1_number; /* its L1 origin */
 };
 
 struct sequencer_config {
@@ -42,6 +43,8 @@ struct sequencer_config {
     uint64_t fee_floor_wei;      /* least effective tip the pool takes */
     uint64_t
         batch_takeover_ms; /* somebody else settles a batch that is unsettled so long: 30,000 */
+    uint64_t wary_ms; /* a start signs nothing before others have spoken, or so long; 0: 10,000 */
+    uint64_t forced_blocks; /* FORCE_INCLUSION_TIMEOUT of the contract, 50; 0: that */
     struct hash32 genesis_hash;
     uint64_t hash_seed; /* random per process: order in hash tables that clients cannot aim at */
     struct { /* committed blocks, for batches after a restart; on the sequencer's thread */
@@ -70,17 +73,25 @@ struct sequencer_restore {
 /* --- inputs */
 enum input_kind {
     INPUT_TICK,
-    INPUT_ITEM,    /* inspected by workload->inspect; from RPC or a peer */
-    INPUT_MESSAGE, /* decoded and authenticated (message.h); MESSAGE_ITEMS do not come here but,
-                      inspected, as one INPUT_ITEM each */
-    INPUT_PEER,    /* a peer came or went */
-    INPUT_L1_VIEW,
+    INPUT_ITEM,      /* inspected by workload->inspect; from RPC or a peer */
+    INPUT_MESSAGE,   /* decoded and authenticated (message.h); MESSAGE_ITEMS do not come here but,
+                        inspected, as one INPUT_ITEM each */
+    INPUT_PEER,      /* a peer came or went */
+    INPUT_L1_VIEW,   /* of a finalized block: the newest, or one that was asked for */
     INPUT_EXECUTED,  /* a job is done */
     INPUT_COMMITTED, /* EFFECT_COMMIT is durable; carries the new view */
     INPUT_DA_RECEIPT,
     INPUT_DA_HEAD, /* how high the DA layer is, by our own DA node */
     INPUT_STOP,    /* going down: pass the baton; EFFECT_STOPPED follows */
 };
+
+/* A pending request of forced inclusion; `item.encoded` views the caller's memory. */
+struct forced_item {
+    uint64_t id;
+    uint64_t l1_number; /* the L1 block of the request */
+    struct item item;
+};
+#define FORCED_ITEMS_MAX 64
 
 /* An L1 block as far as ordering cares: who validates, what was forced, what is settled. */
 struct l1_facts {
@@ -91,6 +102,9 @@ struct l1_facts {
     struct validator validators[VALIDATORS_MAX]; /* priorities are zero */
     uint64_t settled_last_block;
     struct hash32 settled_hash;
+    uint32_t forced_count;  /* pending and known to be transactions; the oldest, ascending by id */
+    uint64_t forced_id_max; /* none up to this id is left out; UINT64_MAX: none at all */
+    struct forced_item forced[FORCED_ITEMS_MAX];
 };
 
 struct input {
@@ -133,6 +147,8 @@ enum effect_kind {
     EFFECT_PUBLISH_CANCEL, /* the batch that begins at `first` is on DA already */
     EFFECT_VERIFY_DA,      /* look for batch [first, last] as `commitment` at `da_height`; answer
                               DA_RECEIPT      when it is there; asked again when no answer comes */
+    EFFECT_ASK_L1,         /* answer L1_VIEW of L1 block `value`, once it is finalized; no answer
+                              otherwise, and asked again */
     EFFECT_SETTLE,         /* submitBatch with signatures */
     EFFECT_EVIDENCE,       /* a double signature: keep it, put it on L1 */
     EFFECT_REPLY,          /* verdict on an item that came with a request */
@@ -154,6 +170,8 @@ enum sequencer_event {
     EVENT_SYNC_END,
     EVENT_BAD_PEER,      /* `peer` sent what no correct node sends */
     EVENT_BLOCK_INVALID, /* a proposed block was refused; `text` says why */
+    EVENT_RECORD_STALE,  /* others have signatures of ours that we know nothing of; nothing is
+                            signed up to height `value`; `text` says why */
     EVENT_ORIGIN_STALE,  /* the rotation kept its L1 origin */
     EVENT_HALTED,        /* storage or execution failed: no votes from here on; `text` says why */
 };
@@ -226,6 +244,9 @@ struct sequencer_status {
     bool is_syncing;       /* behind and catching up */
     bool is_validator;     /* in the active set */
     bool is_proposer;      /* leads the current height and round */
+    bool is_wary;          /* just started, and signs nothing before others have spoken */
+    uint64_t silent_until; /* beyond the head: nothing is signed up to this height, because the
+                              record of what was signed is old */
     struct address proposer;
     uint64_t rotation;
     uint32_t round;

@@ -168,6 +168,7 @@ static struct block_job *job_begin(struct sequencer *sequencer, struct candidate
 
 static void job_send(struct sequencer *sequencer, struct candidate *candidate) {
     candidate->state = CANDIDATE_EXECUTING;
+    candidate->job_ms = sequencer->now_ms;
     sequencer_push(sequencer, EFFECT_EXECUTE)->job = &candidate->job;
 }
 
@@ -187,6 +188,9 @@ static void frame_begin(struct sequencer *sequencer, uint32_t round, struct bloc
     frame->round = round;
     frame->proposer = sequencer->config.consensus.signer.address;
     frame->time_ms = block_time(sequencer);
+    if (sequencer->is_prebuilding) { /* it is of the time when it will be proposed */
+        frame->time_ms += sequencer->propose_at_ms - sequencer->now_ms;
+    }
     frame->validators_hash = sequencer->current_hash;
     bool carries_next;
     struct validator_set next;
@@ -217,8 +221,59 @@ static bool is_building(const struct sequencer *sequencer) {
     return false;
 }
 
+static void answer_built(struct sequencer *sequencer, const struct candidate *candidate) {
+    const struct consensus_input input = {
+        .kind = CONSENSUS_INPUT_BUILT, .block = candidate->hash, .round = candidate->round};
+    sequencer_core_push(sequencer, &input);
+}
+
+/* take_prebuilt answers with the block that was built ahead, now or when it is ready. */
+static bool take_prebuilt(struct sequencer *sequencer) {
+    for (size_t i = 0; i < EXECUTOR_SLOTS; i++) {
+        struct candidate *candidate = &sequencer->candidates[i];
+        if (!candidate->is_prebuilt || candidate->height != sequencer->head_height + 1) continue;
+        if (candidate->state != CANDIDATE_VALID && candidate->state != CANDIDATE_EXECUTING) {
+            continue;
+        }
+        candidate->is_awaited = true;
+        if (candidate->state == CANDIDATE_VALID) answer_built(sequencer, candidate);
+        return true;
+    }
+    return false;
+}
+
+/* prebuild_lead_ms: jobs take so long lately that the block is then ready on time. */
+static uint64_t prebuild_lead_ms(const struct sequencer *sequencer) {
+    const uint64_t most = sequencer->block_time_ms / 4;
+    const uint64_t lead = sequencer->job_ms + PREBUILD_MARGIN_MS;
+    return lead < most ? lead : most;
+}
+
+void sequencer_prebuild_plan(struct sequencer *sequencer) {
+    const uint64_t lead = prebuild_lead_ms(sequencer);
+    const uint64_t at = sequencer->propose_at_ms;
+    sequencer->prebuild_at_ms = UINT64_MAX;
+    if (at <= sequencer->now_ms || sequencer->config.is_interval_on_demand) return;
+    if (!sequencer_leads(sequencer) || guard_is_silent(sequencer)) return;
+    /* Whoever has signed something at this height goes on with that. */
+    if (sequencer->has_record && sequencer->record.height > sequencer->head_height) return;
+    sequencer->prebuild_at_ms = at > sequencer->now_ms + lead ? at - lead : sequencer->now_ms;
+}
+
+void sequencer_prebuild(struct sequencer *sequencer) {
+    if (sequencer->now_ms < sequencer->prebuild_at_ms) return;
+    sequencer->prebuild_at_ms = UINT64_MAX;
+    if (sequencer->height_state != HEIGHT_RUNNING || sequencer->is_stopping) return;
+    if (consensus_status(sequencer->core).round != 0) return;
+    if (sequencer->now_ms >= sequencer->propose_at_ms) return; /* consensus asks by itself */
+    sequencer->is_prebuilding = true;
+    sequencer_block_build(sequencer, 0);
+    sequencer->is_prebuilding = false;
+}
+
 void sequencer_block_build(struct sequencer *sequencer, uint32_t round) {
     if (sequencer->is_halted) return;
+    if (round == 0 && !sequencer->is_prebuilding && take_prebuilt(sequencer)) return;
     /* A second job would be given the first one's memory (found by the simulator, seed 2504): this
      * round times out. */
     if (is_building(sequencer)) return;
@@ -226,6 +281,7 @@ void sequencer_block_build(struct sequencer *sequencer, uint32_t round) {
     if (candidate == NULL) return; /* the round times out */
     candidate->height = sequencer->head_height + 1;
     candidate->round = round;
+    candidate->is_prebuilt = sequencer->is_prebuilding;
     struct block_job *job = job_begin(sequencer, candidate, JOB_BUILD);
     frame_begin(sequencer, round, job);
     const struct admit_context admit = sequencer_admit_context(sequencer);
@@ -275,6 +331,8 @@ void sequencer_block_execute(struct sequencer *sequencer, struct candidate *cand
     job->senders = candidate->senders;
     job->senders_count =
         sequencer_items_find_senders(sequencer, parts.ethereum_block, candidate->senders);
+    const bool is_voted_on = !candidate->is_synced && !candidate->is_backed;
+    if (is_voted_on) job->candidates_count = forced_due(sequencer, &job->candidates);
     if (candidate->is_synced) {
         struct buffer out = buffer_over(candidate->commit_memory, COMMIT_BYTES_MAX);
         commit_encode(&candidate->commit, &out);
@@ -310,19 +368,26 @@ static void check_begin(struct sequencer *sequencer, struct candidate *candidate
     }
     if (answer == ORIGIN_UNKNOWN && !candidate->is_doubted) {
         candidate->waits_for_l1 = true; /* no answer: the round's timeout votes nil */
+        sequencer_push(sequencer, EFFECT_ASK_L1)->value = frame->l1_number;
         return;
     }
     sequencer_block_execute(sequencer, candidate);
 }
 
-void sequencer_block_check(struct sequencer *sequencer, const struct hash32 *hash) {
+void sequencer_block_check(struct sequencer *sequencer, const struct hash32 *hash, bool is_backed) {
     struct candidate *candidate = sequencer_candidate(sequencer, hash);
     if (candidate == NULL || candidate->height != sequencer->head_height + 1) return;
     candidate->is_wanted = true;
+    candidate->is_backed |= is_backed;
     switch (candidate->state) {
     case CANDIDATE_VALID: answer_checked(sequencer, candidate, true); break;
     case CANDIDATE_INVALID:
-        if (!candidate->is_doubted) {
+        if (candidate->is_unforced && candidate->is_backed) {
+            candidate->state = CANDIDATE_HELD;
+            sequencer_block_execute(sequencer, candidate);
+            break;
+        }
+        if (candidate->is_unforced || !candidate->is_doubted) {
             answer_checked(sequencer, candidate, false);
             break;
         }
@@ -348,10 +413,8 @@ static void on_built(struct sequencer *sequencer, struct candidate *candidate) {
     candidate->hash = outcome->hash;
     candidate->package = outcome->package;
     candidate->frame = outcome->frame;
-    if (sequencer->is_stopping) return;
-    const struct consensus_input input = {
-        .kind = CONSENSUS_INPUT_BUILT, .block = outcome->hash, .round = candidate->round};
-    sequencer_core_push(sequencer, &input);
+    if (sequencer->is_stopping || (candidate->is_prebuilt && !candidate->is_awaited)) return;
+    answer_built(sequencer, candidate);
 }
 
 static void on_checked(struct sequencer *sequencer, struct candidate *candidate) {
@@ -364,6 +427,12 @@ static void on_checked(struct sequencer *sequencer, struct candidate *candidate)
         if (is_synced) sequencer_sync_refused(sequencer, &peer, outcome->reason);
         return;
     }
+    if (outcome->omits_forced && !candidate->is_synced) {
+        candidate->is_unforced = true;
+        refuse(sequencer, candidate, "it leaves out what L1 forces on the rollup");
+        return;
+    }
+    candidate->is_unforced = false;
     candidate->state = CANDIDATE_VALID;
     if (candidate->is_wanted) answer_checked(sequencer, candidate, true);
     if (candidate->is_synced && sequencer->height_state != HEIGHT_COMMITTING) {
@@ -388,6 +457,9 @@ void sequencer_on_executed(struct sequencer *sequencer, const struct block_outco
     CHECK(candidate->state == CANDIDATE_EXECUTING);
     CHECK(candidate->height == outcome->height);
     candidate->outcome = *outcome;
+    const uint64_t took_ms = sequencer->now_ms - candidate->job_ms;
+    sequencer->job_ms -= sequencer->job_ms / 8;
+    if (took_ms > sequencer->job_ms) sequencer->job_ms = took_ms;
     if (candidate->height != sequencer->head_height + 1) {
         candidate->state = CANDIDATE_FREE; /* decided otherwise meanwhile */
         return;
@@ -438,6 +510,7 @@ static void head_move(struct sequencer *sequencer, const struct candidate *candi
     commit_encode(&candidate->commit, &out);
     CHECK(!out.overflow);
     sequencer->head_commit_bytes = out.size;
+    guard_on_commit(sequencer, &candidate->commit);
     const struct address *own = &sequencer->config.consensus.signer.address;
     if (address_equal(&outcome->frame.proposer, own)) sequencer->counts.blocks_produced_total += 1;
 }
@@ -473,6 +546,7 @@ void sequencer_on_committed(struct sequencer *sequencer, const struct input *inp
         sequencer_halt(sequencer, "the committed state cannot be read");
         return;
     }
+    forced_run(sequencer);
     batches_on_committed(sequencer, outcome);
     candidates_release(sequencer);
     struct message *message = sequencer_message(sequencer, MESSAGE_STATUS);

@@ -127,7 +127,9 @@ static void on_core_effect(struct sequencer *sequencer, const struct consensus_e
     switch (effect->kind) {
     case CONSENSUS_EFFECT_PERSIST: on_persist(sequencer, effect); break;
     case CONSENSUS_EFFECT_BUILD: on_build(sequencer, effect); break;
-    case CONSENSUS_EFFECT_CHECK: sequencer_block_check(sequencer, &effect->block); break;
+    case CONSENSUS_EFFECT_CHECK:
+        sequencer_block_check(sequencer, &effect->block, effect->is_backed);
+        break;
     case CONSENSUS_EFFECT_BROADCAST: on_broadcast(sequencer, &effect->vote); break;
     case CONSENSUS_EFFECT_COMMIT: on_commit(sequencer, effect); break;
     case CONSENSUS_EFFECT_EVIDENCE:
@@ -220,6 +222,7 @@ static void height_begin(struct sequencer *sequencer) {
     input.begin.is_rotation_first = sequencer_is_rotation_first(sequencer, height);
     input.begin.previous_proposer = sequencer->view->head_frame.proposer;
     input.begin.propose_at_ms = sequencer->propose_at_ms;
+    input.begin.is_silent = guard_is_silent(sequencer);
     if (sequencer->has_record && !sequencer->is_record_given) {
         input.begin.record = &sequencer->record;
         if (sequencer->has_record_polka) input.begin.polka = &sequencer->record_polka;
@@ -233,13 +236,14 @@ static void height_begin(struct sequencer *sequencer) {
         sequencer_core_push(sequencer, &handover);
     }
     sequencer_leader_check(sequencer);
+    sequencer_prebuild_plan(sequencer);
 }
 
 void sequencer_height_try(struct sequencer *sequencer) {
     if (sequencer->height_state != HEIGHT_HELD || sequencer->is_halted) return;
     /* Who is behind proposes and votes for nothing; but a peer that only says that it is ahead must
      * not keep us silent. */
-    if (sequencer_sync_holds(sequencer)) return;
+    if (sequencer_sync_holds(sequencer) || guard_is_wary(sequencer)) return;
     const bool has_items = pool_counts(sequencer->pool).pending != 0;
     const bool is_due = sequencer->now_ms >= sequencer->idle_until_ms;
     if (!has_items && !is_due && !sequencer->is_woken && !sequencer->is_stopping) return;
@@ -252,6 +256,7 @@ void sequencer_height_try(struct sequencer *sequencer) {
 void sequencer_on_vote(struct sequencer *sequencer, const struct hash32 *peer,
                        const struct vote *vote) {
     const uint64_t height = sequencer->head_height + 1;
+    guard_on_vote(sequencer, vote);
     if (vote->height == height && validator_set_find(&sequencer->current, &vote->voter) >= 0) {
         sequencer->is_woken = true; /* others have begun */
         sequencer_height_try(sequencer);
@@ -310,7 +315,8 @@ void sequencer_on_evidence(struct sequencer *sequencer, const struct vote *vote,
 
 /* --- going down */
 
-static bool leads_round_0(const struct sequencer *sequencer) {
+/* sequencer_leads: round 0 of the height after the head is ours. */
+bool sequencer_leads(const struct sequencer *sequencer) {
     const uint32_t index = sequencer_proposer_index(sequencer, 0);
     return address_equal(&sequencer->current.validators[index].address,
                          &sequencer->config.consensus.signer.address);
@@ -343,7 +349,7 @@ void sequencer_stop_try(struct sequencer *sequencer) {
         if (is_member && has_own_proposal(sequencer)) return;
     }
     sequencer->is_stopped = true;
-    if (is_member && !sequencer->is_halted && leads_round_0(sequencer)) {
+    if (is_member && !sequencer->is_halted && sequencer_leads(sequencer)) {
         handover_send(sequencer, sequencer->head_height + 1);
     }
     sequencer_push(sequencer, EFFECT_STOPPED);

@@ -4,7 +4,9 @@
  *   sequencer_consensus.c  consensus inputs and effects, messages about votes, handover
  *   sequencer_blocks.c     candidate blocks, jobs, commits
  *   sequencer_rotation.c   validator sets, scheduled proposers, L1 origin
+ *   sequencer_forced.c     what L1 forces on us
  *   sequencer_sync.c       peers, and blocks that others have committed
+ *   sequencer_guard.c      signing after a start
  *   sequencer_items.c      the pool's door: admission, gossip, acknowledgement
  *   sequencer_batch.c      batches, receipts
  *   sequencer_settle.c     their signatures and settlements
@@ -37,6 +39,7 @@
 #define BUILD_BYTES_MAX    (BLOCK_PACKAGE_BYTES_MAX - (512u << 10))
 #define BUILD_WEIGHT_TIMES 8u /* weights are upper bounds: this often a block's worth is tried */
 #define EVIDENCE_KNOWN     64u
+#define PREBUILD_MARGIN_MS 2u /* a block is ready so long before it is proposed */
 #define STOP_MS_MAX        5000u
 
 /* --- candidate blocks: a candidate's index is the executor's slot */
@@ -58,6 +61,11 @@ struct candidate {
     bool is_wanted;     /* consensus waits for CHECKED */
     bool is_doubted;    /* only our own view of L1 or time refused it */
     bool waits_for_l1;  /* checked once an L1 view brings its origin */
+    bool is_prebuilt;   /* built for round 0 before consensus asked */
+    bool is_awaited;    /* and it has asked since */
+    uint64_t job_ms;    /* when the job went out */
+    bool is_unforced;   /* valid, but it leaves out what L1 forces: not voted for */
+    bool is_backed;     /* by a quorum's votes: only validity counts */
     bool is_synced;     /* from block sync: committed with `commit` once executed */
     bool has_proposal;
     struct vote proposal; /* the newest signed proposal of it */
@@ -82,6 +90,7 @@ struct peer {
     bool is_slow;     /* did not acknowledge in time: not waited for */
     bool is_dumping;  /* gets the whole pool, in chunks */
     uint64_t height;  /* committed, as it says */
+    bool has_told;    /* its height, on this connection */
     uint64_t told_ms; /* when it was sent our height because it seemed behind */
     uint64_t request_first, request_deadline_ms;
     uint32_t request_count; /* 0: nothing is asked of it */
@@ -184,6 +193,32 @@ struct batches {
     uint32_t claims_next;
 };
 
+/* --- forced inclusion */
+
+#define FORCED_BLOCKS     50u  /* FORCE_INCLUSION_TIMEOUT of the contract */
+#define FORCED_MAX        128u /* requests kept */
+#define FORCED_BYTES      (16u << 20)
+#define FORCED_UNIT_BYTES 128u
+
+struct forced_entry {
+    uint64_t id; /* 0: free */
+    uint64_t l1_number;
+    uint64_t pending_until; /* the newest L1 block that lists it */
+    uint64_t gone_from;     /* the oldest one after the request that does not; 0: none */
+    bool is_spent;          /* its sequence is used: it can never run any more */
+    struct item item;
+    uint8_t *memory; /* its bytes, in `heap` */
+};
+
+struct forced {
+    struct forced_entry entries[FORCED_MAX];
+    struct byte_heap heap;
+    struct item *due; /* FORCED_ITEMS_MAX */
+    uint64_t blocks;  /* that may leave an item out */
+    uint64_t origin_height, origin;
+    bool is_empty;
+};
+
 /* --- acknowledgement of items */
 
 #define WAITS_MAX   4096u
@@ -215,6 +250,17 @@ struct items {
     struct held_list *held; /* per peer */
     uint64_t resend_cursor, resend_at_ms;
     bool is_resending;
+};
+
+/* --- what was signed by whoever had our key before */
+
+#define WARY_MS     10000u /* a start waits at most so long to hear from others */
+#define WARY_NEW_MS 1000u  /* on a new chain, where nobody can have signed anything */
+
+struct guard {
+    bool is_wary;          /* nothing is signed before others have spoken */
+    uint64_t until_ms;     /* or it is so late */
+    uint64_t silent_until; /* the last height at which nothing is signed; 0: none */
 };
 
 /* --- the whole */
@@ -254,6 +300,9 @@ struct sequencer {
     struct hash32 current_hash, next_hash;
     uint32_t scheduled_index;
     uint32_t build_items_max;
+    uint64_t job_ms; /* how long jobs take lately: the longest, slowly forgotten */
+    bool is_prebuilding;
+    uint64_t prebuild_at_ms; /* when to build our block of round 0; UINT64_MAX: not, or done */
 
     /* consensus */
     struct consensus *core;
@@ -293,6 +342,8 @@ struct sequencer {
 
     struct pool *pool;
     struct items items;
+    struct forced forced;
+    struct guard guard;
     struct batches batches;
     struct message *message; /* being written */
     struct sequencer_status counts;
@@ -331,6 +382,7 @@ void sequencer_on_evidence(struct sequencer *sequencer, const struct vote *vote,
 void sequencer_on_stop(struct sequencer *sequencer);
 /* sequencer_leader_check gives up waiting for round 0's proposer when its connection broke. */
 void sequencer_leader_check(struct sequencer *sequencer);
+bool sequencer_leads(const struct sequencer *sequencer);
 /* sequencer_stop_try passes the baton when nothing of ours is under way. */
 void sequencer_stop_try(struct sequencer *sequencer);
 void sequencer_restore_record(struct sequencer *sequencer, const struct sequencer_restore *restore);
@@ -347,7 +399,11 @@ void sequencer_on_proposal(struct sequencer *sequencer, const struct hash32 *pee
 void sequencer_on_get_proposal(struct sequencer *sequencer, const struct hash32 *peer,
                                const struct message *message);
 void sequencer_block_build(struct sequencer *sequencer, uint32_t round);
-void sequencer_block_check(struct sequencer *sequencer, const struct hash32 *hash);
+/* sequencer_prebuild builds the block of round 0 ahead of its time, once that has come. */
+void sequencer_prebuild(struct sequencer *sequencer);
+/* sequencer_prebuild_plan decides when, as the height begins. */
+void sequencer_prebuild_plan(struct sequencer *sequencer);
+void sequencer_block_check(struct sequencer *sequencer, const struct hash32 *hash, bool is_backed);
 /* sequencer_block_execute asks for the job of a held candidate. */
 void sequencer_block_execute(struct sequencer *sequencer, struct candidate *candidate);
 void sequencer_block_commit(struct sequencer *sequencer, struct candidate *candidate,
@@ -373,7 +429,7 @@ enum origin_answer sequencer_origin_check(struct sequencer *sequencer, const str
 uint32_t sequencer_proposer_index(const struct sequencer *sequencer, uint32_t round);
 
 /* --- sequencer_sync.c */
-struct peer *sequencer_peer(struct sequencer *sequencer, const struct hash32 *id);
+struct peer *sequencer_peer(const struct sequencer *sequencer, const struct hash32 *id);
 void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, bool is_connected);
 void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, uint64_t height);
 void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
@@ -434,6 +490,29 @@ struct batch_entry *batch_find(const struct batches *batches, uint64_t first, ui
 /* --- sequencer_settle.c: what batches_run does about published batches */
 void batches_sign_run(struct sequencer *sequencer);
 void batches_settle_run(struct sequencer *sequencer);
+
+/* --- sequencer_guard.c */
+void guard_begin(struct sequencer *sequencer);
+/* guard_is_wary: no height begins yet. */
+bool guard_is_wary(struct sequencer *sequencer);
+/* guard_is_silent: nothing is signed at the height after the head. */
+bool guard_is_silent(const struct sequencer *sequencer);
+/* guard_on_vote and guard_on_commit look for signatures of ours that the record does not know. */
+void guard_on_vote(struct sequencer *sequencer, const struct vote *vote);
+void guard_on_commit(struct sequencer *sequencer, const struct commit *commit);
+/* guard_on_status: a peer has told its height, and what it has of ours before. */
+void guard_on_status(struct sequencer *sequencer, const struct hash32 *peer_id);
+void guard_greet(struct sequencer *sequencer, const struct hash32 *peer_id);
+
+/* --- sequencer_forced.c */
+size_t forced_bytes(void);
+void forced_create(struct sequencer *sequencer, struct arena *arena);
+/* forced_on_l1 notes which requests are pending at an L1 block. */
+void forced_on_l1(struct sequencer *sequencer, const struct l1_facts *facts);
+/* forced_due lists what the block after the head must not leave out; valid for this step. */
+size_t forced_due(struct sequencer *sequencer, const struct item **out);
+/* forced_run offers what is pending to the pool, and forgets what L1 has ended. */
+void forced_run(struct sequencer *sequencer);
 
 /* --- sequencer_turns.c */
 /* A turn of ours: DA heights [from, until) at which we may publish. */

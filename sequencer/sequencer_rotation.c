@@ -39,8 +39,12 @@ uint32_t sequencer_proposer_index(const struct sequencer *sequencer, uint32_t ro
 /* --- L1 */
 
 const struct l1_facts *sequencer_l1_newest(const struct sequencer *sequencer) {
-    if (sequencer->l1_count == 0) return NULL;
-    return &sequencer->l1[(sequencer->l1_count - 1) % L1_RING].facts;
+    const struct l1_facts *newest = NULL;
+    for (uint32_t i = 0; i < L1_RING && i < sequencer->l1_count; i++) {
+        const struct l1_facts *facts = &sequencer->l1[i].facts;
+        if (newest == NULL || facts->number > newest->number) newest = facts;
+    }
+    return newest;
 }
 
 static const struct l1_known *l1_find(const struct sequencer *sequencer, uint64_t number) {
@@ -56,14 +60,17 @@ void sequencer_on_l1(struct sequencer *sequencer, const struct l1_facts *facts) 
     if (l1_find(sequencer, facts->number) == NULL) {
         struct l1_known *known = &sequencer->l1[sequencer->l1_count++ % L1_RING];
         known->facts = *facts;
+        known->facts.forced_count = 0; /* they are kept elsewhere: what they view goes now */
         known->received_ms = sequencer->now_ms;
     }
     batches_on_settled(sequencer, facts);
+    forced_on_l1(sequencer, facts);
+    forced_run(sequencer);
     for (size_t i = 0; i < EXECUTOR_SLOTS; i++) {
         struct candidate *candidate = &sequencer->candidates[i];
         if (candidate->state != CANDIDATE_HELD || !candidate->waits_for_l1) continue;
         candidate->waits_for_l1 = false;
-        if (candidate->is_wanted) sequencer_block_check(sequencer, &candidate->hash);
+        if (candidate->is_wanted) sequencer_block_check(sequencer, &candidate->hash, false);
     }
 }
 

@@ -8,10 +8,12 @@
 #include "base/rlp.h"
 #include "sequencer/sequencer_internal.h"
 
-struct peer *sequencer_peer(struct sequencer *sequencer, const struct hash32 *id) {
+struct peer *sequencer_peer(const struct sequencer *sequencer, const struct hash32 *id) {
     for (uint32_t i = 0; i < sequencer->peers_used; i++) {
-        struct peer *peer = &sequencer->peers[i];
-        if (peer->is_connected && hash_equal(&peer->id, id)) return peer;
+        const struct peer *peer = &sequencer->peers[i];
+        if (peer->is_connected && hash_equal(&peer->id, id)) {
+            return (struct peer *)(uintptr_t)peer;
+        }
     }
     return NULL;
 }
@@ -76,6 +78,7 @@ void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, boo
     peer->id = *id;
     peer->is_connected = true;
     peer->is_dumping = true;
+    guard_greet(sequencer, id); /* before our height, which says that this was all */
     sequencer_status_send(sequencer, id);
     batches_on_peer(sequencer, id);
 }

@@ -30,6 +30,7 @@ struct stored_block {
     struct hash32 hash, state_root;
     struct address proposer;
     uint32_t round;
+    uint64_t l1_number;
 };
 
 struct cluster;
@@ -59,12 +60,14 @@ struct cluster_node {
     struct bytes record, record_package, journal;
     struct consensus_record record_decoded;
     /* counts */
-    uint32_t accepted, refused, halted, evidence, publishes, settlements, invalid, syncs;
+    uint32_t accepted, refused, halted, evidence, publishes, settlements, invalid, syncs,
+        stale_records;
     enum verdict last_verdict;
     uint64_t last_request;
     struct settlement last_settlement;
     bool fail_commit;
     struct effect publishing; /* first 0: nothing */
+    uint64_t l1_asked;        /* the L1 block that it wanted to know about last */
 };
 
 enum packet_kind { PACKET_MESSAGE, PACKET_PEER, PACKET_EXECUTED, PACKET_COMMITTED, PACKET_DA };
@@ -89,7 +92,7 @@ struct cluster {
     struct signing_domain domain, batch_domain;
     uint32_t count;
     uint64_t now_ms;
-    uint64_t takeover_ms, idle_ms;
+    uint64_t takeover_ms, idle_ms, forced_blocks;
     bool is_on_demand;
     struct cluster_node nodes[NODES_MAX];
     struct packet *packets; /* ring, in the order of arrival */
@@ -192,7 +195,7 @@ static inline enum err node_summary(void *context, uint64_t height, struct block
     if (height > node->view.head.number) return ERR_NOT_FOUND;
     const struct stored_block *block = &node->blocks[height];
     *out = (struct block_summary){block->hash, block->state_root, block->proposer,
-                                  block->package.size};
+                                  block->package.size, block->l1_number};
     return ERR_OK;
 }
 
@@ -227,6 +230,8 @@ static inline struct sequencer_config node_config(struct cluster_node *node) {
         .idle_block_time_ms = cluster->idle_ms,
         .is_interval_on_demand = cluster->is_on_demand,
         .batch_takeover_ms = cluster->takeover_ms,
+        .forced_blocks = cluster->forced_blocks,
+        .wary_ms = 1500,
         .genesis_hash = cluster->genesis_hash,
         .archive = {node, node_summary, node_validators},
     };
@@ -342,6 +347,7 @@ static inline void commit_keep(struct cluster_node *node, const struct effect *e
     block->state_root = outcome->header.state_root;
     block->proposer = outcome->frame.proposer;
     block->round = outcome->frame.round;
+    block->l1_number = outcome->frame.l1_number;
     node->view.head = outcome->header;
     node->view.head_hash = outcome->hash;
     node->view.head_frame = outcome->frame;
@@ -458,6 +464,7 @@ static inline void persist(struct cluster_node *node, const struct effect *effec
 static inline void on_event(struct cluster_node *node, const struct effect *effect) {
     if (effect->event == EVENT_HALTED) node->halted += 1;
     if (effect->event == EVENT_BLOCK_INVALID) node->invalid += 1;
+    if (effect->event == EVENT_RECORD_STALE) node->stale_records += 1;
     if (effect->event == EVENT_SYNC_BEGIN) node->syncs += 1;
     if (getenv("TEST_TRACE") != NULL) {
         printf("%llu node %u event %d value %llu %s\n", (unsigned long long)node->cluster->now_ms,
@@ -503,6 +510,7 @@ static inline void perform(struct cluster_node *node, const struct effect *effec
     case EFFECT_EVENT: on_event(node, effect); break;
     case EFFECT_STOPPED: node->is_stopped = true; break;
     case EFFECT_PUBLISH_CANCEL: node->publishing.first = 0; break;
+    case EFFECT_ASK_L1: node->l1_asked = effect->value; break;
     case EFFECT_ADMITTED: break;
     }
 }

@@ -57,7 +57,7 @@ static enum err summary(void *context, uint64_t height, struct block_summary *ou
     if (height > node->view.head.number) return ERR_NOT_FOUND;
     const struct sequencer_block *block = &node->chain[height];
     *out = (struct block_summary){block->hash, block->state_root, block->proposer,
-                                  block->package.size};
+                                  block->package.size, block->l1_number};
     return ERR_OK;
 }
 
@@ -225,6 +225,7 @@ static struct sequencer_config config_of(struct sequencer_node *node) {
         .recoverer = registry_recoverer(),
         .limits = limits,
         .batch_takeover_ms = 2000,
+        .wary_ms = 1500,
         .genesis_hash = node->chain[0].hash,
         .archive = {node, summary, validators_of},
     };
@@ -266,7 +267,7 @@ static void start(struct world *world, uint32_t index, void *state) {
     const size_t bytes = sequencer_bytes(&config.limits);
     CHECK(sequencer_create(thread_memory(index, 1, bytes), bytes, &config, &restore,
                            &node->sequencer) == ERR_OK);
-    node->l1_number = 0;
+    node->l1_number = node->l1_asked = 0;
     node->poll_at_ms = world_clock(world, index);
     tell_peers(world, index, true);
     struct input input = {.kind = INPUT_TICK};
@@ -334,7 +335,8 @@ static void perform_commit(struct world *world, struct sequencer_node *node,
                                                    .commit = bytes_own(buffer_bytes(&out)),
                                                    .hash = outcome->hash,
                                                    .state_root = outcome->header.state_root,
-                                                   .proposer = outcome->frame.proposer};
+                                                   .proposer = outcome->frame.proposer,
+                                                   .l1_number = outcome->frame.l1_number};
     node->view.head = outcome->header;
     node->view.head_hash = outcome->hash;
     node->view.head_frame = outcome->frame;
@@ -450,6 +452,9 @@ static void perform_event(struct world *world, struct sequencer_node *node,
     if (effect->text != NULL) world_trace(world, effect->text, node->index, 0, 0);
     if (effect->event == EVENT_ROUND_TIMEOUT) world_count(world, COUNT_RULE_ROUND_TIMEOUT);
     if (effect->event == EVENT_SYNC_END) world_count(world, COUNT_BLOCKS_SYNCED);
+    if (effect->event == EVENT_RECORD_STALE && !world->nodes[node->index].is_byzantine) {
+        world_fail(world, "progress", "node %u takes its own record for an old one", node->index);
+    }
     if (effect->event == EVENT_HALTED && !world->nodes[node->index].is_byzantine) {
         world_fail(world, "progress", "node %u halts: %s", node->index, effect->text);
     }
@@ -473,6 +478,7 @@ static void perform_one(struct world *world, struct sequencer_node *node,
         break;
     case EFFECT_EVENT: perform_event(world, node, effect); break;
     case EFFECT_STOPPED: world_stopped(world, node->index); break;
+    case EFFECT_ASK_L1: node->l1_asked = effect->value; break;
     case EFFECT_SETTLE: sequencer_l1_settle(world, node, effect->settlement); break;
     case EFFECT_ADMITTED: break;
     }
@@ -572,9 +578,19 @@ static void poll_l1(struct world *world, struct sequencer_node *node) {
     const struct node *at = &world->nodes[node->index];
     if (shared->config.rollup.l1_chain_id == 0 || at->is_l1_out || world->is_l1_out) return;
     const uint64_t number = sequencer_l1_finalized(world, at->l1_slow_ms);
-    if (number <= node->l1_number) return;
-    /* The reader tells of each finalized block in turn; after a start, of some before the newest,
-     * for blocks that are under way with an origin from before. */
+    /* What a proposal names is read by its number, whatever else was read before. */
+    if (node->l1_asked != 0 && node->l1_asked <= number) {
+        sequencer_l1_facts(world, node->l1_asked, &facts);
+        node->l1_asked = 0;
+        world_count(world, COUNT_L1_ASKED);
+        struct input input = {.kind = INPUT_L1_VIEW, .l1 = &facts};
+        sequencer_node_input(world, node, &input);
+    }
+    if (number <= node->l1_number || !at->is_up) return;
+    /* The reader tells of each finalized block in turn; after a start of the newest only, or, in
+     * some runs, of some before it. */
+    const uint64_t history = node->registry->seed % 4 == 0 ? L1_HISTORY : 1;
+    if (node->l1_number == 0 && number > history) node->l1_number = number - history;
     if (node->l1_number + L1_HISTORY < number) node->l1_number = number - L1_HISTORY;
     if (node->l1_number < L1_GENESIS) node->l1_number = L1_GENESIS;
     while (node->l1_number < number && at->is_up) {
