@@ -619,6 +619,7 @@ const struct node_kind core_node_kind = {
                        [COUNT_BLOBS_LATE] = true,
                        [COUNT_RECEIPTS_REPEATED] = true,
                        [COUNT_BLOCKS_JUDGED] = true,
+                       [COUNT_L1_ASKED] = true,
                        [COUNT_L1_SENT] = true,
                        [COUNT_L1_REFUSED] = true,
                        [COUNT_L1_SETTLED] = true,

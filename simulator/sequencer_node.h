@@ -101,6 +101,7 @@ struct sequencer_block {
     struct bytes package, commit; /* owned */
     struct hash32 hash, state_root;
     struct address proposer;
+    uint64_t l1_number;
 };
 
 /* The publisher's thread: one batch at a time. */
@@ -146,7 +147,7 @@ struct sequencer_node {
     struct consensus_record durable;
     struct publisher publisher;
     struct sender sender;
-    uint64_t poll_at_ms, l1_number;
+    uint64_t poll_at_ms, l1_number, l1_asked;
     uint64_t wall_offset_ms;
 
     /* Byzantine only */

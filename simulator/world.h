@@ -108,6 +108,7 @@ enum fault_kind {
     X(BLOBS_LATE, "blobs_landed_late")                                                             \
     X(RECEIPTS_REPEATED, "da_receipts_repeated")                                                   \
     X(BLOCKS_JUDGED, "blocks_executed_again")                                                      \
+    X(L1_ASKED, "l1_blocks_read_by_number")                                                        \
     X(L1_SENT, "l1_transactions_sent")                                                             \
     X(L1_REFUSED, "l1_errors")                                                                     \
     X(L1_SETTLED, "l1_batches_settled")                                                            \
