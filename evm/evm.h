@@ -165,6 +165,9 @@ MUST_USE enum err evm_system_call(struct evm *evm, const struct evm_host *host,
 /* evm_is_precompile says whether a precompiled contract belongs to the address in `fork`. */
 bool evm_is_precompile(enum fork fork, const struct address *address);
 
+/* evm_precompile_name is its name ("ECREC", "MODEXP", ...); NULL: there is none at this address. */
+const char *evm_precompile_name(enum fork fork, const struct address *address);
+
 /* evm_intrinsic_gas and evm_floor_gas: what the transaction pays before it runs, and at least
  * (EIP-7623; 0 before Prague). */
 uint64_t evm_intrinsic_gas(enum fork fork, const struct transaction *transaction);

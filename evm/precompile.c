@@ -31,3 +31,8 @@ void precompile_padded(struct bytes input, size_t offset, uint8_t *out, size_t s
 bool evm_is_precompile(enum fork fork, const struct address *address) {
     return precompile_find(fork, address) != NULL;
 }
+
+const char *evm_precompile_name(enum fork fork, const struct address *address) {
+    const struct precompile *precompile = precompile_find(fork, address);
+    return precompile == NULL ? NULL : precompile->name;
+}

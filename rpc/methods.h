@@ -55,6 +55,9 @@
     X("rpc_modules", rpc_modules, 0, 0, false)                                                     \
     X("txpool_status", rpc_txpool_status, 0, 0, false)                                             \
     X("txpool_content", rpc_txpool_content, 0, 0, true)                                            \
+    X("txpool_inspect", rpc_txpool_inspect, 0, 0, true)                                            \
+    X("eth_config", rpc_eth_config, 0, 0, false)                                                   \
+    X("eth_getTransactionBySenderAndNonce", rpc_eth_transaction_by_nonce, 2, 2, true)              \
     X("txpool_contentFrom", rpc_txpool_content_from, 1, 1, true)                                   \
     X("debug_getRawBlock", rpc_debug_get_raw_block, 1, 1, false)                                   \
     X("debug_getRawHeader", rpc_debug_get_raw_header, 1, 1, false)                                 \

@@ -19,7 +19,6 @@ const SKIPPED = {
     testing_buildBlockV1: 'blocks are built by consensus alone',
     eth_sendRawTransaction: 'an imported chain has no pool',
     txpool_content: 'an imported chain has no pool',
-    eth_config: 'the configuration of forks (EIP-7910) is not offered',
     eth_capabilities: 'not part of a released specification',
 };
 
