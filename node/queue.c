@@ -33,6 +33,7 @@ struct queue {
     struct ring rings[QUEUE_LANES];
     struct ring *held; /* where the reader's message is */
     size_t held_bytes; /* 0: the reader holds none */
+    bool is_reader_asleep;
     bool is_closed;
 };
 
@@ -99,12 +100,15 @@ enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind, st
     pthread_mutex_lock(&queue->lock);
     enum err err = queue->is_closed ? ERR_STOPPED : ERR_OK;
     if (err == ERR_OK && !room_for(ring, size)) err = ERR_LIMIT;
+    bool must_wake = false;
     if (err == ERR_OK) {
         const struct record record = {size, header.size, body.size, kind, 0};
         write_record(ring, &record, header, body);
-        pthread_cond_signal(&queue->filled);
+        must_wake = queue->is_reader_asleep;
+        queue->is_reader_asleep = false; /* one call is enough */
     }
     pthread_mutex_unlock(&queue->lock);
+    if (must_wake) pthread_cond_signal(&queue->filled);
     return err;
 }
 
@@ -135,6 +139,7 @@ static void wait_filled(struct queue *queue, uint64_t deadline_ms) {
     const struct timespec until = {(time_t)(deadline_ms / 1000),
                                    (long)(deadline_ms % 1000) * 1000000};
     while (first_filled(queue) == NULL && !queue->is_closed) {
+        queue->is_reader_asleep = true;
         if (deadline_ms == UINT64_MAX) {
             pthread_cond_wait(&queue->filled, &queue->lock);
         } else if (pthread_cond_timedwait(&queue->filled, &queue->lock, &until) != 0) {
@@ -148,6 +153,7 @@ bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct
     pthread_mutex_lock(&queue->lock);
     CHECK(queue->held_bytes == 0);
     wait_filled(queue, deadline_ms);
+    queue->is_reader_asleep = false;
     struct ring *ring = first_filled(queue);
     if (ring != NULL) {
         struct record record;

@@ -320,8 +320,10 @@ enum err workers_start(struct node *node) {
     workers->items = calloc(1, sizeof *workers->items);
     if (workers->message == NULL || workers->items == NULL) return ERR_MEMORY;
     TRY(start_client(node, workers));
-    TRY(worker_start(node, &workers->serve, SERVE_QUEUE_BYTES, serve));
-    TRY(worker_start(node, &workers->inspect, INSPECT_QUEUE_BYTES, inspect));
+    if (node->options.has_p2p) { /* only peers have work for these */
+        TRY(worker_start(node, &workers->serve, SERVE_QUEUE_BYTES, serve));
+        TRY(worker_start(node, &workers->inspect, INSPECT_QUEUE_BYTES, inspect));
+    }
     return worker_start(node, &workers->da, DA_QUEUE_BYTES, da_work);
 }
 

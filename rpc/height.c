@@ -44,7 +44,8 @@ void rpc_height_forget(struct service *service, struct session *session) {
 }
 
 void rpc_height_wake(struct rpc *rpc) {
-    for (unsigned i = 0; i < rpc->services_count; i++) {
+    /* also while the threads are started: who does not run yet has no session that waits */
+    for (unsigned i = 0; i < rpc->config.threads; i++) {
         struct service *service = &rpc->services[i];
         if (atomic_load(&service->behind_count) != 0) lws_cancel_service(service->context);
     }

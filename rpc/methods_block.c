@@ -67,47 +67,42 @@ enum method_result rpc_eth_get_block_by_hash(struct call *call) {
     return get_block(call, true);
 }
 
-static enum method_result count_transactions(struct call *call, bool by_hash) {
+/* What parts of blocks are written by: `index` is parameter 1 of the methods that have one. */
+struct part {
+    enum method_result (*write)(struct call *call, const struct rpc_block *block, uint64_t index);
+    bool has_index;
+};
+
+/* get_part writes a part of the block that parameter 0 means, or null when the block is not here.
+ */
+static enum method_result get_part(struct call *call, bool by_hash, struct part part) {
     struct rpc_block block;
+    uint64_t index = 0;
     bool is_missing;
+    if (part.has_index && !rpc_param_quantity(call, 1, &index)) return METHOD_FAILED;
     if (!load(call, by_hash, &block, &is_missing)) return METHOD_FAILED;
-    if (is_missing) return null(call);
-    json_quantity(call->out, block.block.transactions_count);
+    return is_missing ? null(call) : part.write(call, &block, index);
+}
+
+static enum method_result write_transactions_count(struct call *call, const struct rpc_block *block,
+                                                   uint64_t index) {
+    (void)index;
+    json_quantity(call->out, block->block.transactions_count);
     return METHOD_DONE;
 }
 
-enum method_result rpc_eth_count_by_number(struct call *call) {
-    return count_transactions(call, false);
-}
-enum method_result rpc_eth_count_by_hash(struct call *call) {
-    return count_transactions(call, true);
-}
-
-static enum method_result count_uncles(struct call *call, bool by_hash) {
-    struct rpc_block block;
-    bool is_missing;
-    if (!load(call, by_hash, &block, &is_missing)) return METHOD_FAILED;
-    if (is_missing) return null(call);
-    json_quantity(call->out, block.block.ommers_count);
+static enum method_result write_uncles_count(struct call *call, const struct rpc_block *block,
+                                             uint64_t index) {
+    (void)index;
+    json_quantity(call->out, block->block.ommers_count);
     return METHOD_DONE;
 }
 
-enum method_result rpc_eth_uncles_by_number(struct call *call) {
-    return count_uncles(call, false);
-}
-enum method_result rpc_eth_uncles_by_hash(struct call *call) {
-    return count_uncles(call, true);
-}
-
-/* uncle_at writes the header of an ommer as a block without transactions. */
-static enum method_result uncle_at(struct call *call, bool by_hash) {
-    struct rpc_block block;
-    uint64_t index;
-    bool is_missing;
-    if (!rpc_param_quantity(call, 1, &index)) return METHOD_FAILED;
-    if (!load(call, by_hash, &block, &is_missing)) return METHOD_FAILED;
-    if (is_missing || index >= block.block.ommers_count) return null(call);
-    const struct header *ommer = &block.block.ommers[index];
+/* write_uncle writes the header of an ommer as a block without transactions. */
+static enum method_result write_uncle(struct call *call, const struct rpc_block *block,
+                                      uint64_t index) {
+    if (index >= block->block.ommers_count) return null(call);
+    const struct header *ommer = &block->block.ommers[index];
     struct rpc_block alone = {.block = {.header = *ommer, .hash = header_hash(ommer)}};
     const size_t capacity = HEADER_BYTES_MAX + 64;
     uint8_t *memory = arena_alloc(call->arena, capacity);
@@ -119,33 +114,45 @@ static enum method_result uncle_at(struct call *call, bool by_hash) {
     return err == ERR_OK ? METHOD_DONE : rpc_call_failed(call, err);
 }
 
-enum method_result rpc_eth_uncle_at_hash(struct call *call) {
-    return uncle_at(call, true);
-}
-enum method_result rpc_eth_uncle_at_number(struct call *call) {
-    return uncle_at(call, false);
-}
-
-static enum method_result transaction_at(struct call *call, bool by_hash) {
-    struct rpc_block block;
-    uint64_t index;
-    bool is_missing;
-    if (!rpc_param_quantity(call, 1, &index)) return METHOD_FAILED;
-    if (!load(call, by_hash, &block, &is_missing)) return METHOD_FAILED;
-    if (is_missing || index >= block.block.transactions_count) return null(call);
-    const struct header *header = &block.block.header;
-    const struct encode_place place = {&block.block.hash, header->number, index, header->timestamp,
+static enum method_result write_transaction(struct call *call, const struct rpc_block *block,
+                                            uint64_t index) {
+    if (index >= block->block.transactions_count) return null(call);
+    const struct header *header = &block->block.header;
+    const struct encode_place place = {&block->block.hash, header->number, index, header->timestamp,
                                        header->base_fee};
     const enum err err =
-        rpc_encode_transaction(call->out, block.block.transactions[index], &place, call->arena);
+        rpc_encode_transaction(call->out, block->block.transactions[index], &place, call->arena);
     return err == ERR_OK ? METHOD_DONE : rpc_call_failed(call, err);
 }
 
-enum method_result rpc_eth_transaction_at_hash(struct call *call) {
-    return transaction_at(call, true);
+static const struct part transactions_count = {write_transactions_count, false};
+static const struct part uncles_count = {write_uncles_count, false};
+static const struct part uncle_at = {write_uncle, true};
+static const struct part transaction_at = {write_transaction, true};
+
+enum method_result rpc_eth_count_by_number(struct call *call) {
+    return get_part(call, false, transactions_count);
+}
+enum method_result rpc_eth_count_by_hash(struct call *call) {
+    return get_part(call, true, transactions_count);
+}
+enum method_result rpc_eth_uncles_by_number(struct call *call) {
+    return get_part(call, false, uncles_count);
+}
+enum method_result rpc_eth_uncles_by_hash(struct call *call) {
+    return get_part(call, true, uncles_count);
+}
+enum method_result rpc_eth_uncle_at_number(struct call *call) {
+    return get_part(call, false, uncle_at);
+}
+enum method_result rpc_eth_uncle_at_hash(struct call *call) {
+    return get_part(call, true, uncle_at);
 }
 enum method_result rpc_eth_transaction_at_number(struct call *call) {
-    return transaction_at(call, false);
+    return get_part(call, false, transaction_at);
+}
+enum method_result rpc_eth_transaction_at_hash(struct call *call) {
+    return get_part(call, true, transaction_at);
 }
 
 /* find_transaction looks for a hash in blocks, then in the pool; *encoded is empty when it is

@@ -72,8 +72,9 @@ struct rpc {
     struct service services[RPC_SERVICES_MAX];
     unsigned workers_count;
     pthread_t workers[RPC_WORKERS_MAX];
-    atomic_uint workers_begun;  /* which counters the next worker takes */
-    pthread_mutex_t queue_lock; /* guards the workers' queue */
+    unsigned workers_begun;     /* which counters the next worker takes */
+    unsigned workers_idle;      /* of the threads; the rest runs a task, or begins */
+    pthread_mutex_t queue_lock; /* guards the workers and their queue */
     pthread_cond_t queue_filled;
     struct task *queue, **queue_end;
     unsigned queue_count;
@@ -93,7 +94,8 @@ struct rpc {
 };
 
 /* workers.c */
-enum err rpc_workers_start(struct rpc *rpc);
+/* rpc_workers_create makes their queue; the threads start when there is work for them. */
+void rpc_workers_create(struct rpc *rpc);
 void rpc_workers_stop(struct rpc *rpc);
 /* False: the queue is full. */
 bool rpc_workers_push(struct rpc *rpc, struct task *task);

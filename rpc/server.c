@@ -181,15 +181,22 @@ static const struct lws_protocols PROTOCOLS[] = {
 static const lws_retry_bo_t IDLE_POLICY = {.secs_since_valid_ping = 30,
                                            .secs_since_valid_hangup = 60};
 
+/* hand_over gives a completion to the service's thread, and wakes it unless somebody has and it did
+ * not look yet. */
+static void hand_over(struct service *service, struct completion *completion) {
+    pthread_mutex_lock(&service->lock);
+    const bool was_empty = service->completions == NULL;
+    *service->completions_end = completion;
+    service->completions_end = &completion->next;
+    pthread_mutex_unlock(&service->lock);
+    if (was_empty) lws_cancel_service(service->context);
+}
+
 void rpc_service_complete(struct service *service, struct task *task) {
     struct completion *completion = calloc(1, sizeof *completion);
     CHECK(completion != NULL);
     completion->task = task;
-    pthread_mutex_lock(&service->lock);
-    *service->completions_end = completion;
-    service->completions_end = &completion->next;
-    pthread_mutex_unlock(&service->lock);
-    lws_cancel_service(service->context);
+    hand_over(service, completion);
 }
 
 void rpc_service_push(struct rpc *rpc, uint64_t session_id, struct bytes text) {
@@ -201,11 +208,7 @@ void rpc_service_push(struct rpc *rpc, uint64_t session_id, struct bytes text) {
     CHECK(completion->text != NULL);
     memcpy(completion->text + TASK_HEADROOM, text.data, text.size);
     completion->text_bytes = text.size;
-    pthread_mutex_lock(&service->lock);
-    *service->completions_end = completion;
-    service->completions_end = &completion->next;
-    pthread_mutex_unlock(&service->lock);
-    lws_cancel_service(service->context);
+    hand_over(service, completion);
 }
 
 /* deliver hands one completion to its session, if that is still there. */
@@ -374,7 +377,7 @@ static enum err start_all(struct rpc *rpc, char error[256]) {
     TRY(rpc_submit_create(rpc));
     TRY(rpc_filters_create(rpc));
     TRY(rpc_subscriptions_create(rpc));
-    TRY(rpc_workers_start(rpc));
+    rpc_workers_create(rpc);
     for (unsigned i = 0; i < config->threads; i++) {
         rpc->services_count += 1;
         TRY(service_start(rpc, i, error));

@@ -6,9 +6,11 @@
 
 static struct task *take(struct rpc *rpc) {
     pthread_mutex_lock(&rpc->queue_lock);
+    rpc->workers_idle += 1;
     while (rpc->queue == NULL && !rpc->is_stopping) {
         pthread_cond_wait(&rpc->queue_filled, &rpc->queue_lock);
     }
+    rpc->workers_idle -= 1;
     struct task *task = rpc->queue;
     if (task != NULL) {
         rpc->queue = task->next;
@@ -22,7 +24,9 @@ static struct task *take(struct rpc *rpc) {
 
 static void *worker_main(void *context) {
     struct rpc *rpc = context;
-    const unsigned index = atomic_fetch_add(&rpc->workers_begun, 1);
+    pthread_mutex_lock(&rpc->queue_lock);
+    const unsigned index = rpc->workers_begun++;
+    pthread_mutex_unlock(&rpc->queue_lock);
     const size_t bytes = rpc_runner_bytes(&rpc->config.limits);
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -39,9 +43,20 @@ static void *worker_main(void *context) {
     return NULL;
 }
 
+/* add_worker starts one more thread when those that are there have enough to do; the lock is held.
+ * False: there is none at all. */
+static bool add_worker(struct rpc *rpc) {
+    if (rpc->workers_count < rpc->config.workers && rpc->queue_count >= rpc->workers_idle &&
+        pthread_create(&rpc->workers[rpc->workers_count], NULL, worker_main, rpc) == 0) {
+        rpc->workers_count += 1;
+    }
+    return rpc->workers_count > 0;
+}
+
 bool rpc_workers_push(struct rpc *rpc, struct task *task) {
     pthread_mutex_lock(&rpc->queue_lock);
-    const bool fits = rpc->queue_count < rpc->config.limits.workers_queue_max && !rpc->is_stopping;
+    const bool fits = rpc->queue_count < rpc->config.limits.workers_queue_max &&
+                      !rpc->is_stopping && add_worker(rpc);
     if (fits) {
         task->next = NULL;
         *rpc->queue_end = task;
@@ -53,15 +68,10 @@ bool rpc_workers_push(struct rpc *rpc, struct task *task) {
     return fits;
 }
 
-enum err rpc_workers_start(struct rpc *rpc) {
+void rpc_workers_create(struct rpc *rpc) {
     pthread_mutex_init(&rpc->queue_lock, NULL);
     pthread_cond_init(&rpc->queue_filled, NULL);
     rpc->queue_end = &rpc->queue;
-    for (; rpc->workers_count < rpc->config.workers; rpc->workers_count++) {
-        pthread_t *thread = &rpc->workers[rpc->workers_count];
-        if (pthread_create(thread, NULL, worker_main, rpc) != 0) return ERR_SYSTEM;
-    }
-    return ERR_OK;
 }
 
 void rpc_workers_stop(struct rpc *rpc) {
