@@ -1,10 +1,12 @@
 /* A load generator: signed transfers over JSON-RPC, measured until the last one is in a block.
  *
  * usage: bench_load HOST:PORT[,HOST:PORT...] CHAIN_ID TRANSACTIONS CONNECTIONS SENDERS
+ *        bench_load HOST:PORT wait
  *
  * Account 0 of the test mnemonic funds SENDERS accounts; then everybody's transfers are signed
  * before the clock starts and sent over keep-alive connections, each waiting for its answer. Prints
- * one JSON object.  The same program drives every server that is compared. */
+ * one JSON object.  The same program drives every server that is compared.  `wait` asks for the
+ * chain id until a server answers, and prints when that was (milliseconds of the wall clock). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,17 +64,25 @@ static void make_request(struct request *out, const char *method, const char *pa
     CHECK(out->size < sizeof out->text);
 }
 
-static int dial(size_t target) {
+/* try_dial connects; -1: nobody listens. */
+static int try_dial(size_t target) {
     const int one = 1;
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(fd >= 0);
     if (connect(fd, (const struct sockaddr *)&targets[target % targets_count], sizeof targets[0]) !=
         0) {
-        fprintf(stderr, "bench_load: cannot connect: %s\n", strerror(errno));
-        exit(1);
+        close(fd);
+        return -1;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return fd;
+}
+
+static int dial(size_t target) {
+    const int fd = try_dial(target);
+    if (fd >= 0) return fd;
+    fprintf(stderr, "bench_load: cannot connect: %s\n", strerror(errno));
+    exit(1);
 }
 
 /* answer_is_whole says whether an HTTP answer has come completely. */
@@ -224,6 +234,37 @@ static void fund(struct connection *connection, uint64_t chain_id, const struct 
     free(requests);
 }
 
+/* is_answered asks a server once. */
+static bool is_answered(void) {
+    static struct connection connection;
+    struct request request;
+    connection.fd = try_dial(0);
+    if (connection.fd < 0) return false;
+    make_request(&request, "eth_chainId", "");
+    send_request(&connection, &request);
+    ssize_t got;
+    do {
+        got = recv(connection.fd, connection.answer + connection.answer_bytes,
+                   ANSWER_BYTES - 1 - connection.answer_bytes, 0);
+        if (got > 0) connection.answer_bytes += (size_t)got;
+    } while (got > 0 && !answer_is_whole(&connection));
+    close(connection.fd);
+    return got > 0 && strstr(connection.answer, "\"result\":\"0x") != NULL;
+}
+
+static int wait_for_answer(void) {
+    const double until = now_s() + WAIT_MS_MAX / 1000.0;
+    const struct timespec pause = {0, 500000};
+    while (!is_answered()) {
+        if (now_s() > until) return 1;
+        nanosleep(&pause, NULL);
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    printf("%lld\n", (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    return 0;
+}
+
 static void parse_targets(char *text) {
     char *rest = NULL;
     for (char *part = strtok_r(text, ",", &rest); part != NULL; part = strtok_r(NULL, ",", &rest)) {
@@ -270,9 +311,13 @@ static void run(uint64_t chain_id, size_t count, size_t connections_count, size_
 }
 
 int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[2], "wait") == 0) {
+        parse_targets(argv[1]);
+        return wait_for_answer();
+    }
     if (argc != 6) {
         fprintf(stderr, "usage: bench_load HOST:PORT[,...] CHAIN_ID TRANSACTIONS CONNECTIONS "
-                        "SENDERS\n");
+                        "SENDERS\n       bench_load HOST:PORT wait\n");
         return 2;
     }
     const size_t connections_count = strtoul(argv[4], NULL, 10);
