@@ -43,7 +43,8 @@ struct cluster_node {
     struct hash32 peer_id;
     bool is_up;
     bool is_stopped;
-    bool is_cut; /* its messages are lost both ways */
+    bool is_cut;    /* its messages are lost both ways */
+    bool is_paused; /* SIGSTOP: what comes in waits */
     void *memory;
     size_t memory_bytes;
     struct sequencer *sequencer;
@@ -92,7 +93,7 @@ struct cluster {
     struct signing_domain domain, batch_domain;
     uint32_t count;
     uint64_t now_ms;
-    uint64_t takeover_ms, idle_ms, forced_blocks;
+    uint64_t takeover_ms, idle_ms, forced_blocks, execute_ms;
     bool is_on_demand;
     struct cluster_node nodes[NODES_MAX];
     struct packet *packets; /* ring, in the order of arrival */
@@ -489,7 +490,7 @@ static inline void perform(struct cluster_node *node, const struct effect *effec
         break;
     case EFFECT_EXECUTE:
         executor_run(node->executor, effect->job, &node->outcomes[effect->job->slot]);
-        packet_push(cluster, PACKET_EXECUTED, node->index, node->index, 2)->slot =
+        packet_push(cluster, PACKET_EXECUTED, node->index, node->index, cluster->execute_ms)->slot =
             effect->job->slot;
         break;
     case EFFECT_COMMIT: commit_keep(node, effect); break;
@@ -628,7 +629,7 @@ static inline void packets_deliver(struct cluster *cluster) {
         const struct packet packet = cluster->packets[cluster->packets_begin % QUEUE_MAX];
         cluster->packets_begin = (cluster->packets_begin + 1) % QUEUE_MAX;
         cluster->packets_count -= 1;
-        if (packet.at_ms <= cluster->now_ms) {
+        if (packet.at_ms <= cluster->now_ms && !cluster->nodes[packet.to].is_paused) {
             deliver(cluster, &packet);
             continue;
         }
@@ -653,6 +654,7 @@ static inline void cluster_run(struct cluster *cluster, uint64_t ms) {
         packets_deliver(cluster);
         for (uint32_t i = 0; i < cluster->count; i++) {
             struct cluster_node *node = &cluster->nodes[i];
+            if (node->is_paused) continue;
             if (node->is_up && cluster->now_ms % DA_BLOCK_MS == 0) da_tick(node);
             if (!node->is_up || sequencer_deadline_ms(node->sequencer) > cluster->now_ms) continue;
             const struct input tick = input_of(cluster, INPUT_TICK);
@@ -707,6 +709,7 @@ static inline struct cluster *cluster_create(const struct cluster_options *optio
     cluster->count = options->nodes;
     cluster->now_ms = 1;
     cluster->takeover_ms = 2000;
+    cluster->execute_ms = 2;
     cluster->idle_ms = options->idle_ms;
     cluster->is_on_demand = options->is_on_demand;
     cluster->config = chain_config_for_fork(FORK_PRAGUE);

@@ -164,6 +164,58 @@ static void test_handover(void) {
     agree(cluster);
 }
 
+/* A leader that is stopped and goes on: the others do not wait for it, and what it says late does
+ * no harm. */
+static void test_proposer_is_paused(void) {
+    struct cluster *cluster = cluster_create(&three);
+    cluster_run(cluster, 1000);
+    for (int i = 0; i < 6; i++) {
+        cluster_run(cluster, 137 + 31 * (uint64_t)i); /* at any moment of a height */
+        struct cluster_node *node = leader(cluster);
+        const struct cluster_node *other = &cluster->nodes[(node->index + 1) % 3];
+        const uint64_t height = other->view.head.number;
+        node->is_paused = true;
+        cluster_run(cluster, 3000);
+        CHECK(other->view.head.number >= height + 10);
+        node->is_paused = false;
+        cluster_run(cluster, 1500);
+        CHECK(node->view.head.number + 1 >= other->view.head.number);
+        CHECK(node->stale_records == 0);
+        for (uint32_t j = 0; j < 3; j++)
+            CHECK(cluster->nodes[j].evidence == 0);
+    }
+    agree(cluster);
+    cluster_destroy(cluster);
+}
+
+/* Building costs no time: the block is ready when its time has come, also a rotation's first one,
+ * and then it only has to be checked by the others. */
+static void test_blocks_are_ready(void) {
+    struct cluster *cluster = cluster_create(&three);
+    const struct cluster_node *node = &cluster->nodes[0];
+    const uint64_t per = three.blocks_per_rotation;
+    cluster->execute_ms = 20;
+    cluster_run(cluster, 1500); /* it is known by now how long jobs take */
+    uint64_t height = node->view.head.number, at_ms = 0, gap_ms_max = 0, first_gap_ms_max = 0;
+    const uint64_t begin = height;
+    while (height < begin + 3 * per) {
+        cluster_run(cluster, 1);
+        if (node->view.head.number == height) continue;
+        height = node->view.head.number;
+        const uint64_t gap_ms = at_ms == 0 ? 0 : cluster->now_ms - at_ms;
+        at_ms = cluster->now_ms;
+        const bool is_first = rotation_first(height, per) == height;
+        if (is_first && gap_ms > first_gap_ms_max) first_gap_ms_max = gap_ms;
+        if (!is_first && gap_ms > gap_ms_max) gap_ms_max = gap_ms;
+        /* One check and the messages since its time; a build would be 20 ms more. */
+        CHECK(1700000001000 + at_ms - node->view.head_frame.time_ms < 20 + 12);
+    }
+    CHECK(gap_ms_max <= three.block_time_ms + 6);
+    CHECK(first_gap_ms_max <= gap_ms_max + 3); /* who leads next is as fast as who leads on */
+    agree(cluster);
+    cluster_destroy(cluster);
+}
+
 /* Every block up to `last_least` is on the DA layer exactly once, in batches that end everywhere at
  * the same blocks (publishers work side by side, so batches need not lie there in order). */
 static void batches_check(struct cluster *cluster, uint64_t last_least) {
@@ -231,6 +283,8 @@ int main(void) {
     test_all_are_killed();
     test_sync();
     test_handover();
+    test_proposer_is_paused();
+    test_blocks_are_ready();
     test_batches();
     printf("ok\n");
     return 0;
