@@ -35,6 +35,7 @@ baton_bench(bench_consensus ROOMS node EXTERNAL PkgConfig::curl Threads::Threads
 baton_script_test(checks/planted tests/checks/test-checks 120 LABELS checks)
 
 baton_script_test(node/bad-input tests/node/test-bad-input 90 LABELS node)
+baton_script_test(node/methods tests/node/test-methods 90 LABELS node)
 baton_script_test(node/help tests/node/test-help 60 LABELS node)
 
 baton_script_test(contracts/test-contracts tests/contracts/test-contracts 600 LABELS contracts)
