@@ -7,7 +7,8 @@ if (files.length === 0 || files[0].startsWith('-')) {
     console.error('usage: table.mjs REPORT...');
     process.exit(2);
 }
-const reports = files.map((file) => JSON.parse(fs.readFileSync(file, 'utf8')));
+const reports = files.map((file) => JSON.parse(fs.readFileSync(file, 'utf8')))
+    .flatMap((one) => one.runs ?? [one]); // a file may hold several
 const report = { cases: reports.flatMap(({ cases }) => cases) };
 const number = (value) => (value ?? 0).toLocaleString('en-US');
 const row = (...cells) => console.log(`| ${cells.join(' | ')} |`);
