@@ -12,8 +12,9 @@
 #include "node/clock.h"
 #include "node/testnet.h"
 
-#define STOP_MS_MAX 20000 /* a node ends itself within 10 s; a hundred share the machine */
-#define WAIT_US     5000
+#define STOP_MS_MAX  20000 /* a node ends itself within 10 s */
+#define STOP_AT_ONCE 8
+#define WAIT_US      5000
 
 /* become_node is the child's part: it never returns. */
 static _Noreturn void become_node(const struct testnet_member *member, pid_t parent) {
@@ -111,40 +112,49 @@ void testnet_kill(struct testnet *net, uint32_t index, uint64_t now_ms) {
                   testnet_seconds(net, now_ms), index, was_leader ? ", which led," : "");
 }
 
-/* collect waits for members until `until_ms`; how many still run. */
-static uint32_t collect(struct testnet *net, uint64_t until_ms) {
-    for (;;) {
-        uint32_t running = 0;
-        for (uint32_t i = 0; i < net->options.validators; i++) {
-            struct testnet_member *member = &net->members[i];
-            int how = 0;
-            char text[48];
-            if (member->pid == 0) continue;
-            const pid_t pid = waitpid(member->pid, &how, WNOHANG);
-            if (pid == 0 || (pid < 0 && errno == EINTR)) {
-                running += 1;
-                continue;
-            }
-            member->pid = 0;
-            if (pid > 0 && (!WIFEXITED(how) || WEXITSTATUS(how) != 0)) {
-                testnet_issue(&net->figures, "node %u: %s when it was stopped", i,
-                              describe(how, text));
-            }
+/* collect notes which members have ended; how many still run of those that were asked to end. */
+static uint32_t collect(struct testnet *net, const bool *asked) {
+    uint32_t running = 0;
+    for (uint32_t i = 0; i < net->options.validators; i++) {
+        struct testnet_member *member = &net->members[i];
+        int how = 0;
+        char text[48];
+        if (member->pid == 0 || !asked[i]) continue;
+        const pid_t pid = waitpid(member->pid, &how, WNOHANG);
+        if (pid == 0 || (pid < 0 && errno == EINTR)) {
+            running += 1;
+            continue;
         }
-        if (running == 0 || monotonic_ms() >= until_ms) return running;
-        usleep(WAIT_US);
+        member->pid = 0;
+        if (pid > 0 && (!WIFEXITED(how) || WEXITSTATUS(how) != 0)) {
+            testnet_issue(&net->figures, "node %u: %s when it was stopped", i, describe(how, text));
+        }
     }
+    return running;
 }
 
+/* A node has ten seconds to end itself: a few at a time, so that each gets its share of the
+ * machine. */
 void testnet_stop(struct testnet *net) {
-    for (uint32_t i = 0; i < net->options.validators; i++) {
-        if (net->members[i].pid != 0) (void)kill(net->members[i].pid, SIGTERM);
+    bool asked[TESTNET_NODES_MAX] = {false};
+    uint32_t next = 0, running = 0;
+    uint64_t until_ms = monotonic_ms() + STOP_MS_MAX;
+    while (next < net->options.validators || running > 0) {
+        for (; next < net->options.validators && running < STOP_AT_ONCE; next++) {
+            asked[next] = true;
+            if (net->members[next].pid == 0) continue;
+            (void)kill(net->members[next].pid, SIGTERM);
+            until_ms = monotonic_ms() + STOP_MS_MAX;
+            running += 1;
+        }
+        running = collect(net, asked);
+        if (running == 0) continue;
+        const bool is_late = monotonic_ms() >= until_ms;
+        for (uint32_t i = 0; i < net->options.validators && is_late; i++) {
+            if (asked[i] && net->members[i].pid != 0) (void)kill(net->members[i].pid, SIGKILL);
+        }
+        usleep(WAIT_US);
     }
-    if (collect(net, monotonic_ms() + STOP_MS_MAX) == 0) return;
-    for (uint32_t i = 0; i < net->options.validators; i++) {
-        if (net->members[i].pid != 0) (void)kill(net->members[i].pid, SIGKILL);
-    }
-    (void)collect(net, UINT64_MAX); /* nobody outlives that */
 }
 
 uint64_t testnet_resident_bytes(const struct testnet *net) {
