@@ -5,7 +5,7 @@
 int command_node(int argc, char **argv);     /* node.c */
 int command_dev(int argc, char **argv);      /* command_dev.c */
 int command_init(int argc, char **argv);     /* command_init.c */
-int command_join(int argc, char **argv);    /* command_join.c */
+int command_join(int argc, char **argv);     /* command_join.c */
 int command_rebuild(int argc, char **argv);  /* command_rebuild.c */
 int command_import(int argc, char **argv);   /* command_import.c */
 int command_health(int argc, char **argv);   /* command_health.c */

@@ -206,6 +206,31 @@ static void write_disk(struct page *page, const char *data_dir) {
           (double)disk.f_bavail * (double)disk.f_frsize);
 }
 
+static void write_snapshot(struct page *page, struct node *node) {
+    struct snapshot_status taken;
+    const bool is_taking = snapshot_taking(node, &taken);
+    const struct snapshot_serve_counts served = snapshot_serve_counts(node->serving);
+    gauge(page, "snapshot_active", "1 while this node takes a snapshot.", is_taking);
+    gauge(page, "snapshot_progress_percent", "Of the accounts' key space.", taken.percent);
+    gauge(page, "snapshot_pivot_block", "The block whose state is taken.",
+          (double)taken.pivot_height);
+    counter(page, "snapshot_bytes_total", "State loaded by this run.", (double)taken.bytes);
+    counter(page, "snapshot_accounts_total", "Accounts loaded by this run.",
+            (double)taken.accounts);
+    counter(page, "snapshot_slots_total", "Storage slots loaded by this run.", (double)taken.slots);
+    counter(page, "snapshot_bad_peers_total", "Peers that sent what cannot be true.",
+            (double)taken.bad_peers_total);
+    counter(page, "snapshot_served_requests_total", "Requests of others answered.",
+            (double)served.requests);
+    counter(page, "snapshot_served_bytes_total", "Bytes of these answers.", (double)served.bytes);
+    counter(page, "snapshot_refused_total", "Requests for a state that cannot be given any more.",
+            (double)served.refused);
+    counter(page, "snapshot_dropped_total", "Requests beyond a requester's limit.",
+            (double)served.dropped);
+    const uint32_t guests = node->p2p != NULL ? p2p_counters(node->p2p).guests_connected : 0;
+    gauge(page, "p2p_guests_connected", "Connected nodes that nobody named.", guests);
+}
+
 void metrics_write(struct node *node, struct buffer *out) {
     struct page page = {out, node->options.settings->metrics_namespace};
     pthread_mutex_lock(&node->status_lock);
@@ -214,6 +239,7 @@ void metrics_write(struct node *node, struct buffer *out) {
     write_chain(&page, node, &status);
     write_consensus(&page, node, &status);
     write_p2p(&page, node);
+    write_snapshot(&page, node);
     write_outside(&page, node, &status);
     gauge(&page, "process_resident_memory_bytes", "Resident memory.", resident_bytes());
     const struct store_stats store = store_stats(node->ledger.store);

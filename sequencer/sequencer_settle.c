@@ -212,6 +212,15 @@ void batches_on_settled(struct sequencer *sequencer, const struct l1_facts *fact
     struct batches *batches = &sequencer->batches;
     if (!batches->is_enabled || facts->settled_last_block <= batches->settled) return;
     batches->settled = facts->settled_last_block;
+    if (batches->count == 0 && batches->scanned < batches->settled) {
+        /* Blocks up to here were never seen (a snapshot) or not yet: a batch ends here all the
+         * same, and the next one can be found again. */
+        batches->scanned = batches->settled;
+        batches->first = batches->settled + 1;
+        batches->bytes = 0;
+        batches->parent_hash = facts->settled_hash;
+        if (batches->published < batches->settled) batches->published = batches->settled;
+    }
     batches->is_dirty = true;
     batches->check_at_ms = 0;
 }
