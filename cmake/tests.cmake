@@ -74,4 +74,4 @@ add_executable(baton_byzantine ${CMAKE_SOURCE_DIR}/node/main.c
 target_link_libraries(baton_byzantine PRIVATE node PkgConfig::jansson PkgConfig::sodium
                       PkgConfig::crypto PkgConfig::secp256k1 PkgConfig::curl Threads::Threads)
 baton_script_test(matrix/history tests/matrix/test-history 60 LABELS matrix)
-baton_script_test(matrix/short tests/matrix/test-matrix 300 LABELS matrix network)
+baton_script_test(matrix/short tests/matrix/test-matrix 600 LABELS matrix network)
