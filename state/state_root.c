@@ -106,6 +106,7 @@ static enum err set_slot(struct state *state, struct trie *trie, struct state_sl
 /* root_storage brings the account's storage trie up to date and its root into now.storage_root. */
 static enum err root_storage(struct state *state, struct state_account *account) {
     const bool is_wiped = account->epoch != account->rooted_epoch;
+    if (!is_wiped && account->slots_changed == NULL) return ERR_OK;
     void **slots;
     size_t count;
     TRY(slots_list(state, account, true, &slots, &count));
