@@ -247,10 +247,11 @@ void node_stop(struct node *node) {
     outside_stop(node);
     if (node->executing != NULL) executing_stop(node->executing);
     snapshot_serve_stop(node->serving);
+    workers_stop(node);
     if (node->p2p != NULL) p2p_stop(node->p2p);
     snapshot_serve_destroy(node->serving);
     free(node->known_peers);
-    workers_stop(node);
+    workers_destroy(node);
     callers_destroy(node->callers);
     ledger_close(&node->ledger);
     if (node->inputs != NULL) queue_destroy(node->inputs);

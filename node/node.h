@@ -221,7 +221,10 @@ void effects_perform(struct node *node);
 
 /* --- workers.c: blocks for peers, batches for DA, gossip's costly checks */
 MUST_USE enum err workers_start(struct node *node);
+/* workers_stop ends the threads, which may send to peers; what comes in afterwards is dropped.
+ * workers_destroy frees the rest, once no other thread brings work. */
 void workers_stop(struct node *node);
+void workers_destroy(struct node *node);
 /* Any thread; a full queue drops the work and counts it (the asker asks again). */
 void workers_serve(struct node *node, const struct hash32 *peer, uint64_t first, uint64_t last);
 void workers_publish(struct node *node, const struct effect *effect);

@@ -290,10 +290,13 @@ static enum err worker_start(struct node *node, struct worker *worker, size_t qu
 }
 
 static void worker_stop(struct worker *worker) {
-    if (worker->has_thread) {
-        queue_close(worker->queue);
-        pthread_join(worker->thread, NULL);
-    }
+    if (!worker->has_thread) return;
+    queue_close(worker->queue);
+    pthread_join(worker->thread, NULL);
+    worker->has_thread = false;
+}
+
+static void worker_destroy(struct worker *worker) {
     if (worker->queue != NULL) queue_destroy(worker->queue);
     memory_release(worker->arena.data, WORKER_ARENA_BYTES);
 }
@@ -334,6 +337,14 @@ void workers_stop(struct node *node) {
     worker_stop(&workers->serve);
     worker_stop(&workers->inspect);
     worker_stop(&workers->da);
+}
+
+void workers_destroy(struct node *node) {
+    struct workers *workers = node->workers;
+    if (workers == NULL) return;
+    worker_destroy(&workers->serve);
+    worker_destroy(&workers->inspect);
+    worker_destroy(&workers->da);
     if (workers->client != NULL) da_client_destroy(workers->client);
     free(workers->message);
     free(workers->items);
