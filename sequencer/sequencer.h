@@ -259,7 +259,8 @@ struct sequencer_status {
     uint64_t pool_bytes;
     uint64_t l1_number, l1_timestamp; /* the chain's L1 origin */
     uint64_t published_block;         /* last block known to be on DA: `safe` */
-    uint64_t settled_block;           /* last block settled in a finalized L1 block: `finalized` */
+    uint64_t settled_block; /* last block settled in a finalized L1 block: `finalized`; who is
+                               behind knows of both before it has the blocks */
     uint32_t batches_pending;
     uint64_t verdicts_total[VERDICT_COUNT]; /* of items */
 };
