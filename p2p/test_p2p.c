@@ -95,7 +95,10 @@ static struct node *node_new(uint8_t seed_byte, uint16_t port) {
         .listen_host = "127.0.0.1",
         .listen_port = port,
         .chain_digest = {{7}},
-        .events = {node, on_message, on_connected, on_other_chain},
+        .events = {.context = node,
+                   .message = on_message,
+                   .connected = on_connected,
+                   .other_chain = on_other_chain},
     };
     return node;
 }

@@ -268,6 +268,13 @@ static void publish(struct sequencer *sequencer, struct batch_entry *entry,
     entry->is_unclear = true;
 }
 
+/* is_young: claims that others make about the batch are waited for.  Not for longer, as a liar may
+ * make one after the other; whoever publishes looks at the DA layer before. */
+static bool is_young(const struct sequencer *sequencer, const struct batch_entry *entry) {
+    return sequencer->now_ms - entry->closed_ms <=
+           sequencer->config.batch_takeover_ms * BATCH_YOUNG_TIMES;
+}
+
 static void publish_run(struct sequencer *sequencer) {
     struct batches *batches = &sequencer->batches;
     for (uint32_t i = 0; i < batches->count; i++) {
@@ -277,7 +284,8 @@ static void publish_run(struct sequencer *sequencer) {
         if (entry->state == BATCH_PUBLISHING && batches->da_height >= entry->turn_until) {
             entry->state = BATCH_CLOSED; /* the publisher has given up */
         }
-        if (is_published || (entry->is_verifying && entry->state == BATCH_CLOSED)) continue;
+        const bool is_claimed = entry->is_verifying && entry->state == BATCH_CLOSED;
+        if (is_published || (is_claimed && is_young(sequencer, entry))) continue;
         if (entry->statement.last >= sequencer->head_height) return;
         const bool is_asked = entry->state == BATCH_PUBLISHING;
         if (!turn_is_ours(sequencer, entry, &turn)) {
@@ -365,8 +373,8 @@ void batches_on_peer(struct sequencer *sequencer, const struct hash32 *peer) {
     }
 }
 
-/* verify_run repeats questions without an answer; a claim that our DA node never confirms is
- * dropped, so that the batch's turn comes again. */
+/* verify_run repeats questions without an answer.  While a batch is young its claim is asked for
+ * again and again; later (and after a restart) each claim is asked for once. */
 static void verify_run(struct sequencer *sequencer) {
     struct batches *batches = &sequencer->batches;
     uint32_t asked = 0;
@@ -376,8 +384,7 @@ static void verify_run(struct sequencer *sequencer) {
         const bool is_asked = entry->asked_ms != 0;
         if (is_asked && sequencer->now_ms - entry->asked_ms < BATCH_ASK_MS) continue;
         if (entry->statement.last >= sequencer->head_height) continue;
-        if (entry->state == BATCH_CLOSED &&
-            sequencer->now_ms - entry->closed_ms > sequencer->config.batch_takeover_ms * 8) {
+        if (is_asked && entry->state == BATCH_CLOSED && !is_young(sequencer, entry)) {
             entry->is_verifying = false;
             continue;
         }

@@ -128,6 +128,7 @@ struct l1_known {
 #define BATCH_MESSAGES_MAX   16u    /* of one kind in one step */
 #define BATCH_SETTLE_AHEAD   8u     /* settlements under way at once */
 #define BATCH_PATIENCE_TIMES 4u     /* whoever is connected gets this often batch_takeover_ms */
+#define BATCH_YOUNG_TIMES    8u     /* batch_takeover_ms: claims hold a batch back for so long */
 
 /* A turn is so many heights of the DA layer; nobody posts at the last of them, which are enough for
  * what was posted before to land (3: da/attempt.h), and for a head read before that to be old (3).
