@@ -136,13 +136,8 @@ enum err backend_env(struct rpc_view *view, uint64_t number, bool is_pending,
     return ERR_OK;
 }
 
-static void ancestor_hash(void *context, uint64_t number, struct hash32 *out) {
-    struct store_view *view = context;
-    if (store_block_hash(view, number, out) != ERR_OK) memset(out, 0, sizeof *out);
-}
-
 struct ethereum_ancestors backend_ancestors(struct rpc_view *view) {
-    return (struct ethereum_ancestors){view->view, ancestor_hash};
+    return ledger_ancestors(view->view);
 }
 
 enum err caller_state(struct caller *caller, struct rpc_view *view, uint64_t number,

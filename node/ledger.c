@@ -156,6 +156,10 @@ static void ancestor_hash(void *context, uint64_t number, struct hash32 *out) {
     if (store_block_hash(view, number, out) != ERR_OK) memset(out, 0, sizeof *out);
 }
 
+struct ethereum_ancestors ledger_ancestors(struct store_view *view) {
+    return (struct ethereum_ancestors){view, ancestor_hash};
+}
+
 /* read_frame takes the head's frame out of its stored package; zero at genesis. */
 static enum err read_frame(struct store_view *view, uint64_t number, struct frame *out) {
     void *memory;
@@ -178,7 +182,7 @@ enum err ledger_view_open(struct ledger *ledger, struct ledger_view *out) {
     out->chain = (struct chain_view){
         .state = out->state.reader,
         .admission = out->state.reader, /* each thread has a view of its own */
-        .ancestors = {out->view, ancestor_hash},
+        .ancestors = ledger_ancestors(out->view),
     };
     const struct store_head head = store_view_head(out->view);
     enum err err = store_header(out->view, head.number, &out->chain.head, &out->chain.head_hash);

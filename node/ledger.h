@@ -43,6 +43,9 @@ MUST_USE enum err ledger_open(const char *directory, uint64_t map_gib,
                               const struct genesis *genesis, struct ledger *out, char error[512]);
 void ledger_close(struct ledger *ledger);
 
+/* ledger_ancestors gives BLOCKHASH the stored blocks' hashes; as long as the view is open. */
+struct ethereum_ancestors ledger_ancestors(struct store_view *view);
+
 /* ledger_view_open pins the head.  Used and closed by one thread at a time. */
 MUST_USE enum err ledger_view_open(struct ledger *ledger, struct ledger_view *out);
 void ledger_view_close(struct ledger_view *view);

@@ -210,6 +210,9 @@ void peers_registered(struct node *node, const struct l1_view *view);
 /* --- outside.c: L1 and DA */
 MUST_USE enum err outside_start(struct node *node, char error[512]);
 void outside_stop(struct node *node);
+/* outside_is_signalled: SIGINT or SIGTERM waits to be taken; they are blocked until the node runs.
+ */
+bool outside_is_signalled(void);
 /* outside_l1_config maps settings and chain to an l1_config without key and events.  ERR_CONFIG. */
 MUST_USE enum err outside_l1_config(const struct settings *settings,
                                     const struct rollup_config *rollup, struct l1_config *out,

@@ -90,8 +90,7 @@ enum err outside_l1_config(const struct settings *settings, const struct rollup_
     return ERR_CONFIG;
 }
 
-/* is_signalled: SIGINT or SIGTERM waits to be taken; they are blocked until the node runs. */
-static bool is_signalled(void) {
+bool outside_is_signalled(void) {
     sigset_t pending;
     if (sigpending(&pending) != 0) return false;
     return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
@@ -103,7 +102,7 @@ static enum err start_l1(struct node *node, char error[512]) {
     struct l1_config config;
     TRY(outside_l1_config(settings, &node->config->rollup, &config, error));
     config.key = node->options.has_validator_key ? &node->options.validator_key : NULL;
-    config.is_interrupted = is_signalled;
+    config.is_interrupted = outside_is_signalled;
     config.events.context = node;
     config.events.view = on_l1_view;
     char line[256];

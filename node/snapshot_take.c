@@ -350,15 +350,6 @@ static void handle(struct taking *taking, uint32_t kind, struct bytes header, st
     }
 }
 
-static bool is_signalled(void) {
-    const struct timespec now = {0, 0};
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    return sigtimedwait(&signals, NULL, &now) > 0;
-}
-
 static void progress(struct taking *taking) {
     struct snapshot_status status;
     const uint64_t now = monotonic_ms();
@@ -398,7 +389,7 @@ static enum err run(struct taking *taking) {
                  &(struct snapshot_input){.kind = SNAPSHOT_INPUT_TICK, .now_ms = monotonic_ms()});
         }
         progress(taking);
-        if (is_signalled()) return ERR_STOPPED;
+        if (outside_is_signalled()) return ERR_STOPPED;
     }
     return taking->err;
 }
