@@ -1,16 +1,18 @@
-# baton_library(NAME [PURE] [ROOMS ...] [EXTERNAL ...]) makes the static library of one folder:
-#   NAME/*.c            the library, but for the two below
+# baton_library(NAME [PURE | BOOT] [ROOMS ...] [EXTERNAL ...]) makes the static library of one folder:
+#   NAME/*.c            the library, but for main.c and the two below
 #   NAME/test_*.c       one test program each, registered with ctest under the file's name
 #   NAME/fuzz_*.c       one libFuzzer program each (preset fuzz), run briefly by scripts/fuzz
+# PURE: scripts/check-purity holds the room to it.  BOOT: settings and keys live from boot to the end
+# of the process, and nobody gives them back, so its tests do not look for leaks.
 # A folder that has no source yet is an interface library, so that its headers can be agreed on first.
 set_property(GLOBAL PROPERTY BATON_PURE "")
 
 function(baton_library name)
-    cmake_parse_arguments(ARG "PURE" "" "ROOMS;EXTERNAL" ${ARGN})
+    cmake_parse_arguments(ARG "PURE;BOOT" "" "ROOMS;EXTERNAL" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.c)
     set(tests ${sources})
     set(fuzzers ${sources})
-    list(FILTER sources EXCLUDE REGEX "/(test|fuzz)_[^/]*$")
+    list(FILTER sources EXCLUDE REGEX "/((test|fuzz)_[^/]*|main\\.c)$")
     list(FILTER tests INCLUDE REGEX "/test_[^/]*$")
     list(FILTER fuzzers INCLUDE REGEX "/fuzz_[^/]*$")
     if(sources)
@@ -31,9 +33,9 @@ function(baton_library name)
         target_link_libraries(${test} PRIVATE ${name} ${ARG_EXTERNAL})
         add_test(NAME ${name}/${test} COMMAND ${test} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
         set_tests_properties(${name}/${test} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
-        if(ARG_PURE)
-            # A pure room cannot allocate (scripts/check-purity), so what leaks is the test's own
-            # world, which the end of the process gives back.
+        if(ARG_PURE OR ARG_BOOT)
+            # A pure room cannot allocate: what leaks is the test's own world, which the end of the
+            # process gives back.
             set_tests_properties(${name}/${test} PROPERTIES ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
         endif()
     endforeach()
@@ -48,43 +50,11 @@ function(baton_library name)
     endif()
 endfunction()
 
-# baton_program(NAME FOLDER ...) makes the program from a folder's sources; its tests link the same
-# sources without main.c.
+# baton_program(NAME FOLDER ...) makes the room on top, as baton_library does, and from its main.c the
+# program.
 function(baton_program name folder)
     cmake_parse_arguments(ARG "" "" "ROOMS;EXTERNAL" ${ARGN})
-    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
-    set(tests ${sources})
-    set(fuzzers ${sources})
-    set(main ${CMAKE_SOURCE_DIR}/${folder}/main.c)
-    list(FILTER tests INCLUDE REGEX "/test_[^/]*$")
-    list(FILTER fuzzers INCLUDE REGEX "/fuzz_[^/]*$")
-    list(FILTER sources EXCLUDE REGEX "/((test|fuzz)_[^/]*|main\\.c)$")
-    if(sources)
-        add_library(${folder} STATIC ${sources})
-        target_include_directories(${folder} PUBLIC ${CMAKE_SOURCE_DIR})
-        target_link_libraries(${folder} PUBLIC ${ARG_ROOMS} PRIVATE ${ARG_EXTERNAL})
-        target_compile_definitions(${folder} PRIVATE BATON_VERSION="${PROJECT_VERSION}")
-    endif()
-    if(EXISTS ${main})
-        add_executable(${name} ${main})
-        target_link_libraries(${name} PRIVATE ${folder} ${ARG_EXTERNAL})
-    endif()
-    foreach(source ${tests})
-        get_filename_component(test ${source} NAME_WE)
-        add_executable(${test} ${source})
-        target_link_libraries(${test} PRIVATE ${folder} ${ARG_EXTERNAL})
-        add_test(NAME ${folder}/${test} COMMAND ${test} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-        # Settings and keys live from boot to the end of the process: nobody gives them back.
-        set_tests_properties(${folder}/${test} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120
-                             ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
-    endforeach()
-    if(BATON_FUZZERS)
-        foreach(source ${fuzzers})
-            get_filename_component(fuzzer ${source} NAME_WE)
-            add_executable(${fuzzer} ${source})
-            target_compile_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
-            target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
-            target_link_libraries(${fuzzer} PRIVATE ${folder} ${ARG_EXTERNAL})
-        endforeach()
-    endif()
+    baton_library(${folder} BOOT ROOMS ${ARG_ROOMS} EXTERNAL ${ARG_EXTERNAL})
+    add_executable(${name} ${CMAKE_SOURCE_DIR}/${folder}/main.c)
+    target_link_libraries(${name} PRIVATE ${folder} ${ARG_EXTERNAL})
 endfunction()

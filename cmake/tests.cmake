@@ -69,9 +69,9 @@ baton_script_test(network/outages tests/network/test-outages 400 LABELS network)
 
 # tests/matrix: the network of namespaces, and a validator that lies (never part of the program).
 add_executable(matrix_wire ${CMAKE_SOURCE_DIR}/tests/matrix/wire.c)
-add_executable(baton_byzantine ${CMAKE_SOURCE_DIR}/node/main.c
+add_executable(baton_byzantine ${CMAKE_SOURCE_DIR}/tools/main.c
                ${CMAKE_SOURCE_DIR}/tests/matrix/byzantine.c)
-target_link_libraries(baton_byzantine PRIVATE node PkgConfig::jansson PkgConfig::sodium
+target_link_libraries(baton_byzantine PRIVATE tools PkgConfig::jansson PkgConfig::sodium
                       PkgConfig::crypto PkgConfig::secp256k1 PkgConfig::curl Threads::Threads)
 baton_script_test(matrix/history tests/matrix/test-history 60 LABELS matrix)
 baton_script_test(matrix/short tests/matrix/test-matrix 600 LABELS matrix network)

@@ -1,15 +1,7 @@
 #pragma once
-/* The commands of the program: one function each, argv[0] is the command's name, the result is the
- * exit code (0 fine, 1 failed, 2 wrong use).  The table is in main.c. */
+/* The commands that run a node: one function each, argv[0] is the command's name, the result is the
+ * exit code (0 fine, 1 failed, 2 wrong use).  The others, and the table of all, are in tools/. */
 
-int command_node(int argc, char **argv);     /* node.c */
-int command_dev(int argc, char **argv);      /* command_dev.c */
-int command_init(int argc, char **argv);     /* command_init.c */
-int command_join(int argc, char **argv);     /* command_join.c */
-int command_rebuild(int argc, char **argv);  /* command_rebuild.c */
-int command_import(int argc, char **argv);   /* command_import.c */
-int command_health(int argc, char **argv);   /* command_health.c */
-int command_config(int argc, char **argv);   /* command_node.c */
-int command_testnet(int argc, char **argv);  /* command_testnet.c */
-int command_monitor(int argc, char **argv);  /* command_monitor.c */
-int command_evidence(int argc, char **argv); /* command_evidence.c */
+int command_node(int argc, char **argv);   /* command_node.c */
+int command_config(int argc, char **argv); /* command_node.c */
+int command_dev(int argc, char **argv);    /* command_dev.c */

@@ -12,8 +12,8 @@
 #include "base/secp.h"
 #include "chain/fork.h"
 #include "chain/validators.h"
-#include "node/http.h"
-#include "node/testnet_report.h"
+#include "tools/http.h"
+#include "tools/testnet_report.h"
 
 #define TESTNET_NODES_MAX    VALIDATORS_MAX
 #define TESTNET_PORTS        3 /* of each node: RPC, metrics, p2p */

@@ -1,4 +1,4 @@
-#include "node/http.h"
+#include "tools/http.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>

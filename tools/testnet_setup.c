@@ -14,7 +14,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "fixtures/genesis_json.h"
-#include "node/testnet.h"
+#include "tools/testnet.h"
 #include "workloads/system_contracts.h"
 
 #define GENESIS_TEXT_BYTES ((size_t)256 << 10)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "node/testnet_report.h"
+#include "tools/testnet_report.h"
 
 static char text[1 << 17];
 

@@ -1,4 +1,4 @@
-#include "node/completion.h"
+#include "tools/completion.h"
 
 #include <stdio.h>
 #include <string.h>

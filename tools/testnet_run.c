@@ -11,7 +11,7 @@
 
 #include "base/hex.h"
 #include "node/clock.h"
-#include "node/testnet.h"
+#include "tools/testnet.h"
 
 #define TURN_MS        100
 #define POLL_MS_MIN    1000

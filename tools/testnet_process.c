@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "node/clock.h"
-#include "node/testnet.h"
+#include "tools/testnet.h"
 
 #define STOP_MS_MAX  20000 /* a node ends itself within 10 s */
 #define STOP_AT_ONCE 8

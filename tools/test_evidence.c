@@ -10,7 +10,7 @@
 
 #include "base/hex.h"
 #include "base/keccak.h"
-#include "node/evidence_file.h"
+#include "tools/evidence_file.h"
 
 #define VECTORS "contracts/test/vectors/votes.json"
 

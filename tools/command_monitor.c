@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "node/clock.h"
-#include "node/commands.h"
-#include "node/http.h"
-#include "node/monitor_view.h"
+#include "tools/commands.h"
+#include "tools/http.h"
+#include "tools/monitor_view.h"
 
 #define REFRESH_MS_DEFAULT 1000
 #define ASK_MS             2000

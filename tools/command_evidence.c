@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/hex.h"
-#include "node/commands.h"
-#include "node/evidence_file.h"
-#include "node/http.h"
+#include "tools/commands.h"
+#include "tools/evidence_file.h"
+#include "tools/http.h"
 
 #define ANSWER_BYTES ((size_t)4 << 20)
 #define ASK_MS       10000

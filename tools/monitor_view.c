@@ -1,4 +1,4 @@
-#include "node/monitor_view.h"
+#include "tools/monitor_view.h"
 
 #include <jansson.h>
 #include <stdio.h>

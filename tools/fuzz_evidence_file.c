@@ -1,7 +1,7 @@
 /* Files of evidence come from anybody: whatever parses can be verified. */
 #include <stdlib.h>
 
-#include "node/evidence_file.h"
+#include "tools/evidence_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

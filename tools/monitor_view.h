@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "node/http.h"
+#include "tools/http.h"
 
 #define MONITOR_NODES_MAX  128
 #define MONITOR_REASON     96

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/ed25519.h"
-#include "node/commands.h"
-#include "node/testnet.h"
+#include "tools/commands.h"
+#include "tools/testnet.h"
 
 static const char HELP[] =
     "NAME\n  baton testnet - run a network of real nodes on this machine, and report on it\n\n"

@@ -9,8 +9,8 @@
 
 #include "base/hex.h"
 #include "fixtures/genesis_json.h"
-#include "node/commands.h"
 #include "node/node.h"
+#include "tools/commands.h"
 
 #define ROLLUP_TEXT_BYTES ((size_t)256 << 10)
 

@@ -7,7 +7,7 @@
 
 #include "base/hex.h"
 #include "chain/transaction.h"
-#include "node/testnet.h"
+#include "tools/testnet.h"
 
 #define TRANSFER_GAS   21000
 #define FEE_WEI        1000000000000u

@@ -10,12 +10,12 @@
 #include "da/da.h"
 #include "fixtures/genesis_json.h"
 #include "node/clock.h"
-#include "node/commands.h"
 #include "node/keys.h"
 #include "node/ledger.h"
 #include "node/log.h"
 #include "node/settings.h"
 #include "sequencer/batch.h"
+#include "tools/commands.h"
 
 #define REBUILD_SLOT_BYTES  ((size_t)4 << 30)
 #define REBUILD_ARENA_BYTES ((size_t)256 << 20)

@@ -14,9 +14,9 @@
 #include "base/rlp.h"
 #include "fixtures/genesis_json.h"
 #include "node/clock.h"
-#include "node/commands.h"
 #include "node/ledger.h"
 #include "node/settings.h"
+#include "tools/commands.h"
 #include "workloads/ethereum.h"
 
 #define IMPORT_ARENA_BYTES ((size_t)4 << 30) /* address space */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "node/monitor_view.h"
+#include "tools/monitor_view.h"
 
 static const char ANSWER[] =
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"version\":\"baton\",\"ready\":true,"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "node/commands.h"
 #include "node/settings.h"
+#include "tools/commands.h"
 
 #define ANSWER_BYTES_MAX 4096
 #define URL_BYTES_MAX    2048

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/testnet.h"
+#include "tools/testnet.h"
 
 #define BATCH_BLOCKS 8
 #define ANSWER_BYTES ((size_t)4 << 20) /* eight commits of 128 signatures are 300 KiB */

@@ -6,10 +6,11 @@
 #include "da/da.h"
 #include "fixtures/fixtures.h"
 #include "node/commands.h"
-#include "node/completion.h"
 #include "node/keys.h"
 #include "node/version.h"
 #include "simulator/simulator.h"
+#include "tools/commands.h"
+#include "tools/completion.h"
 
 struct command {
     const char *name;

@@ -21,6 +21,7 @@
 #include "node/log.h"
 #include "node/node.h"
 #include "p2p/fetch.h"
+#include "tools/commands.h"
 
 #define FETCH_MS          10000
 #define GENESIS_BYTES_MAX ((size_t)64 << 20)

@@ -1,4 +1,4 @@
-#include "node/testnet_report.h"
+#include "tools/testnet_report.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "node/evidence_file.h"
+#include "tools/evidence_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
