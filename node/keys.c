@@ -177,22 +177,23 @@ bool keys_is_development(const struct secp_key *key) {
     return found;
 }
 
-/* write_secret creates a key file, which must not exist yet. */
-static enum err write_secret(const char *path, const uint8_t secret[32]) {
+enum err keys_write_secret(const char *path, const uint8_t secret[32], char error[512]) {
     char text[68];
     hex_string((struct bytes){secret, 32}, text);
     strcat(text, "\n");
     const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0) {
-        fprintf(stderr, "baton key: cannot create \"%s\": %s\n", path, strerror(errno));
-        return errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM;
+        const enum err err = errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM;
+        snprintf(error, 512, "cannot create \"%.300s\": %s", path, strerror(errno));
+        sodium_memzero(text, sizeof text);
+        return err;
     }
     const bool written =
         write(file, text, strlen(text)) == (ssize_t)strlen(text) && fsync(file) == 0;
     close(file);
     sodium_memzero(text, sizeof text);
     if (written) return ERR_OK;
-    fprintf(stderr, "baton key: cannot write \"%s\": %s\n", path, strerror(errno));
+    snprintf(error, 512, "cannot write \"%.300s\": %s", path, strerror(errno));
     unlink(path);
     return ERR_SYSTEM;
 }
@@ -203,9 +204,8 @@ static enum err make_key(const char *path, bool is_validator, char error[512]) {
     do {
         randombytes_buf(key.secret, sizeof key.secret);
     } while (is_validator && !secp_key_is_valid(&key));
-    const enum err err = write_secret(path, key.secret);
+    const enum err err = keys_write_secret(path, key.secret, error);
     sodium_memzero(&key, sizeof key);
-    if (err != ERR_OK) snprintf(error, 512, "%.300s: the key cannot be written", path);
     return err;
 }
 
@@ -215,85 +215,4 @@ enum err keys_make_validator(const char *path, char error[512]) {
 
 enum err keys_make_peer(const char *path, char error[512]) {
     return make_key(path, false, error);
-}
-
-static int key_new(const char *directory) {
-    char validator_path[4200], peer_path[4200], text[67], address_text[43];
-    if (strlen(directory) > 4000) {
-        fputs("baton key new: the directory's name is too long\n", stderr);
-        return 2;
-    }
-    if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
-        fprintf(stderr, "baton key new: cannot make \"%s\": %s\n", directory, strerror(errno));
-        return 1;
-    }
-    snprintf(validator_path, sizeof validator_path, "%s/validator.key", directory);
-    snprintf(peer_path, sizeof peer_path, "%s/peer.key", directory);
-    struct secp_key key;
-    do {
-        randombytes_buf(key.secret, sizeof key.secret);
-    } while (!secp_key_is_valid(&key));
-    uint8_t seed[32];
-    randombytes_buf(seed, sizeof seed);
-    if (write_secret(validator_path, key.secret) != ERR_OK) return 1;
-    if (write_secret(peer_path, seed) != ERR_OK) return 1;
-    const struct address address = secp_key_address(&key);
-    const struct ed25519_key peer = ed25519_key_from_seed(seed);
-    printf("validator  %s  (%s)\n", hex_checksum_address(&address, address_text), validator_path);
-    printf("peer id    %s  (%s)\n", hex_string(hash_bytes(&peer.public_key), text), peer_path);
-    sodium_memzero(&key, sizeof key);
-    sodium_memzero(seed, sizeof seed);
-    return 0;
-}
-
-static int key_show(const char *what, const char *path) {
-    char error[512], text[67], address_text[43];
-    uint8_t secret[32];
-    if (keys_read_secret(path, "FILE", secret, error) != ERR_OK) {
-        fprintf(stderr, "baton key %s: %s\n", what, error);
-        return 1;
-    }
-    if (strcmp(what, "peer-id") == 0) {
-        const struct ed25519_key peer = ed25519_key_from_seed(secret);
-        printf("%s\n", hex_string(hash_bytes(&peer.public_key), text));
-        return 0;
-    }
-    struct secp_key key;
-    memcpy(key.secret, secret, sizeof secret);
-    if (!secp_key_is_valid(&key)) {
-        fprintf(stderr, "baton key address: \"%s\" is no secp256k1 key\n", path);
-        return 1;
-    }
-    const struct address address = secp_key_address(&key);
-    printf("%s\n", hex_checksum_address(&address, address_text));
-    return 0;
-}
-
-static void key_usage(FILE *out) {
-    fputs(
-        "Usage: baton key new DIR            make DIR/validator.key and DIR/peer.key (mode 0600)\n"
-        "       baton key address FILE       print the address of a validator key\n"
-        "       baton key peer-id FILE       print the peer id (bytes32) of a peer key\n"
-        "\n"
-        "Files hold 32 bytes of hex, as `cast wallet new` prints a private key; they never leave\n"
-        "the machine.  Well-known development keys are refused by `baton node` unless\n"
-        "--allow-dev-keys says that the chain is a development chain.\n",
-        out);
-}
-
-int key_main(int argc, char **argv) {
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        key_usage(stdout);
-        return 0;
-    }
-    if (ed25519_init() != ERR_OK) {
-        fputs("baton key: libsodium cannot be initialised\n", stderr);
-        return 1;
-    }
-    if (argc == 3 && strcmp(argv[1], "new") == 0) return key_new(argv[2]);
-    if (argc == 3 && (strcmp(argv[1], "address") == 0 || strcmp(argv[1], "peer-id") == 0)) {
-        return key_show(argv[1], argv[2]);
-    }
-    key_usage(stderr);
-    return 2;
 }

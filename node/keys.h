@@ -18,6 +18,9 @@ MUST_USE enum err keys_check_file(const char *path, const char *setting, char er
  * well-known development keys. */
 MUST_USE enum err keys_read_validator(const char *path, bool allow_dev_keys, struct secp_key *out,
                                       char error[512]);
+/* keys_write_secret makes a key file (mode 0600).  ERR_EXISTS: there is one already; ERR_SYSTEM;
+ * `error` names the file. */
+MUST_USE enum err keys_write_secret(const char *path, const uint8_t secret[32], char error[512]);
 /* keys_make_validator and keys_make_peer make a key file (mode 0600) where there is none.
  * ERR_SYSTEM. */
 MUST_USE enum err keys_make_validator(const char *path, char error[512]);
@@ -30,6 +33,3 @@ bool keys_is_development(const struct secp_key *key);
 /* keys_development derives the first `count` keys of that mnemonic (BIP-32 m/44'/60'/0'/0/index).
  */
 void keys_development(struct secp_key *out, uint32_t count);
-
-/* key_main is `baton key`: new, show; returns the exit code. */
-int key_main(int argc, char **argv);

@@ -4,6 +4,7 @@
  * the table of all commands is in main.c. */
 
 int command_init(int argc, char **argv);     /* command_init.c */
+int command_key(int argc, char **argv);      /* command_key.c */
 int command_join(int argc, char **argv);     /* command_join.c */
 int command_rebuild(int argc, char **argv);  /* command_rebuild.c */
 int command_import(int argc, char **argv);   /* command_import.c */

@@ -6,7 +6,6 @@
 #include "da/da.h"
 #include "fixtures/fixtures.h"
 #include "node/commands.h"
-#include "node/keys.h"
 #include "node/version.h"
 #include "simulator/simulator.h"
 #include "tools/commands.h"
@@ -30,7 +29,7 @@ static const struct command COMMANDS[] = {
     {"evidence", command_evidence, "check and show proofs of double signing"},
     {"monitor", command_monitor, "watch nodes in the terminal"},
     {"join", command_join, "make a validator or follower of a chain from nothing"},
-    {"key", key_main, "make and show keys"},
+    {"key", command_key, "make and show keys"},
     {"da", da_server_main, "serve the Celestia blob API, keeping blobs in files"},
     {"rebuild", command_rebuild, "rebuild a chain from its genesis and the DA layer alone"},
     {"import", command_import, "import a chain file (concatenated RLP blocks)"},
