@@ -136,6 +136,10 @@ enum err l1_abi_validator_set(struct bytes in, struct l1_view *view) {
     return ERR_OK;
 }
 
+enum err l1_abi_settled_block(struct bytes in, uint64_t *number) {
+    return read_u64(&in, number);
+}
+
 enum err l1_abi_settled(struct bytes in, struct l1_view *view) {
     TRY(read_u64(&in, &view->settled_last_block));
     TRY(read_hash(&in, &view->settled_hash));

@@ -36,6 +36,8 @@ extern const char L1_ABI_FORCE_REQUESTED[];
 MUST_USE enum err l1_abi_validator_set(struct bytes in, struct l1_view *view);
 /* l1_abi_settled reads lastSettledBlock(). */
 MUST_USE enum err l1_abi_settled(struct bytes in, struct l1_view *view);
+/* l1_abi_settled_block reads its block number alone. */
+MUST_USE enum err l1_abi_settled_block(struct bytes in, uint64_t *number);
 /* l1_abi_pending reads a page of at most `count_max` rows. */
 MUST_USE enum err l1_abi_pending(struct bytes in, struct l1_pending *out, size_t count_max,
                                  size_t *count);

@@ -194,6 +194,22 @@ size_t l1_call_end(struct l1_endpoints *endpoints) {
     return (size_t)(endpoints->next_id++ - endpoints->first_id);
 }
 
+size_t l1_call_contract(struct l1_endpoints *endpoints, const struct address *to, struct bytes data,
+                        const struct hash32 *block) {
+    struct json_writer *json = l1_call_begin(endpoints, "eth_call");
+    json_object_begin(json);
+    json_key(json, "to");
+    json_address(json, to);
+    json_key(json, "data");
+    json_data(json, data);
+    json_object_end(json);
+    json_object_begin(json);
+    json_key(json, "blockHash");
+    json_hash(json, block);
+    json_object_end(json);
+    return l1_call_end(endpoints);
+}
+
 static enum err transfer(struct l1_endpoints *endpoints, int index, char error[L1_ERROR_BYTES]) {
     CURL *curl = endpoints->curl;
     bool ok = true;

@@ -37,6 +37,9 @@ const char *l1_endpoints_name(const struct l1_endpoints *endpoints, int endpoint
 void l1_batch_begin(struct l1_endpoints *endpoints);
 struct json_writer *l1_call_begin(struct l1_endpoints *endpoints, const char *method);
 size_t l1_call_end(struct l1_endpoints *endpoints);
+/* l1_call_contract adds an eth_call at a block's hash (EIP-1898). */
+size_t l1_call_contract(struct l1_endpoints *endpoints, const struct address *to, struct bytes data,
+                        const struct hash32 *block);
 /* l1_batch_send: ERR_NETWORK, ERR_TIMEOUT, ERR_REFUSED (HTTP status), ERR_LIMIT, ERR_ENCODING. */
 MUST_USE enum err l1_batch_send(struct l1_endpoints *endpoints, int endpoint,
                                 char error[L1_ERROR_BYTES]);

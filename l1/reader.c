@@ -144,23 +144,6 @@ enum err l1_reader_code(struct l1_reader *reader, int endpoint, char error[L1_ER
     return ERR_OK;
 }
 
-/* call_contract adds an eth_call at a block's hash (EIP-1898). */
-static size_t call_contract(struct l1_endpoints *endpoints, const struct address *to,
-                            struct bytes data, const struct hash32 *block) {
-    struct json_writer *json = l1_call_begin(endpoints, "eth_call");
-    json_object_begin(json);
-    json_key(json, "to");
-    json_address(json, to);
-    json_key(json, "data");
-    json_data(json, data);
-    json_object_end(json);
-    json_object_begin(json);
-    json_key(json, "blockHash");
-    json_hash(json, block);
-    json_object_end(json);
-    return l1_call_end(endpoints);
-}
-
 /* result_data decodes the result of a call into reader->data.  ERR_NOT_FOUND: there was no contract
  * at that block yet. */
 static enum err result_data(struct l1_reader *reader, size_t index, const char *what,
@@ -270,11 +253,11 @@ enum err l1_reader_view(struct l1_reader *reader, int endpoint, const struct l1_
     struct l1_endpoints *endpoints = reader->endpoints;
     l1_batch_begin(endpoints);
     const size_t set =
-        call_contract(endpoints, &config->consensus, BYTES_OF(selectors[0]), &block->hash);
+        l1_call_contract(endpoints, &config->consensus, BYTES_OF(selectors[0]), &block->hash);
     const size_t settled =
-        call_contract(endpoints, &config->coordinator, BYTES_OF(selectors[1]), &block->hash);
+        l1_call_contract(endpoints, &config->coordinator, BYTES_OF(selectors[1]), &block->hash);
     const size_t forced =
-        call_contract(endpoints, &config->coordinator, buffer_bytes(&page), &block->hash);
+        l1_call_contract(endpoints, &config->coordinator, buffer_bytes(&page), &block->hash);
     TRY(l1_batch_send(endpoints, endpoint, error));
 
     memset(view, 0, sizeof *view);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chain/transaction.h"
+#include "l1/abi.h"
 
 #define BUMP_BLOCKS     4 /* not mined so many L1 blocks after it was sent: raise the fees */
 #define GWEI            1000000000u
@@ -32,7 +33,10 @@ enum err l1_sender_push(struct l1_sender *sender, const struct l1_call *call) {
     bool is_known = false;
     CHECK(pthread_mutex_lock(&sender->lock) == 0);
     for (size_t i = 0; i < sender->count; i++) {
-        is_known |= is_same(&sender->calls[(sender->first + i) % L1_CALLS_MAX], call);
+        struct l1_call *queued = &sender->calls[(sender->first + i) % L1_CALLS_MAX];
+        if (!is_same(queued, call)) continue;
+        is_known = true;
+        *queued = *call; /* of the one in work take() has made a copy */
     }
     if (call->is_batch && call->last_block <= sender->settled_last_block) is_known = true;
     if (!is_known && sender->count == L1_CALLS_MAX) {
@@ -112,11 +116,42 @@ static bool contains(const char *text, const char *part) {
     return strstr(text, part) != NULL;
 }
 
-/* prepare asks for nonce, gas and fees.  *ready: they are there; else the call was given up. */
+/* is_out_of_turn: by what the contract says at L1's newest block, the batch in work is settled, or
+ * an earlier one is not.  It cannot be sent now, and that is nobody's fault. */
+static bool is_out_of_turn(const struct l1_sender *sender, const struct l1_block *latest) {
+    const struct l1_call *call = &sender->call;
+    if (!call->is_batch || !hash_equal(&sender->seen_hash, &latest->hash)) return false;
+    return call->last_block <= sender->seen_settled_last ||
+           call->first_block > sender->seen_settled_last + 1;
+}
+
+static size_t call_settled(struct l1_endpoints *endpoints, const struct l1_sender *sender,
+                           const struct l1_block *latest) {
+    uint8_t selector[4];
+    l1_abi_selector(L1_ABI_LAST_SETTLED_BLOCK, selector);
+    return l1_call_contract(endpoints, &sender->call.to, BYTES_OF(selector), &latest->hash);
+}
+
+static enum err note_settled(struct l1_sender *sender, struct l1_endpoints *endpoints, size_t index,
+                             const struct l1_block *latest, char error[L1_ERROR_BYTES]) {
+    const struct json_t *result;
+    uint8_t memory[96];
+    struct buffer data = buffer_over(memory, sizeof memory);
+    TRY(l1_batch_result(endpoints, index, &result, error));
+    TRY(l1_answer_data(result, &data));
+    TRY(l1_abi_settled_block(buffer_bytes(&data), &sender->seen_settled_last));
+    sender->seen_hash = latest->hash;
+    return ERR_OK;
+}
+
+/* prepare asks for nonce, gas and fees.  *ready: they are there; else the call was let go of. */
 static enum err prepare(struct l1_sender *sender, struct l1_endpoints *endpoints, int endpoint,
                         const struct l1_block *latest, bool *ready, char error[L1_ERROR_BYTES]) {
+    *ready = false;
     l1_batch_begin(endpoints);
     const size_t nonce_index = call_nonce(endpoints, sender);
+    const size_t settled_index =
+        sender->call.is_batch ? call_settled(endpoints, sender, latest) : 0;
     (void)l1_call_begin(endpoints, "eth_maxPriorityFeePerGas");
     const size_t tip_index = l1_call_end(endpoints);
     write_call(l1_call_begin(endpoints, "eth_estimateGas"), sender);
@@ -132,8 +167,12 @@ static enum err prepare(struct l1_sender *sender, struct l1_endpoints *endpoints
     if (l1_batch_result(endpoints, tip_index, &result, ignored) == ERR_OK) {
         TRY(l1_answer_u256(result, &sender->tip));
     }
+    if (sender->call.is_batch) TRY(note_settled(sender, endpoints, settled_index, latest, error));
+    if (is_out_of_turn(sender, latest)) {
+        finish(sender);
+        return ERR_OK;
+    }
     const enum err estimated = l1_batch_result(endpoints, gas_index, &result, error);
-    *ready = false;
     if (estimated == ERR_REFUSED && contains(error, "revert")) {
         give_up(sender, error, error);
         return ERR_OK;
@@ -242,6 +281,10 @@ static enum err look(struct l1_sender *sender, struct l1_endpoints *endpoints, i
 enum err l1_sender_step(struct l1_sender *sender, struct l1_endpoints *endpoints, int endpoint,
                         const struct l1_block *latest, char error[L1_ERROR_BYTES]) {
     if (sender->config->key == NULL || !take(sender)) return ERR_OK;
+    while (sender->sent_count == 0 && is_out_of_turn(sender, latest)) {
+        finish(sender);
+        if (!take(sender)) return ERR_OK;
+    }
     if (sender->sent_count > 0) {
         bool is_over = false;
         TRY(look(sender, endpoints, endpoint, &is_over, error));

@@ -3,8 +3,10 @@
  * again with higher fees until it is mined.
  *
  * A call whose estimate reverts is given up (the caller sees it by the counters and asks again when
- * it still matters).  A nonce that somebody else used (another process with this key) makes the
- * call start over.  The queue is shared; everything else is the l1 thread's. */
+ * it still matters).  A batch that L1's newest block has settled, or that follows one which is not
+ * settled there, is no failure: it is let go of until it is asked for again.  A nonce that somebody
+ * else used (another process with this key) makes the call start over.  The queue is shared;
+ * everything else is the l1 thread's. */
 #include <pthread.h>
 
 #include "base/arena.h"
@@ -17,7 +19,7 @@
 
 struct l1_call {
     bool is_batch;
-    uint64_t last_block; /* of a batch: given up once a view shows it settled */
+    uint64_t first_block, last_block; /* of a batch: given up once a view shows it settled */
     struct address to;
     size_t size;
     uint8_t data[L1_CALL_BYTES_MAX];
@@ -34,6 +36,8 @@ struct l1_sender {
     /* the l1 thread's */
     bool is_active;
     struct l1_call call;
+    struct hash32 seen_hash;    /* the newest L1 block at which the contract was asked */
+    uint64_t seen_settled_last; /* and its answer */
     uint64_t nonce, gas_limit;
     struct u256 max_fee, tip;
     uint64_t sent_at_block;
@@ -49,8 +53,8 @@ struct l1_sender {
 void l1_sender_init(struct l1_sender *sender, const struct l1_config *config);
 void l1_sender_destroy(struct l1_sender *sender);
 
-/* l1_sender_push queues a call; one that is queued already is not queued again.  ERR_LIMIT.  Any
- * thread. */
+/* l1_sender_push queues a call; one that is queued already is not queued again, but for a batch the
+ * newer signatures count.  ERR_LIMIT.  Any thread. */
 MUST_USE enum err l1_sender_push(struct l1_sender *sender, const struct l1_call *call);
 /* l1_sender_settled says up to which block a view shows the rollup settled. */
 void l1_sender_settled(struct l1_sender *sender, uint64_t last_block);

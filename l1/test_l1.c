@@ -437,7 +437,9 @@ static void test_settlement(struct l1 *l1) {
           last_view().settled_state_root.bytes[5] == 0x23);
     CHECK(submit(l1, &first) == ERR_OK); /* settled long ago */
     const struct l1_batch gap = make_batch(12, 20, 0x22, 0x33);
-    CHECK(submit(l1, &gap) == ERR_OK); /* the contract refuses it */
+    CHECK(submit(l1, &gap) == ERR_OK); /* not its turn yet: no failure */
+    const struct l1_batch fork = make_batch(11, 19, 0x21, 0x33);
+    CHECK(submit(l1, &fork) == ERR_OK); /* the contract refuses it */
     WAIT_UNTIL(l1_status(l1).transactions_failed == 1);
     CHECK(strstr(l1_status(l1).last_error, "submitBatch") != NULL);
     CHECK(l1_status(l1).transactions_sent == 1);

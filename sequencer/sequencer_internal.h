@@ -121,7 +121,7 @@ struct l1_known {
 #define BATCH_SCAN_MAX       256u   /* blocks read again in one step, after a restart */
 #define BATCH_ASK_MS         10000u /* VERIFY_DA and signatures are repeated after so long */
 #define BATCH_PUBLISH_MS     10000u /* PUBLISH is repeated after so long, while the turn lasts */
-#define BATCH_SETTLE_TIMES   10u    /* SETTLE is repeated after so often batch_takeover_ms */
+#define BATCH_SETTLE_PARTS   3u     /* SETTLE is repeated after batch_takeover_ms by this */
 #define BATCH_DA_MARGIN      32u    /* DA blocks that receipts may run ahead of our own blocks */
 #define BATCH_LIVE_PARTS     3u     /* younger than batch_takeover_ms by this: not fetched late */
 #define BATCH_UNCLEAR_MS     60000u /* after a start: an earlier process may have published */

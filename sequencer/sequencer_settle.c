@@ -190,14 +190,15 @@ static void settle(struct sequencer *sequencer, struct batch_entry *entry) {
 }
 
 /* batches_settle_run: the publisher of the oldest unsettled batch settles it and what follows it.
- */
+ * It asks for that again and again: L1 may have refused (an earlier batch was not there yet, a
+ * validator that signed had just left), and each time the signatures are those that count now. */
 void batches_settle_run(struct sequencer *sequencer) {
     struct batches *batches = &sequencer->batches;
     if (!batches->has_settlement || batches->count == 0) return;
     const struct batch_entry *oldest = batch_at(batches, 0);
     if (oldest->statement.first != batches->settled + 1 || oldest->quorum_ms == 0) return;
     if (!is_our_turn(sequencer, &oldest->publisher, oldest->quorum_ms)) return;
-    const uint64_t again_ms = BATCH_SETTLE_TIMES * sequencer->config.batch_takeover_ms;
+    const uint64_t again_ms = sequencer->config.batch_takeover_ms / BATCH_SETTLE_PARTS;
     for (uint32_t i = 0; i < batches->count && i < BATCH_SETTLE_AHEAD; i++) {
         struct batch_entry *entry = batch_at(batches, i);
         if (entry->state != BATCH_PUBLISHED || entry->quorum_ms == 0) return;

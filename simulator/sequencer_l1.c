@@ -221,7 +221,13 @@ void sequencer_l1_settle(struct world *world, struct sequencer_node *node,
                          const struct settlement *settlement) {
     struct sender *sender = &node->sender;
     for (uint32_t i = 0; i < sender->count; i++) {
-        if (sender->calls[i]->last == settlement->last) return;
+        if (sender->calls[i]->last != settlement->last) continue;
+        const bool is_in_work = i == 0 && sender->is_posted;
+        if (!is_in_work) { /* the newer signatures count */
+            free(sender->calls[i]);
+            sender->calls[i] = settlement_own(settlement);
+        }
+        return;
     }
     if (sender->count == L1_CALLS_MAX) return;
     sender->calls[sender->count++] = settlement_own(settlement);

@@ -155,7 +155,7 @@ void sequencer_world_open(struct world *world) {
     /* Where the listing changes with every block, settlements come too late for it. */
     const bool is_restless = random_chance(&world->node_random, 250);
     registry->era_blocks = is_restless ? 1 : 16;
-    shared->awaits_settlement = random_chance(&world->node_random, 200) && has_l1 &&
+    shared->awaits_settlement = random_chance(&world->node_random, 400) && has_l1 &&
                                 !(is_restless && registry->has_changes);
     /* Liars hold a batch up for a while (verify_run), in which a fast chain takes all the steps. */
     if (registry->fault_model == FAULT_MODEL_BYZANTINE && registry->block_time_ms < 100) {
