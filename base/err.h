@@ -26,7 +26,8 @@
     X(SYSTEM, "the operating system failed")                                                       \
     X(CONFIG, "a setting is wrong")                                                                \
     X(STOPPED, "is shutting down")                                                                 \
-    X(UNSUPPORTED, "is not supported")
+    X(UNSUPPORTED, "is not supported")                                                             \
+    X(SYNCING, "the state is being downloaded")
 
 enum err {
 #define X(name, text) ERR_##name,

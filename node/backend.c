@@ -68,7 +68,10 @@ static enum err committed_nonce(struct node *node, const struct address *address
     store_state_latest(view, &state);
     const struct hash32 key = keccak256(address_bytes(address));
     struct bytes value;
-    enum err err = state.reader.get(state.reader.context, KV_ACCOUNTS, hash_bytes(&key), &value);
+    const bool is_loading = store_is_loading(view);
+    enum err err =
+        is_loading ? ERR_SYNCING
+                   : state.reader.get(state.reader.context, KV_ACCOUNTS, hash_bytes(&key), &value);
     if (err == ERR_OK) err = account_decode(value, &account);
     store_view_close(view);
     if (err != ERR_OK && err != ERR_NOT_FOUND) return err;

@@ -25,8 +25,12 @@ void callers_destroy(struct callers *callers);
 struct caller *caller_take(struct callers *callers);
 void caller_give_back(struct callers *callers, struct caller *caller);
 
+/* backend_state views the state after block `number`, by the cheaper reader at the head.
+ * ERR_NOT_FOUND: that state is not kept; ERR_SYNCING: a snapshot is being loaded, and until it is
+ * whole there is no state. */
+MUST_USE enum err backend_state(struct rpc_view *view, uint64_t number, struct store_state *out);
 /* caller_state begins the state after block `number` in the caller's arena; `stored` must stay as
- * long as the state.  ERR_NOT_FOUND: that state is not kept. */
+ * long as the state.  Errors as backend_state. */
 MUST_USE enum err caller_state(struct caller *caller, struct rpc_view *view, uint64_t number,
                                struct store_state *stored, struct state **out);
 /* backend_override makes the accounts what the request wants them to be, as if they had been so

@@ -142,12 +142,7 @@ struct ethereum_ancestors backend_ancestors(struct rpc_view *view) {
 
 enum err caller_state(struct caller *caller, struct rpc_view *view, uint64_t number,
                       struct store_state *stored, struct state **out) {
-    if (number == store_view_head(view->view).number) {
-        store_state_latest(view->view, stored);
-    } else {
-        const enum err err = store_state_at(view->view, number, stored);
-        if (err != ERR_OK) return err == ERR_LIMIT ? ERR_NOT_FOUND : err;
-    }
+    TRY(backend_state(view, number, stored));
     return state_begin(&caller->arena, &stored->reader, out);
 }
 

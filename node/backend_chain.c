@@ -66,8 +66,8 @@ static enum err log_candidate(struct rpc_view *view, uint64_t from, uint64_t to,
     return store_logs_next(view->view, &stored, from, to, out);
 }
 
-/* state_at picks the cheaper reader at the head. */
-static enum err state_at(struct rpc_view *view, uint64_t number, struct store_state *out) {
+enum err backend_state(struct rpc_view *view, uint64_t number, struct store_state *out) {
+    if (store_is_loading(view->view)) return ERR_SYNCING;
     if (number == store_view_head(view->view).number) {
         store_state_latest(view->view, out);
         return ERR_OK;
@@ -81,7 +81,7 @@ static enum err account(struct rpc_view *view, uint64_t number, const struct add
     struct store_state state;
     struct bytes value;
     const struct hash32 key = keccak256(address_bytes(address));
-    TRY(state_at(view, number, &state));
+    TRY(backend_state(view, number, &state));
     const enum err err =
         state.reader.get(state.reader.context, KV_ACCOUNTS, hash_bytes(&key), &value);
     if (err == ERR_NOT_FOUND) {
@@ -100,7 +100,7 @@ static enum err code(struct rpc_view *view, uint64_t number, const struct addres
     TRY(account(view, number, address, &found));
     *out = BYTES_EMPTY;
     if (hash_equal(&found.code_hash, &KECCAK_EMPTY)) return ERR_OK;
-    TRY(state_at(view, number, &state));
+    TRY(backend_state(view, number, &state));
     const enum err err =
         state.reader.get(state.reader.context, KV_CODE, hash_bytes(&found.code_hash), &value);
     if (err != ERR_OK) return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
@@ -116,7 +116,7 @@ static enum err storage(struct rpc_view *view, uint64_t number, const struct add
     const struct hash32 slot = keccak256(hash_bytes(key));
     memcpy(name, owner.bytes, 32);
     memcpy(name + 32, slot.bytes, 32);
-    TRY(state_at(view, number, &state));
+    TRY(backend_state(view, number, &state));
     const enum err err = state.reader.get(state.reader.context, KV_STORAGE,
                                           (struct bytes){name, sizeof name}, &value);
     if (err == ERR_NOT_FOUND) {
@@ -134,6 +134,7 @@ static enum err prove(struct rpc_view *view, uint64_t number, const struct addre
                       struct account *found, struct proof *account_proof, struct u256 *values,
                       struct proof *slot_proofs) {
     struct store_prover prover;
+    if (store_is_loading(view->view)) return ERR_SYNCING;
     const enum err err =
         store_proof_account(view->view, number, address, arena, &prover, found, account_proof);
     if (err != ERR_OK) return err;

@@ -289,9 +289,10 @@ enum err driver_ask(struct node *node, void (*answer)(struct sequencer *sequence
     while (!question.is_done && !node->is_driver_gone) {
         pthread_cond_wait(&node->answered, &node->status_lock);
     }
-    const bool is_done = question.is_done && !question.is_refused;
+    const bool is_done = question.is_done;
     pthread_mutex_unlock(&node->status_lock);
-    return is_done ? ERR_OK : ERR_STOPPED;
+    if (!is_done) return ERR_STOPPED;
+    return question.is_refused ? ERR_SYNCING : ERR_OK;
 }
 
 /* process_seed makes the order of hash tables something that no client can aim at. */

@@ -190,7 +190,8 @@ enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind k
                      struct bytes header, struct bytes body);
 /* driver_refuse answers a question (the header of a DRIVER_ASK) without a sequencer. */
 void driver_refuse(struct node *node, struct bytes header);
-/* driver_ask runs `answer` on the sequencer's thread and waits for it (ERR_STOPPED, ERR_LIMIT). */
+/* driver_ask runs `answer` on the sequencer's thread and waits for it (ERR_STOPPED, ERR_LIMIT;
+ * ERR_SYNCING: a snapshot is being taken, and the sequencer does not run yet). */
 MUST_USE enum err driver_ask(struct node *node,
                              void (*answer)(struct sequencer *sequencer, void *context),
                              void *context);

@@ -96,6 +96,8 @@ enum method_result rpc_call_failed(struct call *call, enum err err) {
     switch (err) {
     case ERR_LIMIT: return rpc_call_error(call, RPC_SERVER_ERROR, "server is busy, try again");
     case ERR_STOPPED: return rpc_call_error(call, RPC_SERVER_ERROR, "server is shutting down");
+    case ERR_SYNCING:
+        return rpc_call_error(call, RPC_SERVER_ERROR, "syncing: the state is being downloaded");
     case ERR_UNSUPPORTED:
         return rpc_call_error(call, RPC_SERVER_ERROR, "not supported by this node");
     case ERR_NOT_FOUND: return rpc_call_error(call, RPC_SERVER_ERROR, "not found");
