@@ -2,17 +2,18 @@
  * gets an answer before it knows a chain. */
 #include "p2p/p2p.h"
 
-#include <fcntl.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/file.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "p2p/fetch.h"
 
-#define PORT_FIRST 26610
+#define WAIT_MS_MAX 60000 /* a machine may be busy; what is waited for comes within a second */
 
 struct host {
     struct p2p *p2p;
@@ -57,27 +58,43 @@ static void on_guest(void *context, const struct hash32 *guest, bool is_connecte
     atomic_fetch_add(is_connected ? &host->guests : &host->guests_left, 1);
 }
 
-static void start(struct host *host, uint8_t index, uint16_t port, uint32_t guests_max) {
+/* free_port asks the kernel for a port that nobody uses. */
+static uint16_t free_port(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    CHECK(bind(fd, (const struct sockaddr *)&address, sizeof address) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+    CHECK(close(fd) == 0);
+    return ntohs(address.sin_port);
+}
+
+static void start(struct host *host, uint8_t index, bool listens, uint32_t guests_max) {
+    enum err err = ERR_ADDRESS_IN_USE;
     memset(host, 0, sizeof *host);
-    host->config = (struct p2p_config){
-        .key = key_of(index),
-        .listen_host = "127.0.0.1",
-        .listen_port = port,
-        .chain_digest = {{7}},
-        .guests_max = guests_max,
-        .events = {host, on_message, on_connected, NULL, on_guest_message, on_guest},
-    };
-    CHECK(p2p_start(&host->config, &host->p2p) == ERR_OK);
+    while (err == ERR_ADDRESS_IN_USE) { /* somebody was faster */
+        host->config = (struct p2p_config){
+            .key = key_of(index),
+            .listen_host = "127.0.0.1",
+            .listen_port = listens ? free_port() : 0,
+            .chain_digest = {{7}},
+            .guests_max = guests_max,
+            .events = {host, on_message, on_connected, NULL, on_guest_message, on_guest},
+        };
+        err = p2p_start(&host->config, &host->p2p);
+    }
+    CHECK(err == ERR_OK);
 }
 
 static void wait_count(const atomic_uint *count, unsigned wanted) {
-    for (int i = 0; i < 800 && atomic_load(count) < wanted; i++)
+    for (int i = 0; i < WAIT_MS_MAX / 10 && atomic_load(count) < wanted; i++)
         usleep(10000);
     CHECK(atomic_load(count) >= wanted);
 }
 
-static struct p2p_peer peer_at(const struct host *host, uint16_t port) {
-    struct p2p_peer peer = {.id = host->config.key.public_key, .port = port};
+static struct p2p_peer peer_at(const struct host *host) {
+    struct p2p_peer peer = {.id = host->config.key.public_key, .port = host->config.listen_port};
     (void)snprintf(peer.host, sizeof peer.host, "127.0.0.1");
     return peer;
 }
@@ -86,9 +103,9 @@ static struct p2p_peer peer_at(const struct host *host, uint16_t port) {
 static void test_guest(void) {
     static struct host host, guest;
     static const uint8_t words[50000] = {1, 2, 3};
-    start(&host, 1, PORT_FIRST, 2);
-    start(&guest, 2, 0, 0);
-    const struct p2p_peer at = peer_at(&host, PORT_FIRST);
+    start(&host, 1, true, 2);
+    start(&guest, 2, false, 0);
+    const struct p2p_peer at = peer_at(&host);
     p2p_set_peers(guest.p2p, &at, 1);
     wait_count(&host.guests, 1);
     wait_count(&guest.connects, 1);
@@ -110,6 +127,7 @@ static void test_guest(void) {
     p2p_set_peers(host.p2p, &named, 1);
     wait_count(&host.guests_left, 1);
     wait_count(&host.connects, 1);
+    wait_count(&guest.connects, 2); /* who calls is connected once the other side has let it in */
     p2p_send(guest.p2p, &at.id, P2P_LANE_SYNC, BYTES_STRING("as a peer"));
     wait_count(&host.messages, 1);
     p2p_stop(guest.p2p);
@@ -119,14 +137,14 @@ static void test_guest(void) {
 /* Room for guests is limited, and a place is free again when one leaves. */
 static void test_room(void) {
     static struct host host, first, second;
-    start(&host, 1, PORT_FIRST + 1, 1);
-    start(&first, 2, 0, 0);
-    start(&second, 3, 0, 0);
-    const struct p2p_peer at = peer_at(&host, PORT_FIRST + 1);
+    start(&host, 1, true, 1);
+    start(&first, 2, false, 0);
+    start(&second, 3, false, 0);
+    const struct p2p_peer at = peer_at(&host);
     p2p_set_peers(first.p2p, &at, 1);
     wait_count(&host.guests, 1);
     p2p_set_peers(second.p2p, &at, 1);
-    for (int i = 0; i < 800 && p2p_counters(host.p2p).handshakes_refused == 0; i++)
+    for (int i = 0; i < WAIT_MS_MAX / 10 && p2p_counters(host.p2p).handshakes_refused == 0; i++)
         usleep(10000);
     CHECK(p2p_counters(host.p2p).handshakes_refused > 0);
     CHECK(atomic_load(&host.guests) == 1);
@@ -144,8 +162,9 @@ static void test_fetch(void) {
     char error[256] = "";
     static const uint8_t words[9000] = {4, 5, 6};
     const struct hash32 other = {{1}};
-    start(&host, 1, PORT_FIRST + 2, 1);
-    CHECK(p2p_fetch_open("127.0.0.1", PORT_FIRST + 2, NULL, 5000, &fetch, error) == ERR_OK);
+    start(&host, 1, true, 1);
+    CHECK(p2p_fetch_open("127.0.0.1", host.config.listen_port, NULL, 5000, &fetch, error) ==
+          ERR_OK);
     CHECK(hash_equal(p2p_fetch_peer(fetch), &host.config.key.public_key));
     for (int i = 0; i < 3; i++) {
         CHECK(p2p_fetch_send(fetch, BYTES_OF(words)) == ERR_OK);
@@ -155,15 +174,17 @@ static void test_fetch(void) {
     p2p_fetch_close(fetch);
     wait_count(&host.guests_left, 1);
     const struct hash32 *expected = &host.config.key.public_key;
-    CHECK(p2p_fetch_open("127.0.0.1", PORT_FIRST + 2, expected, 5000, &fetch, error) == ERR_OK);
+    CHECK(p2p_fetch_open("127.0.0.1", host.config.listen_port, expected, 5000, &fetch, error) ==
+          ERR_OK);
     p2p_fetch_close(fetch);
-    CHECK(p2p_fetch_open("127.0.0.1", PORT_FIRST + 2, &other, 5000, &fetch, error) ==
+    CHECK(p2p_fetch_open("127.0.0.1", host.config.listen_port, &other, 5000, &fetch, error) ==
           ERR_SIGNATURE);
     CHECK(strstr(error, "another peer") != NULL);
     CHECK(p2p_fetch_open("127.0.0.1", 1, NULL, 2000, &fetch, error) == ERR_NETWORK);
     /* a node that lets no guests in says nothing to one */
-    start(&closed, 4, PORT_FIRST + 3, 0);
-    if (p2p_fetch_open("127.0.0.1", PORT_FIRST + 3, NULL, 3000, &fetch, error) == ERR_OK) {
+    start(&closed, 4, true, 0);
+    if (p2p_fetch_open("127.0.0.1", closed.config.listen_port, NULL, 3000, &fetch, error) ==
+        ERR_OK) {
         (void)!p2p_fetch_send(fetch, BYTES_OF(words));
         CHECK(p2p_fetch_receive(fetch, &answer) == ERR_REFUSED);
         p2p_fetch_close(fetch);
@@ -174,9 +195,6 @@ static void test_fetch(void) {
 }
 
 int main(void) {
-    /* One at a time on a machine: the ports are fixed. */
-    const int fd = open("/tmp/test_p2p_guests.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0); /* until the process ends */
     CHECK(ed25519_init() == ERR_OK);
     test_guest();
     test_room();
