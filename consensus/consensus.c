@@ -13,7 +13,9 @@ size_t consensus_bytes(void) {
 struct consensus *consensus_create(void *memory, const struct consensus_config *config) {
     CHECK((uintptr_t)memory % 16 == 0);
     struct consensus *core = memory;
-    memset(core, 0, sizeof *core);
+    memset(core, 0, offsetof(struct consensus, justification));
+    for (size_t i = 0; i < ROUNDS_KEPT; i++)
+        memset(&core->rounds[i], 0, offsetof(struct round_votes, prevotes));
     core->config = *config;
     core->own_index = -1;
     core->propose_deadline_ms = core->resend_deadline_ms = NO_DEADLINE;

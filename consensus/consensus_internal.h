@@ -39,9 +39,9 @@ struct round_votes {
     bool is_used;
     uint32_t round;
     bool has_proposal, has_proposal_evidence;
-    struct vote proposal;  /* the first one of the round's proposer */
-    uint64_t voters_power; /* of voters with a prevote or a precommit, each once */
-    struct tally prevotes, precommits;
+    struct vote proposal;              /* the first one of the round's proposer */
+    uint64_t voters_power;             /* of voters with a prevote or a precommit, each once */
+    struct tally prevotes, precommits; /* last: see the end of struct consensus */
 };
 
 struct consensus {
@@ -72,11 +72,9 @@ struct consensus {
 
     struct consensus_record record; /* the newest that a PERSIST named */
 
-    struct round_votes rounds[ROUNDS_KEPT]; /* round r at r % ROUNDS_KEPT */
     bool has_justification;
     uint32_t justification_round;
-    struct tally justification; /* prevotes of a valid round older than `rounds` */
-    struct commit polka;        /* the prevotes for `valid` in `valid_round` */
+    struct commit polka; /* the prevotes for `valid` in `valid_round` */
     uint32_t polka_cursor;
     bool is_skip_due;                       /* a vote of a later round came in */
     uint32_t highest_round[VALIDATORS_MAX]; /* + 1; of each voter's votes; 0: none */
@@ -85,11 +83,16 @@ struct consensus {
 
     /* the next height */
     struct voter_bits next_present[3];
-    struct vote next_votes[3][VALIDATORS_MAX]; /* proposal, prevote, precommit; by index in `set` */
     bool has_next_handover;
     struct address next_handover;
 
     struct commit commit; /* what EFFECT_COMMIT points at */
+
+    /* From here on megabytes, of which create clears only what is ever read before it is written:
+     * the heads of the rounds. */
+    struct tally justification;                /* prevotes of a valid round older than `rounds` */
+    struct round_votes rounds[ROUNDS_KEPT];    /* round r at r % ROUNDS_KEPT */
+    struct vote next_votes[3][VALIDATORS_MAX]; /* proposal, prevote, precommit; by index in `set` */
 };
 
 /* effects_push returns the next effect, zero but for kind, height and round. */

@@ -43,7 +43,7 @@ struct signing_domain signing_domain_make(const char *name, uint64_t chain_id,
     buffer_append(&out, BYTES_OF(padding));
     buffer_append(&out, address_bytes(contract));
     CHECK(!out.overflow);
-    return (struct signing_domain){keccak256(buffer_bytes(&out))};
+    return (struct signing_domain){.separator = keccak256(buffer_bytes(&out))};
 }
 
 /* keccak256("Vote(uint8 kind,uint64 height,uint32 round,int32 validRound,bytes32 blockHash)"),
@@ -53,7 +53,7 @@ static const struct hash32 VOTE_TYPE = {{0x74, 0xaa, 0xc1, 0xee, 0x32, 0xad, 0x3
                                          0xcf, 0x7b, 0xf8, 0xa4, 0x06, 0xce, 0x0e, 0x05,
                                          0xb5, 0xef, 0xfd, 0xcf, 0x56, 0x35, 0x68, 0xe1}};
 
-struct hash32 vote_digest(const struct signing_domain *domain, const struct vote *vote) {
+static struct hash32 compute_digest(const struct signing_domain *domain, const struct vote *vote) {
     uint8_t words[6 * WORD_BYTES];
     struct buffer members = buffer_over(words, sizeof words);
     append_word_hash(&members, &VOTE_TYPE);
@@ -72,6 +72,27 @@ struct hash32 vote_digest(const struct signing_domain *domain, const struct vote
     append_word_hash(&out, &struct_hash);
     CHECK(!out.overflow);
     return keccak256(buffer_bytes(&out));
+}
+
+struct hash32 vote_digest(const struct signing_domain *domain, const struct vote *vote) {
+    if (domain->digests == NULL) return compute_digest(domain, vote);
+    const uint64_t mixed = (be_read(vote->block.bytes, 8) ^ vote->height << 20 ^
+                            (uint64_t)vote->round << 8 ^ (uint64_t)vote->kind) *
+                           0x9e3779b97f4a7c15u;
+    struct vote_digest_entry *entry =
+        &domain->digests->entries[mixed >> 32 & (VOTE_DIGESTS_MAX - 1)];
+    if (entry->kind == (uint32_t)vote->kind && entry->height == vote->height &&
+        entry->round == vote->round && entry->valid_round == vote->valid_round &&
+        hash_equal(&entry->block, &vote->block)) {
+        return entry->digest;
+    }
+    *entry = (struct vote_digest_entry){.height = vote->height,
+                                        .round = vote->round,
+                                        .kind = (uint32_t)vote->kind,
+                                        .valid_round = vote->valid_round,
+                                        .block = vote->block,
+                                        .digest = compute_digest(domain, vote)};
+    return entry->digest;
 }
 
 static void sign_with_key(void *context, const struct hash32 *digest, struct secp_signature *out) {

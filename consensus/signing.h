@@ -32,9 +32,23 @@ struct recoverer {
                         const struct secp_signature *signature, struct address *out);
 };
 
+/* Digests made before: all votes of one (height, round, kind, block) sign the same one.  Begins as
+ * zeros; one thread's. */
+#define VOTE_DIGESTS_MAX 64 /* a power of two */
+struct vote_digest_entry {
+    uint64_t height;
+    uint32_t round, kind; /* kind 0: free */
+    int32_t valid_round;
+    struct hash32 block, digest;
+};
+struct vote_digests {
+    struct vote_digest_entry entries[VOTE_DIGESTS_MAX];
+};
+
 /* The hashed EIP-712 domain; boot lifetime. */
 struct signing_domain {
     struct hash32 separator;
+    struct vote_digests *digests; /* of this domain, kept by the caller; NULL: none are kept */
 };
 
 /* signing_domain_make hashes the EIP-712 domain (name, version "1", chain id, contract). */
@@ -53,7 +67,7 @@ struct vote {
 };
 
 /* vote_digest is what a voter signs: the EIP-712 hash of the statement in its domain, as the
- * contract computes it. */
+ * contract computes it.  With `digests` it is looked up first, and kept. */
 struct hash32 vote_digest(const struct signing_domain *domain, const struct vote *vote);
 
 /* secp_signer and secp_recoverer are the real ones; `key` must outlive the signer. */

@@ -361,7 +361,7 @@ const struct validator_set *checker_set(struct world *world, uint64_t height) {
 static uint64_t proof_power(const struct checker *checker, const struct commit *commit,
                             const struct hash32 *hash) {
     const struct validator_set *set = set_at(checker, commit->height);
-    const struct recoverer recoverer = registry_recoverer();
+    const struct recoverer recoverer = registry_recoverer_of(&checker->registry);
     const struct vote precommit = {.kind = VOTE_PRECOMMIT,
                                    .height = commit->height,
                                    .round = commit->round,
@@ -374,7 +374,8 @@ static uint64_t proof_power(const struct checker *checker, const struct commit *
         struct address signer;
         if (signature->voter_index >= set->count) continue;
         if ((seen >> signature->voter_index & 1) != 0) continue;
-        if (recoverer.recover(NULL, &digest, &signature->signature, &signer) != ERR_OK) continue;
+        if (recoverer.recover(recoverer.context, &digest, &signature->signature, &signer) != ERR_OK)
+            continue;
         if (!address_equal(&signer, &set->validators[signature->voter_index].address)) continue;
         seen |= (uint64_t)1 << signature->voter_index;
         power += set->validators[signature->voter_index].power;
@@ -467,7 +468,7 @@ static struct entry *delivered_entry(struct world *world, uint32_t node, int vot
 void checker_evidence(struct world *world, uint32_t node, const struct vote *vote,
                       const struct vote *conflicting) {
     const int voter = registry_node(&world->checker->registry, &vote->voter);
-    const struct recoverer recoverer = registry_recoverer();
+    const struct recoverer recoverer = registry_recoverer_of(&world->checker->registry);
     struct vote first = *vote, second = *conflicting;
     const struct signing_domain *domain = &world->checker->registry.domain;
     const bool is_proof = vote_recover(&recoverer, domain, &first) == ERR_OK &&

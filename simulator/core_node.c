@@ -461,7 +461,7 @@ static bool has_evidence(const struct vote *vote) {
 static void on_vote(struct world *world, struct core_node *node, uint32_t from,
                     struct bytes message) {
     struct consensus_input input = {.kind = CONSENSUS_INPUT_VOTE};
-    const struct recoverer recoverer = registry_recoverer();
+    const struct recoverer recoverer = registry_recoverer_of(node->registry);
     const size_t vote_bytes = message.size < 3 ? 0 : be_read(message.data + 1, 2);
     struct vote *vote = &input.vote;
     if (vote_decode(bytes_slice(message, 3, vote_bytes), vote) != ERR_OK ||
@@ -518,7 +518,7 @@ static void on_block(struct world *world, struct core_node *node, uint32_t from,
     if (block.height != node->height + 1) return;
     if (consensus_status(node->core).step == 4) return; /* it is being made durable */
     const struct hash32 hash = sim_block_hash(&block);
-    const struct recoverer recoverer = registry_recoverer();
+    const struct recoverer recoverer = registry_recoverer_of(node->registry);
     if (commit_verify(&commit, block.height, &hash, &node->set, node->registry->fault_model,
                       &node->registry->domain, &recoverer) != ERR_OK ||
         !execute(node, &block)) {

@@ -4,20 +4,8 @@
 
 #include "base/check.h"
 
-/* checksum_of notices a torn write, as a database's does; nobody aims at it. */
-static uint64_t checksum_of(struct bytes in) {
-    uint64_t sum = in.size;
-    for (size_t at = 0; at < in.size; at += 8) {
-        const size_t rest = in.size - at;
-        sum = (sum ^ be_read(in.data + at, rest < 8 ? rest : 8)) * 0x9e3779b97f4a7c15u;
-        sum ^= sum >> 29;
-    }
-    return sum;
-}
-
 static bool is_whole(const struct disk_copy *copy) {
-    if (copy->version == 0) return false;
-    return checksum_of((struct bytes){copy->data, copy->size}) == copy->checksum;
+    return copy->version != 0 && !copy->is_torn;
 }
 
 void disk_record_write(struct disk_record *record, struct bytes in, enum write_fate fate,
@@ -36,12 +24,16 @@ void disk_record_write(struct disk_record *record, struct bytes in, enum write_f
         older = torn;
     }
     older->version = newer->version + 1;
-    older->checksum = checksum_of(in);
+    older->is_torn = fate == WRITE_TORN_CRASHED;
     older->size = in.size;
-    older->data = realloc(older->data, in.size);
-    CHECK(older->data != NULL);
+    if (in.size > older->capacity) {
+        older->capacity = 2 * in.size;
+        free(older->data);
+        older->data = malloc(older->capacity);
+        CHECK(older->data != NULL);
+    }
     memcpy(older->data, in.data, in.size);
-    if (fate == WRITE_TORN_CRASHED) older->data[cut % in.size] ^= 0x40;
+    if (older->is_torn) older->data[cut % in.size] ^= 0x40;
 }
 
 struct bytes disk_record_read(const struct disk_record *record) {

@@ -1,13 +1,14 @@
 #pragma once
-/* One record on a simulated disk: two copies written in turn, each with a checksum, as a database
- * that survives torn writes keeps them.  A torn write leaves the older copy to be read. */
+/* One record on a simulated disk: two copies written in turn, as a database that survives torn
+ * writes keeps them, whose checksums tell a torn copy.  A torn write leaves the older one to be
+ * read. */
 #include "base/bytes.h"
 #include "simulator/world.h"
 
 struct disk_copy {
     uint64_t version; /* 0: never written */
-    uint64_t checksum;
-    size_t size;
+    bool is_torn;     /* its checksum would not fit */
+    size_t size, capacity;
     uint8_t *data; /* owned */
 };
 

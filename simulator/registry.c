@@ -9,6 +9,13 @@ static uint64_t scramble(uint64_t value) {
     return value ^ value >> 31;
 }
 
+static uint64_t tag_of(const struct address *address) {
+    uint64_t check = 0x5157;
+    for (size_t i = 0; i < sizeof address->bytes; i++)
+        check = scramble(check + address->bytes[i]);
+    return check;
+}
+
 static bool is_tolerable(const struct registry *registry, uint64_t members) {
     uint64_t total = 0, byzantine = 0, count = 0;
     for (uint32_t i = 0; i < registry->nodes_count; i++) {
@@ -46,6 +53,7 @@ void registry_init(struct registry *registry, struct random *random, uint32_t no
         be_write(name + 8, 8, i);
         const struct hash32 hash = keccak256(BYTES_OF(name));
         memcpy(registry->addresses[i].bytes, hash.bytes + 12, 20);
+        registry->tags[i] = tag_of(&registry->addresses[i]);
         registry->peer_ids[i] = keccak256(address_bytes(&registry->addresses[i]));
         registry->powers[i] = is_weighted ? random_between(random, 1, 5) : 1;
     }
@@ -53,6 +61,7 @@ void registry_init(struct registry *registry, struct random *random, uint32_t no
     struct address contract = {{0}};
     memset(contract.bytes, 0xc0, sizeof contract.bytes);
     registry->domain = signing_domain_make("AndeConsensus", 31337, &contract);
+    registry->domain.digests = &registry->digests;
 }
 
 static void list(const struct registry *registry, uint64_t members, struct validator_set *out) {
@@ -97,12 +106,9 @@ int registry_node(const struct registry *registry, const struct address *address
 }
 
 /* tag is cheap on purpose: what matters is that a signature names its signer and its digest. */
-static void tag(const struct address *address, const struct hash32 *digest,
+static void tag(const struct address *address, uint64_t check, const struct hash32 *digest,
                 struct secp_signature *out) {
     memcpy(out->r, digest->bytes, sizeof out->r);
-    uint64_t check = 0x5157;
-    for (size_t i = 0; i < sizeof address->bytes; i++)
-        check = scramble(check + address->bytes[i]);
     for (size_t i = 0; i < 32; i += 8)
         check = scramble(check ^ be_read(digest->bytes + i, 8));
     out->r[0] = 0; /* below the curve's order */
@@ -113,16 +119,17 @@ static void tag(const struct address *address, const struct hash32 *digest,
 }
 
 static void sign(void *context, const struct hash32 *digest, struct secp_signature *out) {
-    tag(context, digest, out);
+    tag(context, tag_of(context), digest, out);
 }
 
 static enum err recover(void *context, const struct hash32 *digest,
                         const struct secp_signature *signature, struct address *out) {
-    (void)context;
+    const struct registry *registry = context;
     struct address address;
     struct secp_signature expected;
     memcpy(address.bytes, signature->s + 12, sizeof address.bytes);
-    tag(&address, digest, &expected);
+    const int node = registry == NULL ? -1 : registry_node(registry, &address);
+    tag(&address, node < 0 ? tag_of(&address) : registry->tags[node], digest, &expected);
     if (memcmp(expected.r, signature->r, sizeof expected.r) != 0) return ERR_SIGNATURE;
     if (memcmp(expected.s, signature->s, sizeof expected.s) != 0) return ERR_SIGNATURE;
     *out = address;
@@ -139,4 +146,12 @@ struct signer registry_signer(const struct address *address) {
 
 struct recoverer registry_recoverer(void) {
     return (struct recoverer){NULL, recover};
+}
+
+struct recoverer registry_recoverer_of(const struct registry *registry) {
+    union {
+        const struct registry *registry;
+        void *context;
+    } pointer = {.registry = registry};
+    return (struct recoverer){pointer.context, recover};
 }

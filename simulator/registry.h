@@ -19,12 +19,14 @@ struct registry {
     struct hash32 peer_ids[WORLD_NODES_MAX];
     uint64_t powers[WORLD_NODES_MAX];
     bool is_byzantine[WORLD_NODES_MAX];
+    uint64_t tags[WORLD_NODES_MAX]; /* the part of a node's signatures that is always the same */
     enum fault_model fault_model;
     struct signing_domain domain;
+    struct vote_digests digests;
 };
 
-/* registry_init draws the chain's settings and the nodes' powers from `random`; addresses follow
- * from `seed`. */
+/* registry_init fills it in its place (the domain points into it), and draws the chain's settings
+ * and the nodes' powers from `random`; addresses follow from `seed`. */
 void registry_init(struct registry *registry, struct random *random, uint32_t nodes_count,
                    enum fault_model fault_model, uint64_t seed);
 /* registry_listed gives what the contract lists at L1 block `origin`: sorted, priorities zero. */
@@ -35,6 +37,7 @@ void registry_genesis(const struct registry *registry, struct validator_set *out
 int registry_node(const struct registry *registry, const struct address *address);
 
 /* Signatures without cryptography: the signer's address, and a hash that only simulated keys make.
- */
+ * The address outlives the signer, the registry the recoverer that knows it, which is faster. */
 struct signer registry_signer(const struct address *address);
 struct recoverer registry_recoverer(void);
+struct recoverer registry_recoverer_of(const struct registry *registry);

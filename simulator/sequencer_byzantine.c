@@ -305,7 +305,7 @@ void sequencer_byzantine_send(struct world *world, struct sequencer_node *node, 
     static _Thread_local struct message message;
     const struct sequencer_shared *shared = world->shared;
     const struct message_context context = {node->registry->domain, shared->batch_domain,
-                                            registry_recoverer()};
+                                            registry_recoverer_of(node->registry)};
     if (has_habit(world, node, BYZANTINE_WITHHOLD, 300)) {
         world_count(world, COUNT_BYZANTINE_WITHHELD);
         return;

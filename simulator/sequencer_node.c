@@ -123,7 +123,7 @@ static void *create(struct world *world, uint32_t index) {
     /* It keeps nothing over a crash that matters: blocks in its slots are forgotten. */
     const struct executor_config executor = {.chain = &shared->config,
                                              .domain = node->registry->domain,
-                                             .recoverer = registry_recoverer()};
+                                             .recoverer = registry_recoverer_of(node->registry)};
     const size_t executor_size = executor_bytes(SEQUENCER_SLOT_BYTES);
     CHECK(executor_create(thread_memory(index, 2, executor_size), executor_size,
                           SEQUENCER_SLOT_BYTES, &executor, &node->executor) == ERR_OK);
@@ -222,7 +222,7 @@ static struct sequencer_config config_of(struct sequencer_node *node) {
                                    .precommit_delta_ms = 80,
                                    .resend_ms = 250}},
         .batch_domain = shared->batch_domain,
-        .recoverer = registry_recoverer(),
+        .recoverer = registry_recoverer_of(node->registry),
         .limits = limits,
         .batch_takeover_ms = 2000,
         .wary_ms = 1500,
@@ -354,7 +354,7 @@ static void check_sent(struct world *world, struct sequencer_node *node, struct 
     if (bytes.data[0] != MESSAGE_VOTE && bytes.data[0] != MESSAGE_PROPOSAL) return;
     const struct sequencer_shared *shared = world->shared;
     const struct message_context context = {node->registry->domain, shared->batch_domain,
-                                            registry_recoverer()};
+                                            registry_recoverer_of(node->registry)};
     CHECK(message_decode(&context, bytes, &message) == VERDICT_ACCEPTED);
     const struct vote *vote = &message.vote;
     world_trace_hash(world,
@@ -514,7 +514,7 @@ static void deliver(struct world *world, uint32_t index, void *state, uint32_t f
     struct sequencer_node *node = state;
     const struct sequencer_shared *shared = world->shared;
     const struct message_context context = {node->registry->domain, shared->batch_domain,
-                                            registry_recoverer()};
+                                            registry_recoverer_of(node->registry)};
     (void)index;
     static _Thread_local struct message in;
     if (message_decode(&context, bytes, &in) != VERDICT_ACCEPTED) {
