@@ -16,7 +16,7 @@ void sha256_compress_general(uint32_t state[8], const uint8_t *blocks, size_t co
 /* sha256_has_ni says whether sha256_compress_ni may be called here.  (clang's builtin does not know
  * the name of these extensions before version 16.) */
 static inline bool sha256_has_ni(void) {
-#if defined(__clang__)
+#if defined(__clang__) && __clang_major__ < 16
     return false;
 #else
     return __builtin_cpu_supports("sha");

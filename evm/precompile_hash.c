@@ -1,12 +1,8 @@
 /* ecrecover, SHA-256, RIPEMD-160, identity (Yellow Paper, appendix E). */
-/* The one-shot calls of OpenSSL 1.1 keep their context on the stack; the newer interface allocates.
- */
-#define OPENSSL_SUPPRESS_DEPRECATED
-#include <openssl/ripemd.h>
-
 #include "base/merkle.h"
 #include "base/secp.h"
 #include "evm/precompile.h"
+#include "evm/ripemd160.h"
 
 uint64_t ecrecover_gas(struct bytes input) {
     (void)input;
@@ -48,10 +44,7 @@ uint64_t ripemd160_gas(struct bytes input) {
 bool ripemd160_run(struct bytes input, struct arena *scratch, struct buffer *out) {
     (void)scratch;
     uint8_t word[32] = {0};
-    RIPEMD160_CTX context;
-    RIPEMD160_Init(&context);
-    if (input.size != 0) RIPEMD160_Update(&context, input.data, input.size);
-    RIPEMD160_Final(word + 12, &context);
+    ripemd160(input, word + 12);
     buffer_append(out, BYTES_OF(word));
     return true;
 }

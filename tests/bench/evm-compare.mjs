@@ -18,8 +18,11 @@ const port = Number(option('--port', '38545'));
 const runs = Number(option('--runs', '15'));
 const url = `http://127.0.0.1:${port}`;
 
+// Number and time are those of bench_evm's block: a program may ask for them (`jumpis` loops while
+// NUMBER is not zero, and stops at once in anvil's block 0).
 const anvil = spawn(option('--anvil', 'contracts/node_modules/.bin/anvil'),
     ['--port', String(port), '--silent', '--no-mining', '--gas-limit', '1099511627775',
+        '--number', '1', '--timestamp', '1000',
         '--code-size-limit', '1000000', '--no-request-size-limit', '--hardfork', 'osaka'],
     { stdio: ['ignore', 'inherit', 'inherit'] });
 
