@@ -86,7 +86,7 @@ static void test_every_size_and_split(void) {
 /* Messages of all sizes in one call, in orders that make the ways finish at different times. */
 static void test_many(void) {
     static uint8_t message[2000];
-    struct bytes in[300];
+    struct bytes in[300] = {{0}};
     struct hash32 out[301];
     for (size_t i = 0; i < sizeof message; i++)
         message[i] = (uint8_t)(i * 13 + i / 255);
