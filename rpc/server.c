@@ -217,7 +217,7 @@ static void deliver(struct service *service, struct completion *completion) {
     struct session *session =
         rpc_session_find(service, task != NULL ? task->session_id : completion->session_id);
     if (task != NULL) {
-        if (session != NULL) rpc_http_answer(service, session, task);
+        if (session != NULL) rpc_http_answer_late(service, session, task);
         rpc_task_free(task);
     } else if (session != NULL && session->is_websocket) {
         rpc_session_push(session, completion->text, completion->text_bytes, SESSION_PUSH_BYTES_MAX);

@@ -96,5 +96,9 @@ int rpc_websocket_callback(struct service *service, struct session *session, str
  * response (notifications only) HTTP gets an empty body and a WebSocket nothing.  The task stays
  * the caller's. */
 void rpc_http_answer(struct service *service, struct session *session, struct task *task);
+/* rpc_http_answer_late is rpc_http_answer for a task whose answer comes after the request's
+ * callback: it is written at once where that can be, without a turn of the loop to learn that the
+ * socket takes it. */
+void rpc_http_answer_late(struct service *service, struct session *session, struct task *task);
 /* rpc_http_go_on runs the request of a session that waited for a block, or refuses it. */
 void rpc_http_go_on(struct service *service, struct session *session, bool is_here);

@@ -147,6 +147,22 @@ static int answer_at_once(struct service *service, struct session *session, stru
     return lws_http_transaction_completed(session->wsi) ? -1 : 0;
 }
 
+/* may_answer_at_once: nothing waits before the answer, and it is plain. */
+static bool may_answer_at_once(const struct session *session, const struct task *task) {
+    return task->response != NULL && session->out == NULL && !session->close_after &&
+           session->origin[0] == '\0' && task->response_bytes <= SESSION_CHUNK_BYTES;
+}
+
+void rpc_http_answer_late(struct service *service, struct session *session, struct task *task) {
+    if (session->is_websocket || !may_answer_at_once(session, task)) {
+        rpc_http_answer(service, session, task);
+        return;
+    }
+    struct lws *wsi = session->wsi; /* the session ends with its request */
+    if (answer_at_once(service, session, task) == 0) return;
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
 static void send_ready(struct service *service, struct session *session) {
     const struct rpc_backend *backend = &service->rpc->config.backend;
     struct rpc_health health;
@@ -280,8 +296,7 @@ static int run_body(struct service *service, struct session *session, bool is_ca
         lws_set_timeout(session->wsi, NO_PENDING_TIMEOUT, 0);
         return 0;
     }
-    if (is_callback && task->response != NULL && session->out == NULL && !session->close_after &&
-        session->origin[0] == '\0' && task->response_bytes <= SESSION_CHUNK_BYTES) {
+    if (is_callback && may_answer_at_once(session, task)) {
         result = answer_at_once(service, session, task);
     } else {
         rpc_http_answer(service, session, task);
