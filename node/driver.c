@@ -48,6 +48,7 @@ static void on_item(struct node *node, struct bytes header, struct bytes body) {
     input.item.request = carried.request;
     input.item.peer = carried.peer;
     input.item.is_forced = carried.is_forced;
+    input.item.has_more = queue_has_more(node->inputs, QUEUE_BULK);
     step(node, &input);
 }
 

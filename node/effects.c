@@ -113,7 +113,17 @@ static void broadcast(struct node *node, const struct effect *effect) {
     if (except != NULL && peers_count > 0) peers_count -= 1;
     decide_proposal_seen(&node->counters.decide, effect->bytes, monotonic_us());
     traffic_sent(&node->counters.traffic, effect->bytes, peers_count);
-    p2p_broadcast(node->p2p, lane_of(effect->class), effect->bytes, except);
+    p2p_queue_all(node->p2p, lane_of(effect->class), effect->bytes, except);
+}
+
+/* What is sent in a row leaves together. */
+static bool is_sending(const struct effect *effect) {
+    return effect->kind == EFFECT_SEND || effect->kind == EFFECT_BROADCAST;
+}
+
+/* is_quick: messages may wait for it. */
+static bool is_quick(const struct effect *effect) {
+    return is_sending(effect) || effect->kind == EFFECT_REPLY || effect->kind == EFFECT_ADMITTED;
 }
 
 static void perform(struct node *node, const struct effect *effect) {
@@ -123,7 +133,7 @@ static void perform(struct node *node, const struct effect *effect) {
     case EFFECT_SEND:
         if (node->p2p == NULL) break;
         traffic_sent(&node->counters.traffic, effect->bytes, 1);
-        p2p_send(node->p2p, &effect->peer, lane_of(effect->class), effect->bytes);
+        p2p_queue(node->p2p, &effect->peer, lane_of(effect->class), effect->bytes);
         break;
     case EFFECT_BROADCAST: broadcast(node, effect); break;
     case EFFECT_EXECUTE: err = executing_run(node->executing, effect->job); break;
@@ -156,8 +166,16 @@ static void perform(struct node *node, const struct effect *effect) {
 }
 
 void effects_perform(struct node *node) {
+    bool is_queued = false;
     for (size_t i = 0; i < node->effects->count; i++) {
+        const struct effect *effect = &node->effects->list[i];
         if (atomic_load(&node->failure) != ERR_OK) return; /* nothing leaves after a failure */
-        perform(node, &node->effects->list[i]);
+        if (is_queued && !is_quick(effect)) {
+            p2p_flush(node->p2p);
+            is_queued = false;
+        }
+        perform(node, effect);
+        is_queued |= node->p2p != NULL && is_sending(effect);
     }
+    if (is_queued) p2p_flush(node->p2p);
 }

@@ -206,6 +206,7 @@ static enum err start_all(struct node *node, char error[512]) {
     TRY(recover_cache_create(&node->recovered));
     make_domains(node);
     TRY(queue_create(URGENT_BYTES, BULK_BYTES, &node->inputs));
+    queue_set_patience(node->inputs, SEQUENCER_FLUSH_MS);
     TRY(evidence_keeper_start(node, &node->keeper));
     TRY(workers_start(node));
     if (node->options.is_state_only) { /* node_start returns when the state is there */

@@ -34,6 +34,8 @@ struct queue {
     struct ring *held; /* where the reader's message is */
     size_t held_bytes; /* 0: the reader holds none */
     bool is_reader_asleep;
+    bool is_bulk_waiting; /* the reader wakes soon by itself */
+    uint64_t patience_ms;
     bool is_closed;
 };
 
@@ -104,8 +106,8 @@ enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind, st
     if (err == ERR_OK) {
         const struct record record = {size, header.size, body.size, kind, 0};
         write_record(ring, &record, header, body);
-        must_wake = queue->is_reader_asleep;
-        queue->is_reader_asleep = false; /* one call is enough */
+        must_wake = queue->is_reader_asleep && !(lane == QUEUE_BULK && queue->is_bulk_waiting);
+        if (must_wake) queue->is_reader_asleep = false; /* one call is enough */
     }
     pthread_mutex_unlock(&queue->lock);
     if (must_wake) pthread_cond_signal(&queue->filled);
@@ -134,10 +136,19 @@ static struct ring *first_filled(struct queue *queue) {
     return NULL;
 }
 
+static uint64_t now_ms(void) {
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* wait_filled sleeps until a ring has something, the deadline, or the end.  The lock is held. */
 static void wait_filled(struct queue *queue, uint64_t deadline_ms) {
     const struct timespec until = {(time_t)(deadline_ms / 1000),
                                    (long)(deadline_ms % 1000) * 1000000};
+    if (first_filled(queue) != NULL) return;
+    queue->is_bulk_waiting = queue->patience_ms > 0 && deadline_ms != UINT64_MAX &&
+                             deadline_ms <= now_ms() + queue->patience_ms;
     while (first_filled(queue) == NULL && !queue->is_closed) {
         queue->is_reader_asleep = true;
         if (deadline_ms == UINT64_MAX) {
@@ -179,6 +190,19 @@ void queue_release(struct queue *queue) {
     queue->held_bytes = 0;
     if (ring->used == 0) ring->read_at = ring->write_at = 0; /* touch few pages while idle */
     pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_set_patience(struct queue *queue, uint64_t patience_ms) {
+    queue->patience_ms = patience_ms;
+}
+
+bool queue_has_more(struct queue *queue, enum queue_lane lane) {
+    pthread_mutex_lock(&queue->lock);
+    const struct ring *ring = &queue->rings[lane];
+    const size_t held_bytes = queue->held == ring ? queue->held_bytes : 0;
+    const bool has_more = ring->used > held_bytes;
+    pthread_mutex_unlock(&queue->lock);
+    return has_more;
 }
 
 void queue_close(struct queue *queue) {

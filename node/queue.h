@@ -25,6 +25,10 @@ struct queue;
 MUST_USE enum err queue_create(size_t urgent_bytes, size_t bulk_bytes, struct queue **out);
 void queue_destroy(struct queue *queue);
 
+/* queue_set_patience: a reader that is about to wake by its deadline anyway, within `patience_ms`,
+ * is not woken for bulk messages.  Before the first push; 0 at first. */
+void queue_set_patience(struct queue *queue, uint64_t patience_ms);
+
 /* queue_push copies header and body as one message of `kind`.  Any thread.  ERR_LIMIT: full;
  * ERR_STOPPED after queue_close. */
 MUST_USE enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind,
@@ -36,6 +40,9 @@ MUST_USE enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t
 bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct bytes *header,
                struct bytes *body);
 void queue_release(struct queue *queue);
+
+/* queue_has_more says whether more waits in `lane` than the message that the reader holds. */
+bool queue_has_more(struct queue *queue, enum queue_lane lane);
 
 /* queue_close wakes the reader; later pushes are refused. */
 void queue_close(struct queue *queue);

@@ -41,6 +41,53 @@ static void test_lanes(void) {
     queue_destroy(queue);
 }
 
+static void *push_bulk(void *context) {
+    CHECK(queue_push(context, QUEUE_BULK, 7, view("late"), BYTES_EMPTY) == ERR_OK);
+    return NULL;
+}
+
+/* What a patient reader is not woken for it finds by its deadline; a distant one does not matter.
+ */
+static void test_patience(void) {
+    const uint64_t deadlines_ms[] = {1, 5, 3600000};
+    struct queue *queue;
+    CHECK(queue_create(4096, 4096, &queue) == ERR_OK);
+    queue_set_patience(queue, 10);
+    for (int i = 0; i < 300; i++) {
+        const uint64_t deadline = monotonic_ms() + deadlines_ms[i % 3];
+        pthread_t writer;
+        uint32_t kind;
+        struct bytes header, body;
+        CHECK(pthread_create(&writer, NULL, push_bulk, queue) == 0);
+        if (!queue_pop(queue, deadline, &kind, &header, &body)) { /* the writer was slower */
+            CHECK(monotonic_ms() >= deadline);
+            CHECK(queue_pop(queue, UINT64_MAX, &kind, &header, &body));
+        }
+        CHECK(kind == 7);
+        queue_release(queue);
+        CHECK(pthread_join(writer, NULL) == 0);
+    }
+    queue_destroy(queue);
+}
+
+static void test_has_more(void) {
+    struct queue *queue;
+    uint32_t kind;
+    struct bytes header, body;
+    CHECK(queue_create(4096, 4096, &queue) == ERR_OK);
+    CHECK(!queue_has_more(queue, QUEUE_BULK));
+    CHECK(queue_push(queue, QUEUE_BULK, 1, view("a"), BYTES_EMPTY) == ERR_OK);
+    CHECK(queue_push(queue, QUEUE_BULK, 2, view("b"), BYTES_EMPTY) == ERR_OK);
+    CHECK(queue_pop(queue, 0, &kind, &header, &body));
+    CHECK(queue_has_more(queue, QUEUE_BULK));
+    CHECK(!queue_has_more(queue, QUEUE_URGENT));
+    queue_release(queue);
+    CHECK(queue_pop(queue, 0, &kind, &header, &body));
+    CHECK(!queue_has_more(queue, QUEUE_BULK));
+    queue_release(queue);
+    queue_destroy(queue);
+}
+
 /* A full ring refuses; what is taken out makes room; wrapping keeps messages whole. */
 static void test_full_and_wrap(void) {
     struct queue *queue;
@@ -129,6 +176,8 @@ static void test_many_writers(void) {
 
 int main(void) {
     test_lanes();
+    test_patience();
+    test_has_more();
     test_full_and_wrap();
     test_deadline_and_close();
     test_many_writers();

@@ -163,18 +163,16 @@ static void push(struct p2p *p2p, struct p2p_link *link, enum p2p_lane lane, str
     if (dropped > 0) atomic_fetch_add(&p2p->tallies.messages_dropped, dropped);
 }
 
-void p2p_send(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane,
-              struct bytes message) {
+void p2p_queue(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane,
+               struct bytes message) {
     CHECK(message.size > 0 && message.size <= P2P_MESSAGE_BYTES_MAX);
     p2p_lock(p2p);
     struct p2p_link *link = p2p_link_find(p2p, peer);
-    const bool is_connected = link != NULL && link->is_connected;
-    if (is_connected) push(p2p, link, lane, message);
+    if (link != NULL && link->is_connected) push(p2p, link, lane, message);
     p2p_unlock(p2p);
-    if (is_connected) wake(p2p);
 }
 
-void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
+void p2p_queue_all(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
                    const struct hash32 *except) {
     CHECK(message.size > 0 && message.size <= P2P_MESSAGE_BYTES_MAX);
     p2p_lock(p2p);
@@ -185,6 +183,21 @@ void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
         push(p2p, link, lane, message);
     }
     p2p_unlock(p2p);
+}
+
+void p2p_flush(struct p2p *p2p) {
+    wake(p2p);
+}
+
+void p2p_send(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane,
+              struct bytes message) {
+    p2p_queue(p2p, peer, lane, message);
+    wake(p2p);
+}
+
+void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
+                   const struct hash32 *except) {
+    p2p_queue_all(p2p, lane, message, except);
     wake(p2p);
 }
 

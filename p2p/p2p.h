@@ -87,6 +87,13 @@ void p2p_set_peers(struct p2p *p2p, const struct p2p_peer *peers, size_t count);
 void p2p_send(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane, struct bytes message);
 void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
                    const struct hash32 *except);
+/* p2p_queue and p2p_queue_all do the same for several messages that belong together: they leave at
+ * the latest after p2p_flush, which wakes the thread once for all, and share packets. */
+void p2p_queue(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane,
+               struct bytes message);
+void p2p_queue_all(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
+                   const struct hash32 *except);
+void p2p_flush(struct p2p *p2p);
 /* p2p_send_guests sends to all guests.  Any thread. */
 void p2p_send_guests(struct p2p *p2p, enum p2p_lane lane, struct bytes message);
 

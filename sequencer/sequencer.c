@@ -254,6 +254,7 @@ void sequencer_step(struct sequencer *sequencer, const struct input *input,
         sequencer->is_woken =
             sequencer->has_record && sequencer->record.height == sequencer->head_height + 1;
     }
+    sequencer->items.has_more = input->kind == INPUT_ITEM && input->item.has_more;
     on_input(sequencer, input);
     sequencer_core_run(sequencer);
     if (!sequencer->is_halted) {

@@ -107,6 +107,10 @@ struct l1_facts {
     struct forced_item forced[FORCED_ITEMS_MAX];
 };
 
+/* Items that come within so long leave in one message to each peer, and so do acknowledgements; the
+ * first after a pause leaves at once. */
+#define SEQUENCER_FLUSH_MS 2
+
 struct input {
     enum input_kind kind;
     uint64_t now_ms;  /* monotonic */
@@ -116,6 +120,7 @@ struct input {
         uint64_t request; /* 0: from a peer; else echoed in EFFECT_REPLY */
         struct hash32 peer;
         bool is_forced; /* from L1 */
+        bool has_more;  /* the next input is an item, too, at once: what is sent may wait for it */
     } item;
     struct { /* MESSAGE, PEER */
         struct hash32 peer;

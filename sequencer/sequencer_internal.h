@@ -224,7 +224,6 @@ struct forced {
 
 #define WAITS_MAX   4096u
 #define WAIT_MS_MAX 250u
-#define FLUSH_MS    1u
 #define RESEND_MS   2000u
 #define REPLIES_MAX 128u /* in one step */
 #define PEER_WORDS  ((PEERS_MAX + 63) / 64)
@@ -248,6 +247,8 @@ struct items {
     uint32_t flush_count; /* items accepted and not yet sent */
     struct hash32 flush[MESSAGE_HELD_MAX];
     uint64_t flush_at_ms;   /* UINT64_MAX: nothing to send */
+    uint64_t flushed_ms;    /* when something was sent last */
+    bool has_more;          /* another item comes at once */
     struct held_list *held; /* per peer */
     uint64_t resend_cursor, resend_at_ms;
     bool is_resending;

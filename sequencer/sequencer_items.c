@@ -5,9 +5,10 @@
  * not waited for any more until it speaks again).  So whatever was acknowledged survives a kill -9
  * of this process, and the client's next request finds it on whichever node it lands.
  *
- * Items that arrive within FLUSH_MS share a message, and so do their acknowledgements.  Items from
- * peers are not sent on: the mesh is full.  Local ones that stay pending are sent again every
- * RESEND_MS, and a peer that connects gets the whole pool. */
+ * The first item after a pause leaves at once; those that arrive within SEQUENCER_FLUSH_MS of one
+ * that left share the next message, and so do acknowledgements.  Items from peers are not sent on:
+ * the mesh is full.  Local ones that stay pending are sent again every RESEND_MS, and a peer that
+ * connects gets the whole pool. */
 #include "base/keccak.h"
 #include "base/rlp.h"
 #include "sequencer/sequencer_internal.h"
@@ -134,7 +135,15 @@ static void waits_run(struct sequencer *sequencer) {
 
 static void flush_soon(struct sequencer *sequencer) {
     struct items *items = &sequencer->items;
-    if (items->flush_at_ms == UINT64_MAX) items->flush_at_ms = sequencer->now_ms + FLUSH_MS;
+    if (items->flush_at_ms != UINT64_MAX) return;
+    const uint64_t paced_ms = items->flushed_ms + SEQUENCER_FLUSH_MS;
+    items->flush_at_ms = paced_ms > sequencer->now_ms ? paced_ms : sequencer->now_ms;
+}
+
+/* flush_deadline: the rest of what comes in a row is waited for, but not for long. */
+static uint64_t flush_deadline(const struct items *items) {
+    if (items->flush_at_ms == UINT64_MAX || !items->has_more) return items->flush_at_ms;
+    return items->flush_at_ms + SEQUENCER_FLUSH_MS;
 }
 
 static void flush_items(struct sequencer *sequencer) {
@@ -173,6 +182,7 @@ static void flush(struct sequencer *sequencer) {
         if (sequencer->peers[i].is_connected) flush_held(sequencer, i);
     }
     sequencer->items.flush_at_ms = UINT64_MAX;
+    sequencer->items.flushed_ms = sequencer->now_ms;
 }
 
 static void held_add(struct sequencer *sequencer, const struct hash32 *peer_id,
@@ -282,7 +292,7 @@ static void resend_run(struct sequencer *sequencer) {
 
 void sequencer_items_run(struct sequencer *sequencer) {
     struct items *items = &sequencer->items;
-    if (sequencer->now_ms >= items->flush_at_ms) flush(sequencer);
+    if (sequencer->now_ms >= flush_deadline(items)) flush(sequencer);
     waits_run(sequencer);
     for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         struct peer *peer = &sequencer->peers[i];
@@ -295,7 +305,7 @@ void sequencer_items_run(struct sequencer *sequencer) {
 
 uint64_t sequencer_items_deadline(const struct sequencer *sequencer) {
     const struct items *items = &sequencer->items;
-    uint64_t deadline = items->flush_at_ms;
+    uint64_t deadline = flush_deadline(items);
     if (items->waits_count != 0) {
         const struct wait *oldest = &items->waits[items->waits_begin];
         const bool is_ready = !oldest->is_used || !is_waiting(oldest);
