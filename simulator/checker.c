@@ -455,6 +455,11 @@ void checker_restarted(struct world *world, uint32_t node, uint64_t height) {
     world->checker->heights[node] = height;
 }
 
+void checker_restored(struct world *world, uint32_t node, uint64_t height) {
+    CHECK(height <= world->checker->heights[node]);
+    world->checker->heights[node] = height;
+}
+
 /* --- evidence */
 
 static struct entry *delivered_entry(struct world *world, uint32_t node, int voter,

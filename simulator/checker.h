@@ -62,6 +62,8 @@ void checker_commit(struct world *world, uint32_t node, const struct hash32 *has
                     const struct sim_block *block, const struct commit *commit);
 /* checker_restarted sees what a correct node finds on its disk. */
 void checker_restarted(struct world *world, uint32_t node, uint64_t height);
+/* checker_restored is told that somebody put a disk from a backup in. */
+void checker_restored(struct world *world, uint32_t node, uint64_t height);
 /* checker_delivered says whether evidence must follow from this vote. */
 bool checker_delivered(struct world *world, uint32_t node, const struct vote *vote, uint64_t height,
                        uint32_t round);

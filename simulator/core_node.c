@@ -626,6 +626,7 @@ const struct node_kind core_node_kind = {
                        [COUNT_L1_REVERTED] = true,
                        [COUNT_L1_REORGED] = true,
                        [COUNT_L1_FINALIZED] = true,
+                       [COUNT_OLD_RECORDS] = true,
                        [COUNT_BYZANTINE_CLAIMS] = true,
                        [COUNT_BYZANTINE_FORGED] = true,
                        [COUNT_INVALID_ROOT] = true,

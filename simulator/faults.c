@@ -236,6 +236,7 @@ static void begin_one(struct world *world) {
 }
 
 void faults_begin_due(struct world *world) {
+    if (world->is_paused) return;
     while (world->now_ms >= world->next_fault_ms && world->faults_count < WORLD_FAULTS_MAX) {
         world->next_fault_ms += 1 + random_below(&world->faults_random, world->fault_gap_ms);
         begin_one(world);
@@ -250,7 +251,7 @@ void faults_end(struct world *world, uint32_t number) {
     recompute(world);
 }
 
-void faults_heal(struct world *world) {
+static void end_all(struct world *world) {
     for (uint32_t i = 0; i < world->faults_count; i++)
         faults_end(world, i);
     world->base_loss = 0;
@@ -259,4 +260,24 @@ void faults_heal(struct world *world) {
         struct node *node = &world->nodes[i];
         node->effects_to_crash = 0;
     }
+}
+
+void faults_heal(struct world *world) {
+    world->is_paused = false;
+    end_all(world);
+}
+
+void faults_pause(struct world *world) {
+    CHECK(world->is_chaos && !world->is_paused);
+    world->is_paused = true;
+    world->paused_loss = world->base_loss;
+    end_all(world);
+}
+
+void faults_resume(struct world *world) {
+    if (!world->is_paused) return;
+    world->is_paused = false;
+    world->base_loss = world->paused_loss;
+    if (world->next_fault_ms < world->now_ms) world->next_fault_ms = world->now_ms;
+    recompute(world);
 }

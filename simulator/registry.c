@@ -98,6 +98,29 @@ void registry_genesis(const struct registry *registry, struct validator_set *out
     list(registry, ((uint64_t)1 << registry->nodes_count) - 1, out);
 }
 
+static bool has_quorum_without(const struct registry *registry, uint64_t members, uint32_t node) {
+    uint64_t total = 0, rest = 0;
+    for (uint32_t i = 0; i < registry->nodes_count; i++) {
+        if ((members >> i & 1) == 0) continue;
+        total += registry->powers[i];
+        if (i != node && !registry->is_byzantine[i]) rest += registry->powers[i];
+    }
+    return registry->fault_model == FAULT_MODEL_CRASH ? 2 * rest > total : 3 * rest > 2 * total;
+}
+
+bool registry_spares(const struct registry *registry, uint32_t node) {
+    const uint64_t all = ((uint64_t)1 << registry->nodes_count) - 1;
+    if (!has_quorum_without(registry, all, node)) return false;
+    for (uint32_t i = 0; registry->has_changes && i < registry->nodes_count; i++) {
+        for (uint32_t j = i; j < registry->nodes_count; j++) { /* one or two are left out */
+            const uint64_t members = all & ~((uint64_t)1 << i) & ~((uint64_t)1 << j);
+            if (!is_tolerable(registry, members)) continue;
+            if (!has_quorum_without(registry, members, node)) return false;
+        }
+    }
+    return true;
+}
+
 int registry_node(const struct registry *registry, const struct address *address) {
     for (uint32_t i = 0; i < registry->nodes_count; i++) {
         if (address_equal(&registry->addresses[i], address)) return (int)i;

@@ -33,6 +33,9 @@ void registry_init(struct registry *registry, struct random *random, uint32_t no
 void registry_listed(const struct registry *registry, uint64_t origin, struct validator_set *out);
 /* registry_genesis is N(0). */
 void registry_genesis(const struct registry *registry, struct validator_set *out);
+/* registry_spares says whether every set that may be listed has a quorum without `node` and without
+ * the Byzantine. */
+bool registry_spares(const struct registry *registry, uint32_t node);
 /* registry_node finds who has `address`; -1: nobody. */
 int registry_node(const struct registry *registry, const struct address *address);
 

@@ -23,8 +23,8 @@ static const struct sequencer_limits limits = {.pool_items_max = 512,
 
 /* --- memory: the thread's, one stretch for each node, used by one run after the other */
 
-static void *thread_memory(uint32_t node, uint32_t use, size_t bytes) {
-    static _Thread_local void *memory[WORLD_NODES_MAX][3];
+void *sequencer_node_memory(uint32_t node, enum sequencer_memory use, size_t bytes) {
+    static _Thread_local void *memory[WORLD_NODES_MAX][SEQUENCER_MEMORY_USES];
     if (memory[node][use] == NULL) {
         memory[node][use] = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -110,8 +110,9 @@ static void *create(struct world *world, uint32_t index) {
     struct header header;
     struct hash32 hash;
     const struct kv_memory *genesis = sequencer_genesis(&header, &hash);
-    node->kv =
-        kv_memory_clone(genesis, thread_memory(index, 0, SEQUENCER_KV_BYTES), SEQUENCER_KV_BYTES);
+    node->kv = kv_memory_clone(
+        genesis, sequencer_node_memory(index, SEQUENCER_MEMORY_KV, SEQUENCER_KV_BYTES),
+        SEQUENCER_KV_BYTES);
     CHECK(node->kv != NULL);
     node->view = (struct chain_view){.state = kv_memory_reader(node->kv),
                                      .admission = kv_memory_reader(node->kv),
@@ -125,8 +126,9 @@ static void *create(struct world *world, uint32_t index) {
                                              .domain = node->registry->domain,
                                              .recoverer = registry_recoverer_of(node->registry)};
     const size_t executor_size = executor_bytes(SEQUENCER_SLOT_BYTES);
-    CHECK(executor_create(thread_memory(index, 2, executor_size), executor_size,
-                          SEQUENCER_SLOT_BYTES, &executor, &node->executor) == ERR_OK);
+    CHECK(executor_create(sequencer_node_memory(index, SEQUENCER_MEMORY_EXECUTOR, executor_size),
+                          executor_size, SEQUENCER_SLOT_BYTES, &executor,
+                          &node->executor) == ERR_OK);
     node->wall_offset_ms = 1700000001000 + random_below(&world->node_random, 500);
     if (node->registry->is_byzantine[index]) sequencer_byzantine_init(world, node);
     return node;
@@ -265,8 +267,8 @@ static void start(struct world *world, uint32_t index, void *state) {
         if (restore.record.height == head + 1) world_count(world, COUNT_RULE_RESTORED);
     }
     const size_t bytes = sequencer_bytes(&config.limits);
-    CHECK(sequencer_create(thread_memory(index, 1, bytes), bytes, &config, &restore,
-                           &node->sequencer) == ERR_OK);
+    CHECK(sequencer_create(sequencer_node_memory(index, SEQUENCER_MEMORY_SEQUENCER, bytes), bytes,
+                           &config, &restore, &node->sequencer) == ERR_OK);
     node->l1_number = node->l1_asked = 0;
     node->poll_at_ms = world_clock(world, index);
     tell_peers(world, index, true);
@@ -452,7 +454,10 @@ static void perform_event(struct world *world, struct sequencer_node *node,
     if (effect->text != NULL) world_trace(world, effect->text, node->index, 0, 0);
     if (effect->event == EVENT_ROUND_TIMEOUT) world_count(world, COUNT_RULE_ROUND_TIMEOUT);
     if (effect->event == EVENT_SYNC_END) world_count(world, COUNT_BLOCKS_SYNCED);
-    if (effect->event == EVENT_RECORD_STALE && !world->nodes[node->index].is_byzantine) {
+    if (effect->event == EVENT_RECORD_STALE && node->durable.height <= node->signed_before) {
+        if (!node->is_found_out) world_count(world, COUNT_OLD_RECORDS);
+        node->is_found_out = true;
+    } else if (effect->event == EVENT_RECORD_STALE && !world->nodes[node->index].is_byzantine) {
         world_fail(world, "progress", "node %u takes its own record for an old one", node->index);
     }
     if (effect->event == EVENT_HALTED && !world->nodes[node->index].is_byzantine) {
@@ -607,6 +612,24 @@ static void poll_da(struct world *world, struct sequencer_node *node) {
     sequencer_node_input(world, node, &input);
 }
 
+static void open_all(struct world *world) {
+    sequencer_world_open(world);
+    struct sequencer_shared *shared = world->shared;
+    sequencer_old_open(world, &shared->old);
+}
+
+static void close_all(struct world *world) {
+    struct sequencer_shared *shared = world->shared;
+    sequencer_old_close(&shared->old);
+    sequencer_world_close(world);
+}
+
+static uint64_t outside(struct world *world) {
+    struct sequencer_shared *shared = world->shared;
+    sequencer_old_run(world, &shared->old);
+    return sequencer_world_outside(world);
+}
+
 static void tick(struct world *world, uint32_t index, void *state) {
     struct sequencer_node *node = state;
     const uint64_t now_ms = world_clock(world, index);
@@ -623,12 +646,12 @@ static void tick(struct world *world, uint32_t index, void *state) {
 const struct node_kind sequencer_node_kind = {
     .name = "sequencer",
     .faults = (((uint64_t)1 << FAULT_KINDS) - 1) & ~((uint64_t)1 << FAULT_VIEW_BEHIND),
-    .faults_count = FAULT_KINDS,
+    .faults_count = FAULT_OLD_DIRECTORY,
     .counts_missing = {[COUNT_RULE_NEED] = true, [COUNT_RULE_SKIP] = true},
     .genesis_origin = L1_GENESIS,
-    .open = sequencer_world_open,
-    .close = sequencer_world_close,
-    .outside = sequencer_world_outside,
+    .open = open_all,
+    .close = close_all,
+    .outside = outside,
     .is_done = sequencer_world_is_done,
     .outside_fault = sequencer_l1_fault,
     .lost = lost,

@@ -76,6 +76,21 @@ struct client_item {
     bool is_held; /* by another correct node when it was acknowledged */
 };
 
+/* A backup of a node's disk, and what becomes of it. */
+struct old_disk {
+    struct kv_memory *kv;
+    struct chain_view view;
+    struct bytes record, journal; /* owned */
+};
+enum old_phase { OLD_NONE, OLD_TAKEN, OLD_CALM, OLD_AWAY, OLD_OVER };
+struct old_directory {
+    enum old_phase phase;
+    struct random random;
+    uint64_t at_ms, until_ms; /* when its next phase may begin; must be over */
+    uint32_t node;
+    struct old_disk disk;
+};
+
 struct judge; /* sequencer_judge.c */
 
 struct sequencer_shared {
@@ -91,6 +106,7 @@ struct sequencer_shared {
     uint32_t settled_count, finalized_count;
     uint64_t l1_head;
     struct judge *judge;
+    struct old_directory old;
     bool awaits_settlement; /* recovery: until what was there when the faults stopped is final */
     struct client_item items[CLIENT_ACCOUNTS][CLIENT_ITEMS];
     uint64_t items_target;                            /* of each account */
@@ -139,6 +155,8 @@ struct sequencer_node {
     uint64_t sets_capacity;
     struct disk_record record, journal;
     struct bytes record_package; /* owned: what followed the last record that had a valid block */
+    uint64_t signed_before;      /* up to this height signatures may exist that it does not know */
+    bool is_found_out;           /* it said that its record is old */
 
     /* gone in a crash */
     struct chain_view given[2];
@@ -221,6 +239,21 @@ const struct hash32 *sequencer_judge_root(const struct sequencer_shared *shared,
 
 /* --- sequencer_node.c, for the Byzantine and for clients */
 void sequencer_node_input(struct world *world, struct sequencer_node *node, struct input *input);
+
+/* sequencer_node_memory is memory of the thread, for one use by one node after the other. */
+enum sequencer_memory {
+    SEQUENCER_MEMORY_KV,
+    SEQUENCER_MEMORY_SEQUENCER,
+    SEQUENCER_MEMORY_EXECUTOR,
+    SEQUENCER_MEMORY_BACKUP,
+    SEQUENCER_MEMORY_USES,
+};
+void *sequencer_node_memory(uint32_t node, enum sequencer_memory use, size_t bytes);
+
+/* --- sequencer_old.c: a disk from a backup */
+void sequencer_old_open(struct world *world, struct old_directory *old);
+void sequencer_old_close(struct old_directory *old);
+void sequencer_old_run(struct world *world, struct old_directory *old);
 
 /* --- sequencer_byzantine.c */
 void sequencer_byzantine_init(struct world *world, struct sequencer_node *node);

@@ -58,7 +58,9 @@
     X(L1_AMBIGUOUS, "l1_ambiguous")   /* a transaction is taken, but the answer is an error */     \
     X(L1_CONGESTED, "l1_congested")   /* transactions wait many blocks to be mined */              \
     X(WALL_JUMP, "wall_clock_jump")   /* one node's, to and fro */                                 \
-    X(WALL_DRIFT, "wall_clock_drift")
+    X(WALL_DRIFT, "wall_clock_drift")                                                              \
+    /* From here on: what the node's kind begins by itself, in some of the runs. */                \
+    X(OLD_DIRECTORY, "old_directory") /* one node's disk, from a backup */
 
 enum fault_kind {
 #define X(name, text) FAULT_##name,
@@ -115,6 +117,7 @@ enum fault_kind {
     X(L1_REVERTED, "l1_transactions_reverted")                                                     \
     X(L1_REORGED, "l1_settlements_reorged_away")                                                   \
     X(L1_FINALIZED, "l1_batches_finalized")                                                        \
+    X(OLD_RECORDS, "old_records_found_out")                                                        \
     X(BYZANTINE_EQUIVOCATIONS, "byzantine_equivocations")                                          \
     X(BYZANTINE_WITHHELD, "byzantine_withheld")                                                    \
     X(BYZANTINE_REPLAYS, "byzantine_replays")                                                      \
@@ -242,7 +245,7 @@ struct world {
     struct world_config config;
     struct random network_random, faults_random, node_random, byzantine_random;
     uint64_t now_ms, sequence, steps;
-    bool is_chaos, has_failed;
+    bool is_chaos, is_paused, has_failed; /* is_paused: no faults for a while */
     char failure[512];
     const char *failed_rule;
     uint64_t trace; /* hash of everything that happened */
@@ -257,7 +260,7 @@ struct world {
     uint64_t loss, duplication;                    /* per mille */
     uint64_t delay_min_ms, delay_max_ms;           /* each message's */
     uint64_t base_delay_min_ms, base_delay_max_ms; /* without faults */
-    uint64_t base_loss;
+    uint64_t base_loss, paused_loss;
     bool is_reordering;
     uint64_t link_ms[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* when the last message on it arrives */
     bool kinds_enabled[FAULT_KINDS];                    /* each seed tries some kinds only */
@@ -326,5 +329,8 @@ void faults_init(struct world *world);
 void faults_begin_due(struct world *world);
 void faults_end(struct world *world, uint32_t fault);
 void faults_heal(struct world *world);
+/* faults_pause ends all faults until faults_resume, or for good when it was healed meanwhile. */
+void faults_pause(struct world *world);
+void faults_resume(struct world *world);
 const char *fault_name(enum fault_kind kind);
 const char *count_name(enum count_kind kind);
