@@ -10,6 +10,10 @@
 
 #define INDEX_KEY_BYTES_MAX 16 /* rlp of an index, 1..9 bytes */
 
+/* Leaves of one branch whose values are at most this long are hashed together. */
+#define TOGETHER_VALUE_MAX 512
+#define LEAF_BYTES_MAX     (TOGETHER_VALUE_MAX + PATH_BYTES_MAX + 9)
+
 /* How a parent names a node: its encoding when shorter than 32 bytes, else its hash as a string. */
 struct reference {
     uint8_t data[33];
@@ -95,6 +99,11 @@ static struct reference seal(struct bytes items, struct bytes value) {
     return reference_of_hash(&hash);
 }
 
+/* Where the leaves of one branch are written. */
+struct leaves {
+    uint8_t rooms[BRANCH_CHILDREN][LEAF_BYTES_MAX];
+};
+
 static struct reference leaf(const struct trie_entry *entry, size_t depth) {
     uint8_t path[PATH_BYTES_MAX];
     uint8_t items[PATH_BYTES_MAX + 3];
@@ -102,6 +111,45 @@ static struct reference leaf(const struct trie_entry *entry, size_t depth) {
     rlp_write_string(&out, write_path(entry->key, depth, 2 * entry->key.size, true, path));
     CHECK(!out.overflow);
     return seal(buffer_bytes(&out), entry->value);
+}
+
+/* write_leaf writes a leaf whose value is short enough. */
+static struct bytes write_leaf(const struct trie_entry *entry, size_t depth,
+                               uint8_t room[LEAF_BYTES_MAX]) {
+    uint8_t path[PATH_BYTES_MAX];
+    struct buffer out = buffer_over(room, LEAF_BYTES_MAX);
+    const size_t list = rlp_list_begin(&out);
+    rlp_write_string(&out, write_path(entry->key, depth, 2 * entry->key.size, true, path));
+    rlp_write_string(&out, entry->value);
+    rlp_list_end(&out, list);
+    CHECK(!out.overflow);
+    return buffer_bytes(&out);
+}
+
+/* name_leaves names the children of a branch that are single entries: together, where they are
+ * short. */
+static void name_leaves(const struct trie_entry *const singles[BRANCH_CHILDREN], size_t depth,
+                        struct leaves *leaves, struct reference children[BRANCH_CHILDREN]) {
+    struct bytes encoded[BRANCH_CHILDREN];
+    struct hash32 hashes[BRANCH_CHILDREN];
+    unsigned nibbles[BRANCH_CHILDREN];
+    size_t count = 0;
+    for (unsigned nibble = 0; nibble < BRANCH_CHILDREN; nibble++) {
+        const struct trie_entry *entry = singles[nibble];
+        if (entry == NULL) continue;
+        if (entry->value.size > TOGETHER_VALUE_MAX) {
+            children[nibble] = leaf(entry, depth);
+            continue;
+        }
+        nibbles[count] = nibble;
+        encoded[count] = write_leaf(entry, depth, leaves->rooms[count]);
+        count++;
+    }
+    keccak256_many(encoded, count, hashes);
+    for (size_t i = 0; i < count; i++) {
+        const bool is_inside = encoded[i].size < 32;
+        children[nibbles[i]] = is_inside ? reference_of(encoded[i]) : reference_of_hash(&hashes[i]);
+    }
 }
 
 /* shared_nibbles counts the nibbles that the first and the last entry, and so all between them,
@@ -116,15 +164,16 @@ static size_t shared_nibbles(const struct trie_entry *entries, size_t count, siz
     return at - depth;
 }
 
-static struct reference node(const struct trie_entry *entries, size_t count, size_t depth);
+static struct reference node(const struct trie_entry *entries, size_t count, size_t depth,
+                             struct leaves *leaves);
 
 /* extension names a node of `shared` common nibbles and what is below them. */
 static struct reference extension(const struct trie_entry *entries, size_t count, size_t depth,
-                                  size_t shared) {
+                                  size_t shared, struct leaves *leaves) {
     uint8_t path[PATH_BYTES_MAX];
     uint8_t encoded[PATH_BYTES_MAX + 3 + 33 + 3];
     struct buffer out = buffer_over(encoded, sizeof encoded);
-    const struct reference child = node(entries, count, depth + shared);
+    const struct reference child = node(entries, count, depth + shared, leaves);
     const size_t list = rlp_list_begin(&out);
     rlp_write_string(&out, write_path(entries[0].key, depth, depth + shared, false, path));
     rlp_write_raw(&out, (struct bytes){child.data, child.size});
@@ -135,13 +184,14 @@ static struct reference extension(const struct trie_entry *entries, size_t count
 
 /* node names the node over entries that share their first `depth` nibbles.  Recursion is at most
  * 2 * KEY_BYTES_MAX levels deep, because each branch consumes a nibble. */
-static struct reference node(const struct trie_entry *entries, size_t count, size_t depth) {
+static struct reference node(const struct trie_entry *entries, size_t count, size_t depth,
+                             struct leaves *leaves) {
     if (count == 1) return leaf(&entries[0], depth);
     const size_t shared = shared_nibbles(entries, count, depth);
-    if (shared != 0) return extension(entries, count, depth, shared);
+    if (shared != 0) return extension(entries, count, depth, shared, leaves);
 
-    uint8_t items[BRANCH_CHILDREN * 33];
-    struct buffer out = buffer_over(items, sizeof items);
+    struct reference children[BRANCH_CHILDREN];
+    const struct trie_entry *singles[BRANCH_CHILDREN] = {NULL};
     /* A key that ends here sorts before the keys that go on; its value is the branch's own. */
     const bool has_value = 2 * entries[0].key.size == depth;
     size_t at = has_value ? 1 : 0;
@@ -149,14 +199,21 @@ static struct reference node(const struct trie_entry *entries, size_t count, siz
         const size_t begin = at;
         while (at < count && nibble_at(entries[at].key, depth) == nibble)
             at++;
-        if (at == begin) {
-            rlp_write_string(&out, BYTES_EMPTY);
-            continue;
+        children[nibble] = (struct reference){.data = {0x80}, .size = 1}; /* none */
+        if (at - begin == 1) {
+            singles[nibble] = entries + begin;
+        } else if (at != begin) {
+            children[nibble] = node(entries + begin, at - begin, depth + 1, leaves);
         }
-        const struct reference child = node(entries + begin, at - begin, depth + 1);
-        rlp_write_raw(&out, (struct bytes){child.data, child.size});
     }
     CHECK(at == count);
+    name_leaves(singles, depth + 1, leaves, children);
+    uint8_t items[BRANCH_CHILDREN * 33];
+    struct buffer out = buffer_over(items, sizeof items);
+    for (unsigned nibble = 0; nibble < BRANCH_CHILDREN; nibble++) {
+        const struct reference *child = &children[nibble];
+        rlp_write_raw(&out, (struct bytes){child->data, child->size});
+    }
     CHECK(!out.overflow);
     return seal(buffer_bytes(&out), has_value ? entries[0].value : BYTES_EMPTY);
 }
@@ -173,7 +230,8 @@ enum err trie_root_sorted(const struct trie_entry *entries, size_t count, struct
         CHECK(entries[i].value.size != 0);
         CHECK(i == 0 || bytes_compare(entries[i - 1].key, entries[i].key) < 0);
     }
-    const struct reference root = node(entries, count, 0);
+    struct leaves leaves;
+    const struct reference root = node(entries, count, 0, &leaves);
     if (root.size == 33) {
         memcpy(out->bytes, root.data + 1, sizeof out->bytes);
     } else {

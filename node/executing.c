@@ -126,7 +126,7 @@ static void run_commit(struct executing *executing, struct entry *entry) {
     const struct block_outcome *outcome = &executing->outcomes[entry->slot];
     const struct bytes commit = {entry->commit, entry->commit_bytes};
     struct ledger_view *given = NULL;
-    enum err err = ledger_commit(executing->ledger, outcome, commit);
+    enum err err = ledger_commit(executing->ledger, outcome, commit, executing->view);
     if (err == ERR_OK) {
         ledger_view_close(executing->view);
         err = ledger_view_open(executing->ledger, executing->view);

@@ -212,7 +212,7 @@ static enum err next_set_record(struct ledger *ledger, const struct block_outcom
 }
 
 static enum err commit_in_scratch(struct ledger *ledger, const struct block_outcome *outcome,
-                                  struct bytes commit) {
+                                  struct bytes commit, const struct ledger_view *view) {
     const struct receipt *receipts = NULL;
     size_t receipts_count = 0;
     uint8_t name[32];
@@ -231,6 +231,7 @@ static enum err commit_in_scratch(struct ledger *ledger, const struct block_outc
         .receipts_count = receipts_count,
         .writes = outcome->writes,
         .writes_count = outcome->writes_count,
+        .view = view->view,
         .records = &record,
         .records_count = carries_set ? 1 : 0,
     };
@@ -238,9 +239,9 @@ static enum err commit_in_scratch(struct ledger *ledger, const struct block_outc
 }
 
 enum err ledger_commit(struct ledger *ledger, const struct block_outcome *outcome,
-                       struct bytes commit) {
+                       struct bytes commit, const struct ledger_view *view) {
     const size_t mark = arena_mark(&ledger->scratch);
-    const enum err err = commit_in_scratch(ledger, outcome, commit);
+    const enum err err = commit_in_scratch(ledger, outcome, commit, view);
     arena_release(&ledger->scratch, mark);
     return err;
 }

@@ -50,10 +50,10 @@ struct ethereum_ancestors ledger_ancestors(struct store_view *view);
 MUST_USE enum err ledger_view_open(struct ledger *ledger, struct ledger_view *out);
 void ledger_view_close(struct ledger_view *view);
 
-/* ledger_commit makes an executed block durable with its commit (encoded; empty for imports).
- * Errors as store_commit_block. */
+/* ledger_commit makes a block durable with its commit (encoded; empty for imports); `view` is what
+ * it was executed on, still open.  Errors as store_commit_block. */
 MUST_USE enum err ledger_commit(struct ledger *ledger, const struct block_outcome *outcome,
-                                struct bytes commit);
+                                struct bytes commit, const struct ledger_view *view);
 
 /* ledger_restore fills what sequencer_create needs, `view` being the open head's; memory of parts
  * comes from `arena` and must live until sequencer_create returns. */

@@ -32,5 +32,6 @@ struct kv_write {
     enum kv_table table;
     struct bytes key;
     struct bytes value;    /* the new value; empty: delete */
-    struct bytes previous; /* the old value; empty: there was none (KV_ACCOUNTS, KV_STORAGE only) */
+    struct bytes previous; /* the old value, as the reader gave it; empty: there was none
+                              (KV_ACCOUNTS, KV_STORAGE only) */
 };

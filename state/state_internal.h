@@ -19,6 +19,7 @@ struct state_slot {
     struct u256 value;
     struct u256 original; /* at the start of original_transaction */
     struct u256 base;     /* in the reader, once is_base_loaded */
+    struct bytes stored;  /* the same, as the reader gave it; empty: not there */
     struct u256 rooted;   /* in the account's trie as of the last root, in rooted_epoch */
     uint64_t original_transaction;
     uint64_t warm_transaction;

@@ -5,6 +5,7 @@
 #include "state/state_internal.h"
 
 #define ACCOUNT_BYTES_MAX 128
+#define AHEAD             8 /* entries are fetched before their turn: they lie all over memory */
 
 /* --- root */
 
@@ -162,8 +163,14 @@ static enum err compute_root(struct state *state, struct hash32 *root) {
     void **accounts;
     size_t count;
     TRY(accounts_list(state, true, &accounts, &count));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (i + 2 * AHEAD < count) __builtin_prefetch(accounts[i + 2 * AHEAD]);
+        if (i + AHEAD < count) {
+            const struct state_account *later = accounts[i + AHEAD];
+            __builtin_prefetch(later->rooted.data);
+        }
         TRY(root_account(state, accounts[i]));
+    }
     return trie_root(&state->trie, root);
 }
 
@@ -186,7 +193,15 @@ struct write_list {
     struct kv_write *writes;
     size_t count;
     size_t capacity;
+    bool is_sorted; /* each key of the table under way is above the one before */
 };
+
+static int compare_writes(const void *a, const void *b) {
+    const struct kv_write *left = a;
+    const struct kv_write *right = b;
+    if (left->table != right->table) return left->table < right->table ? -1 : 1;
+    return bytes_compare(left->key, right->key);
+}
 
 static enum err add_write(void *context, const struct kv_write *write) {
     struct write_list *list = context;
@@ -198,40 +213,38 @@ static enum err add_write(void *context, const struct kv_write *write) {
         list->writes = writes;
         list->capacity = capacity;
     }
+    if (list->count != 0 && compare_writes(&list->writes[list->count - 1], write) >= 0) {
+        list->is_sorted = false;
+    }
     list->writes[list->count++] = *write;
     return ERR_OK;
 }
 
 static enum err add_slot(struct write_list *list, const struct state_account *account,
-                         const struct hash32 *hash, const struct u256 *value,
-                         const struct u256 *before) {
-    if (u256_equal(value, before)) return ERR_OK;
+                         const struct hash32 *hash, const struct u256 *value, struct bytes before) {
+    const struct u256 number = u256_from_be(before);
+    if (u256_equal(value, &number)) return ERR_OK;
     uint8_t key[64];
     memcpy(key, account->hash.bytes, 32);
     memcpy(key + 32, hash->bytes, 32);
     uint8_t room[32];
-    struct kv_write write = {.table = KV_STORAGE};
+    struct kv_write write = {.table = KV_STORAGE, .previous = before};
     if (!arena_copy(list->state->arena, BYTES_OF(key), &write.key)) return ERR_LIMIT;
     if (!arena_copy(list->state->arena, number_bytes(value, room), &write.value)) return ERR_LIMIT;
-    if (!arena_copy(list->state->arena, number_bytes(before, room), &write.previous)) {
-        return ERR_LIMIT;
-    }
     return add_write(list, &write);
 }
 
 /* storage_next finds the first slot of the reader at or after `hash`. */
 static enum err storage_next(struct state *state, const struct state_account *account,
-                             const struct hash32 *hash, struct hash32 *found, struct u256 *value) {
+                             const struct hash32 *hash, struct hash32 *found, struct bytes *value) {
     uint8_t key[64];
     memcpy(key, account->hash.bytes, 32);
     memcpy(key + 32, hash->bytes, 32);
     struct bytes key_found;
-    struct bytes encoded;
-    TRY(state->reader.seek(state->reader.context, KV_STORAGE, BYTES_OF(key), &key_found, &encoded));
-    if (key_found.size != 64 || encoded.size > 32) return ERR_CORRUPT;
+    TRY(state->reader.seek(state->reader.context, KV_STORAGE, BYTES_OF(key), &key_found, value));
+    if (key_found.size != 64 || value->size > 32) return ERR_CORRUPT;
     if (memcmp(key_found.data, account->hash.bytes, 32) != 0) return ERR_NOT_FOUND;
     memcpy(found->bytes, key_found.data + 32, 32);
-    *value = u256_from_be(encoded);
     return ERR_OK;
 }
 
@@ -256,7 +269,7 @@ static enum err add_wiped(struct write_list *list, struct state_account *account
     bool has_more = account->has_base_storage;
     while (has_more) {
         struct hash32 hash;
-        struct u256 before;
+        struct bytes before;
         const enum err err = storage_next(list->state, account, &from, &hash, &before);
         if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
         if (err == ERR_NOT_FOUND) break;
@@ -269,59 +282,56 @@ static enum err add_wiped(struct write_list *list, struct state_account *account
             if (order == 0) {
                 value = now;
             } else {
-                TRY(add_slot(list, account, &slot->hash, &now, &U256_ZERO));
+                TRY(add_slot(list, account, &slot->hash, &now, BYTES_EMPTY));
             }
         }
-        TRY(add_slot(list, account, &hash, &value, &before));
+        TRY(add_slot(list, account, &hash, &value, before));
         has_more = hash_after(&hash, &from);
     }
     for (; at < count; at++) {
         struct state_slot *slot = slots[at];
         const struct u256 now = slot_now(slot);
-        TRY(add_slot(list, account, &slot->hash, &now, &U256_ZERO));
+        TRY(add_slot(list, account, &slot->hash, &now, BYTES_EMPTY));
     }
     return ERR_OK;
 }
 
-static enum err add_storage(struct write_list *list, struct state_account *account) {
+/* add_slots lists the slots of an account that changed. */
+static enum err add_slots(struct write_list *list, struct state_account *account) {
     if (account->storage_trie == NULL) return ERR_OK; /* never changed */
     void **slots;
     size_t count;
     TRY(slots_list(list->state, account, false, &slots, &count));
-    if (account->epoch != 0) {
-        TRY(add_wiped(list, account, slots, count));
-    } else {
-        for (size_t i = 0; i < count; i++) {
-            const struct state_slot *slot = slots[i];
-            if (slot->epoch != 0) continue; /* seen only in an epoch that was rolled back */
-            TRY(add_slot(list, account, &slot->hash, &slot->value, &slot->base));
-        }
+    if (account->epoch != 0) return add_wiped(list, account, slots, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct state_slot *slot = slots[i];
+        if (slot->epoch != 0) continue; /* seen only in an epoch that was rolled back */
+        TRY(add_slot(list, account, &slot->hash, &slot->value, slot->stored));
     }
-    return trie_writes(account->storage_trie, list, add_write);
+    return ERR_OK;
 }
 
 static enum err add_account(struct write_list *list, struct state_account *account) {
-    TRY(add_storage(list, account));
-    struct account before = {.code_hash = KECCAK_EMPTY};
-    if (account->base.size != 0) TRY(account_decode(account->base, &before));
-    const struct hash32 *code_hash = &account->now.code_hash;
-    if (account->exists && !hash_equal(code_hash, &KECCAK_EMPTY) &&
-        !hash_equal(code_hash, &before.code_hash)) {
-        CHECK(account->is_code_loaded);
-        const struct kv_write code = {KV_CODE, hash_bytes(code_hash), account->code, BYTES_EMPTY};
-        TRY(add_write(list, &code));
-    }
     if (bytes_equal(account->rooted, account->base)) return ERR_OK;
     const struct kv_write write = {KV_ACCOUNTS, hash_bytes(&account->hash), account->rooted,
                                    account->base};
     return add_write(list, &write);
 }
 
-static int compare_writes(const void *a, const void *b) {
-    const struct kv_write *left = a;
-    const struct kv_write *right = b;
-    if (left->table != right->table) return left->table < right->table ? -1 : 1;
-    return bytes_compare(left->key, right->key);
+static enum err add_code(struct write_list *list, struct state_account *account) {
+    const struct hash32 *code_hash = &account->now.code_hash;
+    if (!account->exists || hash_equal(code_hash, &KECCAK_EMPTY)) return ERR_OK;
+    struct account before = {.code_hash = KECCAK_EMPTY};
+    if (account->base.size != 0) TRY(account_decode(account->base, &before));
+    if (hash_equal(code_hash, &before.code_hash)) return ERR_OK;
+    CHECK(account->is_code_loaded);
+    const struct kv_write code = {KV_CODE, hash_bytes(code_hash), account->code, BYTES_EMPTY};
+    return add_write(list, &code);
+}
+
+static enum err add_storage_trie(struct write_list *list, struct state_account *account) {
+    if (account->storage_trie == NULL) return ERR_OK;
+    return trie_writes(account->storage_trie, list, add_write);
 }
 
 /* write_prefix: the table and how the key begins. */
@@ -331,21 +341,20 @@ static uint64_t write_prefix(const void *at) {
     return (uint64_t)write->table << 56 | be_read(write->key.data, size) << 8 * (7 - size);
 }
 
-/* sort_writes sorts and keeps one write per key: a value rather than a deletion. */
-static enum err sort_writes(struct write_list *list) {
+/* sort_writes sorts the writes from `first` on and keeps one per key: a value rather than a
+ * deletion. */
+static enum err sort_writes(struct write_list *list, size_t first) {
     struct arena *arena = list->state->arena;
-    void **order = arena_array(arena, list->count, sizeof *order);
-    struct kv_write *sorted = arena_array(arena, list->count, sizeof *sorted);
-    if (list->count != 0 && (order == NULL || sorted == NULL)) return ERR_LIMIT;
-    size_t at = 0; /* by table first: within one they come nearly sorted */
-    for (enum kv_table table = 0; table < KV_TABLE_COUNT; table++) {
-        for (size_t i = 0; i < list->count; i++) {
-            if (list->writes[i].table == table) order[at++] = &list->writes[i];
-        }
-    }
-    TRY(state_sort(arena, order, list->count, write_prefix, compare_writes));
+    const size_t unsorted = list->count - first;
+    const size_t mark = arena_mark(arena);
+    void **order = arena_array(arena, unsorted, sizeof *order);
+    struct kv_write *sorted = arena_array(arena, unsorted, sizeof *sorted);
+    if (order == NULL || sorted == NULL) return ERR_LIMIT;
+    for (size_t i = 0; i < unsorted; i++)
+        order[i] = &list->writes[first + i];
+    TRY(state_sort(arena, order, unsorted, write_prefix, compare_writes));
     size_t count = 0;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < unsorted; i++) {
         const struct kv_write *write = order[i];
         if (count == 0 || compare_writes(&sorted[count - 1], write) != 0) {
             sorted[count++] = *write;
@@ -353,27 +362,38 @@ static enum err sort_writes(struct write_list *list) {
             sorted[count - 1] = *write;
         }
     }
-    list->writes = sorted;
-    list->count = count;
+    memcpy(list->writes + first, sorted, count * sizeof *sorted);
+    list->count = first + count;
+    arena_release(arena, mark);
     return ERR_OK;
 }
 
+/* add_table lists one table's writes, in order: most come so. */
+static enum err add_table(struct write_list *list, void *const *accounts, size_t count,
+                          enum err (*add)(struct write_list *, struct state_account *)) {
+    const size_t first = list->count;
+    list->is_sorted = true;
+    if (add == add_storage_trie) TRY(trie_writes(&list->state->trie, list, add_write));
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) __builtin_prefetch(accounts[i + AHEAD]);
+        TRY(add(list, accounts[i]));
+    }
+    return list->is_sorted ? ERR_OK : sort_writes(list, first);
+}
+
 enum err state_writes(struct state *state, const struct kv_write **out, size_t *count) {
+    static enum err (*const tables[])(struct write_list *, struct state_account *) = {
+        add_account, add_slots, add_code, add_storage_trie};
     TRY(state->error);
     CHECK(state->has_trie);
-    struct write_list list = {.state = state, .capacity = 256};
-    list.writes = arena_alloc(state->arena, list.capacity * sizeof *list.writes);
-    if (list.writes == NULL) return ERR_LIMIT;
     void **accounts;
     size_t accounts_count;
     TRY(accounts_list(state, false, &accounts, &accounts_count));
-    for (size_t i = 0; i < accounts_count; i++) {
-        struct state_account *account = accounts[i];
-        CHECK(!account->is_dirty);
-        TRY(add_account(&list, account));
-    }
-    TRY(trie_writes(&state->trie, &list, add_write));
-    TRY(sort_writes(&list));
+    struct write_list list = {.state = state, .capacity = 256 + 4 * accounts_count};
+    list.writes = arena_alloc(state->arena, list.capacity * sizeof *list.writes);
+    if (list.writes == NULL) return ERR_LIMIT;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        TRY(add_table(&list, accounts, accounts_count, tables[i]));
     *out = list.writes;
     *count = list.count;
     return ERR_OK;

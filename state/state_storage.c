@@ -28,6 +28,7 @@ static void load_base(struct state *state, struct state_slot *slot) {
         return;
     }
     slot->base = u256_from_be(value);
+    slot->stored = value;
     slot->rooted = slot->base;
 }
 

@@ -5,6 +5,9 @@
 #include "base/rlp.h"
 #include "state/trie_node.h"
 
+/* Nibbles of an extension that are guessed before they are sought. */
+#define EXTENSION_GUESS 2u
+
 /* The branches from the root to where a change happens, and the slots that they hang in. */
 struct descent {
     struct trie_slot *slots[TRIE_DEPTH_MAX + 1];
@@ -62,15 +65,21 @@ static struct trie_leaf *leaf_new(struct trie *trie, const struct hash32 *key, s
     return leaf;
 }
 
-/* find_branch finds the record of the topmost stored branch at or below `prefix`: their keys begin
- * with it, and the shortest sorts first.  Most hang right there; below an extension it is sought.
- */
-static enum err find_branch(const struct trie *trie, struct bytes prefix, unsigned depth,
-                            struct bytes *found, struct bytes *value) {
+/* find_branch finds the record of the topmost stored branch at or below the first `depth` nibbles
+ * of `path`: their keys begin with it, and the shortest sorts first.  Most hang right there, and
+ * most of those below an extension on the path itself; what does not is sought. */
+static enum err find_branch(const struct trie *trie, const struct hash32 *path, unsigned depth,
+                            uint8_t key[TRIE_KEY_BYTES_MAX], struct bytes *found,
+                            struct bytes *value) {
     const struct kv_reader *reader = trie->reader;
-    const enum err err = reader->get(reader->context, KV_TRIE, prefix, value);
-    *found = prefix;
-    if (err != ERR_NOT_FOUND) return err;
+    const bool is_guessed = depth != 0 && depth + EXTENSION_GUESS <= TRIE_DEPTH_MAX;
+    const unsigned deepest = is_guessed ? depth + EXTENSION_GUESS : depth;
+    for (unsigned at = depth; at <= deepest; at++) {
+        *found = (struct bytes){key, trie_key(trie_owner(trie), path, at, key)};
+        const enum err err = reader->get(reader->context, KV_TRIE, *found, value);
+        if (err != ERR_NOT_FOUND) return err;
+    }
+    const struct bytes prefix = {key, found->size - (deepest - depth)};
     TRY(reader->seek(reader->context, KV_TRIE, prefix, found, value));
     if (found->size < prefix.size || found->size - prefix.size > TRIE_DEPTH_MAX - depth) {
         return ERR_NOT_FOUND;
@@ -82,10 +91,10 @@ static enum err find_branch(const struct trie *trie, struct bytes prefix, unsign
 static enum err load_branch(struct trie *trie, const struct hash32 *path, unsigned depth,
                             struct trie_branch **out) {
     uint8_t key[TRIE_KEY_BYTES_MAX];
-    const size_t prefix_bytes = trie_key(trie_owner(trie), path, depth, key);
+    const size_t prefix_bytes = (trie->has_owner ? 33u : 1u) + depth;
     struct bytes found;
     struct bytes value;
-    TRY(find_branch(trie, (struct bytes){key, prefix_bytes}, depth, &found, &value));
+    TRY(find_branch(trie, path, depth, key, &found, &value));
 
     struct trie_record record;
     TRY(trie_record_decode(value, &record));

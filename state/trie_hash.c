@@ -171,10 +171,12 @@ static enum err emit_branch(const struct writing *writing, const struct trie_bra
     if (!arena_copy(writing->trie->arena, (struct bytes){key, key_bytes}, &write.key)) {
         return ERR_LIMIT;
     }
-    uint8_t record[TRIE_RECORD_BYTES_MAX];
-    struct buffer buffer = buffer_over(record, sizeof record);
-    const struct bytes encoded = trie_record_encode(branch, refs, &buffer);
-    if (!arena_copy(writing->trie->arena, encoded, &write.value)) return ERR_LIMIT;
+    struct arena *arena = writing->trie->arena;
+    uint8_t *record = arena_alloc(arena, TRIE_RECORD_BYTES_MAX);
+    if (record == NULL) return ERR_LIMIT;
+    struct buffer buffer = buffer_over(record, TRIE_RECORD_BYTES_MAX);
+    write.value = trie_record_encode(branch, refs, &buffer);
+    arena_release(arena, (size_t)(record - arena->data) + write.value.size);
     return writing->visit(writing->context, &write);
 }
 

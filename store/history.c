@@ -1,5 +1,7 @@
 #include "store/history.h"
 
+#include "base/check.h"
+
 static enum err read_blocks(struct bytes *in, unsigned count, uint64_t *out) {
     if (in->size < (size_t)count * HISTORY_BLOCK_BYTES) return ERR_CORRUPT;
     for (unsigned i = 0; i < count; i++) {
@@ -9,29 +11,43 @@ static enum err read_blocks(struct bytes *in, unsigned count, uint64_t *out) {
     return ERR_OK;
 }
 
-enum err history_stamp_decode(struct bytes *in, struct history_stamp *out) {
-    struct bytes rest = *in;
-    if (rest.size == 0 || rest.data[0] > HISTORY_LEVELS_MAX) return ERR_CORRUPT;
-    out->levels = rest.data[0];
-    out->count = 0;
-    rest = bytes_slice(rest, 1, rest.size);
-    if (out->levels != 0) {
-        if (rest.size < 4) return ERR_CORRUPT;
-        out->count = (uint32_t)be_read(rest.data, 4);
-        rest = bytes_slice(rest, 4, rest.size);
-        TRY(read_blocks(&rest, out->levels, out->last));
+/* tail_bytes is the size of what follows the value. */
+static size_t tail_bytes(unsigned levels) {
+    return levels == 0 ? 0 : 4 + (size_t)levels * HISTORY_BLOCK_BYTES;
+}
+
+enum err history_record_decode(struct bytes in, struct history_stamp *stamp, struct bytes *value) {
+    if (in.size == 0) return ERR_CORRUPT;
+    const unsigned levels = in.data[0] & ~(unsigned)HISTORY_MARK;
+    if (levels > HISTORY_LEVELS_MAX || in.size < 1 + tail_bytes(levels)) return ERR_CORRUPT;
+    struct bytes tail = bytes_slice(in, in.size - tail_bytes(levels), in.size);
+    stamp->levels = (uint8_t)levels;
+    stamp->count = 0;
+    if (levels != 0) {
+        stamp->count = (uint32_t)be_read(tail.data, 4);
+        tail = bytes_slice(tail, 4, tail.size);
+        TRY(read_blocks(&tail, levels, stamp->last));
     }
-    *in = rest;
+    *value = bytes_slice(in, 1, in.size - 1 - tail_bytes(levels));
     return ERR_OK;
 }
 
-void history_stamp_encode(const struct history_stamp *stamp, struct buffer *out) {
+void history_record_encode(const struct history_stamp *stamp, struct bytes value,
+                           struct buffer *out) {
     buffer_append_byte(out, stamp->levels);
+    buffer_append(out, value);
     if (stamp->levels == 0) return;
     buffer_append_be(out, 4, stamp->count);
     for (unsigned i = 0; i < stamp->levels; i++) {
         buffer_append_be(out, HISTORY_BLOCK_BYTES, stamp->last[i]);
     }
+}
+
+struct bytes history_record_around(struct bytes value) {
+    const uint8_t *record = value.data - 1;
+    const unsigned levels = *record & ~(unsigned)HISTORY_MARK;
+    CHECK(levels <= HISTORY_LEVELS_MAX);
+    return (struct bytes){record, 1 + value.size + tail_bytes(levels)};
 }
 
 enum err history_entry_decode(struct bytes in, struct history_entry *out) {

@@ -21,6 +21,7 @@ struct recent_index {
     _Atomic uint32_t *slots;
     uint64_t seed;          /* nobody can choose keys that share a bucket */
     _Atomic uint64_t first; /* entries of older blocks may be gone */
+    uint64_t added;         /* of the writer's alone */
 };
 
 /* recent_index_open makes an empty index whose oldest block is 0.  ERR_MEMORY. */

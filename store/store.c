@@ -12,7 +12,7 @@
 #include "base/hex.h"
 #include "store/store_internal.h"
 
-#define FORMAT          "baton store 2"
+#define FORMAT          "baton store 3"
 #define PATH_BYTES_MAX  4096
 #define TAIL_PAGES_MAX  4096 /* pages at the end that LMDB may have allocated and never written */
 #define READERS_RESERVE 8

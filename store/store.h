@@ -92,6 +92,9 @@ struct store_block {
     size_t receipts_count;
     const struct kv_write *writes; /* of state_writes */
     size_t writes_count;
+    /* The view, still open, whose store_state_latest the writes were computed on, their `previous`
+     * being views of it: then nothing is sought again.  NULL: they may be copies. */
+    const struct store_view *view;
     const struct store_record *records; /* named records that change with the block */
     size_t records_count;
     /* store_set_head alone: encoded headers of the blocks before it, up to its parent, ascending;
@@ -103,7 +106,8 @@ struct store_block {
 /* store_commit_block makes `block` durable and the head.  Its number is 0 in an empty store, else
  * one above the head (CHECK), its parent the head (CHECK).  `scratch` is used and released.
  * ERR_DISK_FULL, ERR_STORAGE, ERR_LIMIT (scratch): nothing has changed.  ERR_MISMATCH: a write's
- * `previous` is not what is stored: it was computed on another state. */
+ * `previous` is not what is stored, or the view is not of the head: it was computed on another
+ * state. */
 MUST_USE enum err store_commit_block(struct store *store, const struct store_block *block,
                                      struct arena *scratch);
 /* store_load_state puts state entries without history and without a block: a big genesis in pieces

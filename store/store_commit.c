@@ -105,6 +105,10 @@ static void check_follows(const struct store_head *head, const struct store_bloc
     CHECK(hash_equal(&block->header->parent_hash, &head->hash));
 }
 
+static bool is_same_head(const struct store_head *a, const struct store_head *b) {
+    return a->has_block == b->has_block && a->number == b->number && hash_equal(&a->hash, &b->hash);
+}
+
 static void check_block(const struct store_block *block) {
     CHECK(block->package.size != 0);
     CHECK(block->header->number < 1ull << 40);
@@ -116,10 +120,13 @@ static enum err write_block(struct store *store, MDB_txn *txn, const struct stor
     const uint64_t number = block->header->number;
     TRY(identity_standing(store, txn, standing));
     check_follows(&standing->head, block);
+    if (block->view != NULL && !is_same_head(&block->view->standing.head, &standing->head)) {
+        return ERR_MISMATCH;
+    }
     CHECK(standing->history_first != HISTORY_NONE);
     if (standing->head.has_block) {
         TRY(recent_fold(store, txn, standing));
-        TRY(state_write_list(store, txn, standing, number, block->writes, block->writes_count));
+        TRY(state_write_list(store, txn, standing, block));
     } else { /* the first block's state has no history, and is often large */
         TRY(state_load_list(store, txn, block->writes, block->writes_count));
         standing->recent_first = number + 1;

@@ -91,8 +91,13 @@ static enum err pop_first(struct folding *folding) {
 static enum err put_current(struct folding *folding, enum kv_table table, struct bytes key,
                             struct bytes value) {
     MDB_val name = lmdb_value(key);
-    MDB_val data = lmdb_value(value);
-    return err_of_lmdb(mdb_cursor_put(folding->tables[table], &name, &data, 0));
+    MDB_val data = {.mv_size = value.size};
+    if (value.size == 0) return ERR_CORRUPT;
+    TRY(err_of_lmdb(mdb_cursor_put(folding->tables[table], &name, &data, MDB_RESERVE)));
+    uint8_t *out = data.mv_data;
+    memcpy(out, value.data, value.size);
+    if (table != KV_TRIE) out[0] &= (uint8_t)~HISTORY_MARK; /* the grave goes */
+    return ERR_OK;
 }
 
 static enum err delete_current(struct folding *folding, enum kv_table table, struct bytes key) {
@@ -107,10 +112,10 @@ static enum err delete_current(struct folding *folding, enum kv_table table, str
 static enum err bury(struct folding *folding, enum kv_table table, struct bytes key,
                      struct bytes stamp_bytes) {
     struct history_stamp stamp;
-    struct bytes rest = stamp_bytes;
+    struct bytes nothing;
     uint8_t room[65];
     const struct bytes grave = grave_key(table, key, room);
-    TRY(history_stamp_decode(&rest, &stamp));
+    TRY(history_record_decode(stamp_bytes, &stamp, &nothing));
     if (stamp.levels == 0 || stamp.last[0] <= folding->history_first) {
         return table_delete(folding->store, folding->txn, TABLE_GRAVES, grave);
     }

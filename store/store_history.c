@@ -28,6 +28,7 @@ struct state_writer {
     MDB_cursor *recent; /* of the block that is written */
     const struct standing *standing;
     uint64_t block;
+    bool has_views; /* `previous` views what is stored now */
 };
 
 /* --- loading: into the tables, without history */
@@ -45,8 +46,7 @@ static enum err load_one(struct state_writer *writer, const struct kv_write *wri
     struct buffer value = buffer_over(room, sizeof room);
     if (write->table == KV_ACCOUNTS || write->table == KV_STORAGE) {
         const struct history_stamp stamp = {.levels = 0};
-        history_stamp_encode(&stamp, &value);
-        buffer_append(&value, write->value);
+        history_record_encode(&stamp, write->value, &value);
         CHECK(!value.overflow);
         data = lmdb_value(buffer_bytes(&value));
     }
@@ -78,6 +78,16 @@ static enum err find_stored(struct state_writer *writer, const struct kv_write *
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
+/* stored_before is find_stored without a search where the writes view what is stored. */
+static enum err stored_before(struct state_writer *writer, const struct kv_write *write,
+                              struct recent_entry *out) {
+    if (!writer->has_views || write->previous.size == 0) return find_stored(writer, write, out);
+    const struct bytes record = history_record_around(write->previous);
+    *out = (struct recent_entry){
+        .is_present = true, .has_grave = (record.data[0] & HISTORY_MARK) != 0, .stored = record};
+    return ERR_OK;
+}
+
 /* append_history appends the value before under a stamp that it advances. */
 static enum err append_history(struct state_writer *writer, const struct kv_write *write,
                                struct history_stamp *stamp) {
@@ -99,16 +109,15 @@ static enum err write_flat(struct state_writer *writer, const struct kv_write *w
     CHECK(write->previous.size <= STATE_VALUE_BYTES_MAX);
     struct recent_entry before;
     struct history_stamp stamp = {.levels = 0};
-    TRY(find_stored(writer, write, &before));
-    struct bytes value = before.stored;
-    if (value.size != 0) TRY(history_stamp_decode(&value, &stamp));
+    struct bytes value = BYTES_EMPTY;
+    TRY(stored_before(writer, write, &before));
+    if (before.stored.size != 0) TRY(history_record_decode(before.stored, &stamp, &value));
     if (!before.is_present) value = BYTES_EMPTY;
     if (!bytes_equal(value, write->previous)) return ERR_MISMATCH;
     TRY(append_history(writer, write, &stamp));
     uint8_t room[HISTORY_STAMP_BYTES_MAX + STATE_VALUE_BYTES_MAX];
     struct buffer stored = buffer_over(room, sizeof room);
-    history_stamp_encode(&stamp, &stored);
-    buffer_append(&stored, write->value);
+    history_record_encode(&stamp, write->value, &stored);
     CHECK(!stored.overflow);
     const struct recent_entry after = {.is_present = write->value.size != 0,
                                        .has_grave = before.has_grave,
@@ -148,10 +157,15 @@ enum err state_load_list(struct store *store, MDB_txn *txn, const struct kv_writ
 }
 
 enum err state_write_list(struct store *store, MDB_txn *txn, const struct standing *standing,
-                          uint64_t block, const struct kv_write *writes, size_t count) {
-    struct state_writer writer = {.store = store, .txn = txn, .standing = standing, .block = block};
-    TRY(recent_begin(store, txn, block, &writer.recent));
-    const enum err err = write_all(&writer, writes, count);
+                          const struct store_block *block) {
+    const uint64_t number = block->header->number;
+    struct state_writer writer = {.store = store,
+                                  .txn = txn,
+                                  .standing = standing,
+                                  .block = number,
+                                  .has_views = block->view != NULL};
+    TRY(recent_begin(store, txn, number, &writer.recent));
+    const enum err err = write_all(&writer, block->writes, block->writes_count);
     mdb_cursor_close(writer.recent);
     return err;
 }
@@ -166,7 +180,8 @@ static enum err prune_grave(struct store *store, MDB_txn *txn, uint64_t block, s
     if (err == ERR_NOT_FOUND) return ERR_OK;
     if (err != ERR_OK) return err;
     struct history_stamp stamp;
-    TRY(history_stamp_decode(&value, &stamp));
+    struct bytes nothing;
+    TRY(history_record_decode(value, &stamp, &nothing));
     if (stamp.levels == 0 || stamp.last[0] > block) return ERR_OK;
     return table_delete(store, txn, TABLE_GRAVES, rest);
 }

@@ -1,8 +1,8 @@
 #pragma once
 /* Inside the store: tables, the environment, views.  Only store*.c include this; it shows LMDB.
  *
- *   accounts      hash                    -> stamp || account      (history.h)
- *   storage       hash || hash            -> stamp || number
+ *   accounts      hash                    -> record of an account  (history.h)
+ *   storage       hash || hash            -> record of a number
  *   code          hash                    -> code
  *   trie          trie.h                  -> record
  *   graves        table u8 || key         -> stamp of a deleted account or slot
@@ -175,8 +175,8 @@ MUST_USE enum err recent_load(struct store *store, MDB_txn *txn, const struct st
 MUST_USE enum err state_load_list(struct store *store, MDB_txn *txn, const struct kv_write *writes,
                                   size_t count);
 MUST_USE enum err state_write_list(struct store *store, MDB_txn *txn,
-                                   const struct standing *standing, uint64_t block,
-                                   const struct kv_write *writes, size_t count);
+                                   const struct standing *standing,
+                                   const struct store_block *block);
 MUST_USE enum err history_prune(struct store *store, MDB_txn *txn, uint64_t head,
                                 uint64_t *history_first);
 /* --- runs: an index of 8-byte keys to 8-byte payloads that only appends (store_runs.c) */

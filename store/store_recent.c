@@ -11,7 +11,9 @@
  * is under way the tables hold newer values of some keys; the same keys are still in the round's
  * recent tables, where they are found first.  The index says which of them to look into.
  *
- * An entry is flags u8 || what the table would hold, or the stamp of what is deleted. */
+ * An entry is flags u8 || what the table would hold, or the stamp of what is deleted.  That a grave
+ * must go is said twice: by a flag, and by the mark of the record, which whoever has a view of the
+ * value finds beside it. */
 
 #define FLAG_PRESENT 1u
 #define FLAG_GRAVE   2u
@@ -112,6 +114,7 @@ enum err recent_put(struct store *store, MDB_cursor *cursor, uint64_t block, enu
     out[0] =
         (uint8_t)((entry->is_present ? FLAG_PRESENT : 0) | (entry->has_grave ? FLAG_GRAVE : 0));
     if (entry->stored.size != 0) memcpy(out + 1, entry->stored.data, entry->stored.size);
+    if (entry->has_grave) out[1] |= HISTORY_MARK;
     recent_index_add(&store->index, recent_index_hash(&store->index, name), block);
     return ERR_OK;
 }

@@ -143,7 +143,7 @@ static enum err read_found(struct store_state *state, enum kv_table table,
     struct bytes now = found->stored;
     struct history_stamp stamp = {.levels = 0};
     if (state->is_latest && !found->is_present) return ERR_NOT_FOUND;
-    if (is_flat(table)) TRY(history_stamp_decode(&now, &stamp));
+    if (is_flat(table)) TRY(history_record_decode(found->stored, &stamp, &now));
     if (state->is_latest) {
         *value = now;
         return ERR_OK;

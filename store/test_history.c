@@ -34,17 +34,19 @@ static void test_round_trip(void) {
     for (uint64_t block = 1; block < 300; block++) {
         uint8_t room[HISTORY_STAMP_BYTES_MAX + 3];
         struct buffer out = buffer_over(room, sizeof room);
-        history_stamp_encode(&stamp, &out);
-        const size_t stamp_bytes = out.size;
-        buffer_append(&out, BYTES_STRING("abc"));
-        struct bytes in = buffer_bytes(&out);
-        CHECK(history_stamp_decode(&in, &read) == ERR_OK);
-        CHECK(bytes_equal(in, BYTES_STRING("abc")));
+        history_record_encode(&stamp, BYTES_STRING("abc"), &out);
+        const struct bytes record = buffer_bytes(&out);
+        struct bytes value;
+        if (block % 2 == 0) room[0] |= HISTORY_MARK;
+        CHECK(history_record_decode(record, &read, &value) == ERR_OK);
+        CHECK(bytes_equal(value, BYTES_STRING("abc")));
+        const struct bytes around = history_record_around(value);
+        CHECK(around.data == record.data && around.size == record.size);
         CHECK(read.count == stamp.count && read.levels == stamp.levels);
         CHECK(memcmp(read.last, stamp.last, stamp.levels * sizeof *stamp.last) == 0);
-        for (size_t size = 0; size < stamp_bytes; size++) {
-            in = (struct bytes){room, size};
-            CHECK(history_stamp_decode(&in, &read) == ERR_CORRUPT);
+        for (size_t size = 0; size + 3 < record.size; size++) {
+            const struct bytes cut = {room, size};
+            CHECK(history_record_decode(cut, &read, &value) == ERR_CORRUPT);
         }
         struct history_entry entry = {.value = BYTES_STRING("before")}, entry_read;
         history_change(&stamp, block, &entry);

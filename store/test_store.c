@@ -224,8 +224,11 @@ static void test_refusals(void) {
     remove_files();
     chain.random = 6;
     chain.store = open_store(0);
-    for (int i = 0; i < 4; i++)
+    struct store_view *stale = NULL;
+    for (int i = 0; i < 4; i++) {
         append_block(&chain);
+        if (i == 2) CHECK(store_view_open(chain.store, &stale) == ERR_OK);
+    }
     struct arena scratch = arena_over(scratch_room, sizeof scratch_room);
     struct header header = {.number = 4, .parent_hash = chain.hashes[3]};
     struct store_block block = {
@@ -236,6 +239,10 @@ static void test_refusals(void) {
     block.writes_count = 1;
     CHECK(store_commit_block(chain.store, &block, &scratch) == ERR_MISMATCH);
     block.writes_count = 0;
+    block.view = stale; /* of the block before the parent */
+    CHECK(store_commit_block(chain.store, &block, &scratch) == ERR_MISMATCH);
+    store_view_close(stale);
+    block.view = NULL;
     const struct log log = log_of(1);
     const struct receipt receipt = {.logs = &log, .logs_count = 1};
     const struct hash32 transaction = {{1}};

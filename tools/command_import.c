@@ -67,6 +67,7 @@ static enum err store_block(struct import *import, struct bytes encoded, const s
         .receipts_count = executed->receipts_count,
         .writes = writes,
         .writes_count = writes_count,
+        .view = import->view.view,
     };
     TRY(store_commit_block(import->ledger.store, &stored, &import->ledger.scratch));
     ledger_view_close(&import->view);

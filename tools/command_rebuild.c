@@ -79,7 +79,7 @@ static enum err take_block(struct rebuild *rebuild, struct bytes package, struct
                  (unsigned long long)job.height, outcome.reason);
         return ERR_MISMATCH;
     }
-    TRY(ledger_commit(&rebuild->ledger, &outcome, commit));
+    TRY(ledger_commit(&rebuild->ledger, &outcome, commit, &rebuild->view));
     ledger_view_close(&rebuild->view);
     TRY(ledger_view_open(&rebuild->ledger, &rebuild->view));
     if (monotonic_ms() - rebuild->progress_ms >= PROGRESS_MS) {

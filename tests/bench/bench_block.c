@@ -275,7 +275,8 @@ static void apply_all(struct bench *bench, struct ethereum_block *block) {
 }
 
 static void commit(struct bench *bench, const struct ethereum_block *block,
-                   const struct header *header, const struct kv_write *writes, size_t count) {
+                   const struct header *header, const struct kv_write *writes, size_t count,
+                   const struct store_view *view) {
     const struct store_block stored = {.header = header,
                                        .hash = header_hash(header),
                                        .package = {bench->items.data, bench->items.used},
@@ -285,7 +286,8 @@ static void commit(struct bench *bench, const struct ethereum_block *block,
                                        .receipts = block->receipts,
                                        .receipts_count = block->receipts_count,
                                        .writes = writes,
-                                       .writes_count = count};
+                                       .writes_count = count,
+                                       .view = view};
     stop_on(store_commit_block(bench->store, &stored, &bench->scratch), "commit");
 }
 
@@ -369,7 +371,7 @@ static void run_block(struct bench *bench, struct sample *sample) {
     watch_phase(&watch, PHASE_ROOTS);
     stop_on(state_writes(state, &writes, &writes_count), "writes");
     watch_phase(&watch, PHASE_WRITES);
-    commit(bench, &block, &header, writes, writes_count);
+    commit(bench, &block, &header, writes, writes_count, view);
     watch_phase(&watch, PHASE_COMMIT);
     store_view_close(view);
     bench->head = header;
