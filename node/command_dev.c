@@ -114,7 +114,7 @@ static int run(struct dev *dev) {
     int code = 1;
     if (node_start(&dev->options, &node, error) == ERR_OK) {
         if (!dev->settings.quiet) print_accounts(dev);
-        code = node_wait(&node);
+        code = node_wait(&node, NULL);
     } else {
         fprintf(stderr, "baton dev: %s\n", error);
     }

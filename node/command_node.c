@@ -149,15 +149,22 @@ static int run(const struct settings *settings) {
     static struct node node;
     struct node_options options = {.settings = settings, .data_dir = settings->data_dir};
     struct genesis_file genesis;
+    struct behind behind;
     char error[512] = "";
     if (read_keys(settings, &options, error) != ERR_OK) return fail(error);
     if (load_genesis(settings, &genesis, error) != ERR_OK) return fail(error);
     options.genesis = &genesis.genesis;
-    const enum err err = node_start(&options, &node, error);
-    if (err == ERR_STOPPED) return 0; /* a signal, while a snapshot was being taken */
-    if (err != ERR_OK) return fail(error);
-    announce(&node);
-    const int code = node_wait(&node);
+    behind_begin(&behind, settings->sync_behind_blocks,
+                 genesis.genesis.config.rollup.block_time_ms);
+    int code;
+    do {
+        const enum err err = node_start(&options, &node, error);
+        if (err == ERR_STOPPED) return 0; /* a signal, while a snapshot was being taken */
+        if (err != ERR_OK) return fail(error);
+        announce(&node);
+        code = node_wait(&node, &behind);
+        options.is_behind = true;
+    } while (code == NODE_AGAIN);
     genesis_file_free(&genesis);
     return code;
 }

@@ -40,7 +40,9 @@ static void read_start(struct node *node, struct rpc_health *out) {
     const uint64_t head = node->ledger.store != NULL ? store_head(node->ledger.store).number : 0;
     out->is_syncing = true;
     out->starting_block = out->current_block = head;
-    out->highest_block = snapshot.highest_seen > head ? snapshot.highest_seen : head;
+    out->highest_block = head;
+    if (snapshot.pivot_height > out->highest_block) out->highest_block = snapshot.pivot_height;
+    if (snapshot.highest_seen > out->highest_block) out->highest_block = snapshot.highest_seen;
     if (snapshot.stage == SNAPSHOT_FIND) {
         snprintf(out->reason, sizeof out->reason, "asking peers how far they are");
     } else {

@@ -19,6 +19,7 @@
 #define SLOT_BYTES   ((size_t)4 << 30) /* address space: pages cost only when touched */
 #define BATON_MS_MAX 5000              /* to pass the baton on a signal */
 #define STOP_MS_MAX  9500              /* from the signal to the end of the process */
+#define WATCH_MS     1000              /* how often a running node looks whether it is behind */
 
 static void on_executed(void *context, const struct block_outcome *outcome) {
     struct node *node = context;
@@ -313,19 +314,47 @@ static void take_apart(struct node *node) {
     if (has_thread) pthread_join(thread, NULL);
 }
 
-int node_wait(struct node *node) {
+/* is_behind looks whether the running node should take a snapshot. */
+static bool is_behind(struct node *node, struct behind *behind) {
+    pthread_mutex_lock(&node->status_lock);
+    const struct behind_seen seen = {monotonic_ms(), node->status.head_height,
+                                     node->status.peers_height};
+    pthread_mutex_unlock(&node->status_lock);
+    const enum behind_verdict verdict = behind_look(behind, &seen);
+    if (verdict == BEHIND_NOT) return false;
+    LOG(LOG_WARN, "node", "%s: block %llu is here, peers have %llu: starting again for a snapshot",
+        verdict == BEHIND_FAR ? "far behind" : "nobody gives the next block",
+        (unsigned long long)seen.head_height, (unsigned long long)seen.peers_height);
+    behind_tried(behind, seen.now_ms);
+    return true;
+}
+
+/* next_signal waits for a signal, at most WATCH_MS; 0: none came. */
+static int next_signal(void) {
+    const struct timespec most = {WATCH_MS / 1000, (long)(WATCH_MS % 1000) * 1000000};
     sigset_t signals;
-    int caught = 0;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    while (sigwait(&signals, &caught) != 0) {
+    const int caught = sigtimedwait(&signals, NULL, &most);
+    return caught > 0 ? caught : 0;
+}
+
+int node_wait(struct node *node, struct behind *behind) {
+    const bool may_take = behind != NULL && node->p2p != NULL && node->config->is_rollup &&
+                          strcmp(node->options.settings->sync, "blocks") != 0;
+    int caught = 0;
+    bool is_again = false;
+    while (caught == 0 && !is_again) {
+        caught = next_signal();
+        is_again = caught == 0 && may_take && is_behind(node, behind);
     }
     const bool has_failed = atomic_load(&node->failure) != ERR_OK; /* that has said so itself */
-    if (!has_failed) {
+    if (!has_failed && !is_again) {
         LOG(LOG_INFO, "node", "%s: passing the baton", caught == SIGINT ? "SIGINT" : "SIGTERM");
     }
     take_apart(node);
+    if (is_again && atomic_load(&node->failure) == ERR_OK) return NODE_AGAIN;
     LOG(LOG_INFO, "node", "stopped");
     return atomic_load(&node->failure) != ERR_OK ? 1 : 0;
 }

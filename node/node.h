@@ -14,6 +14,7 @@
 #include "base/ed25519.h"
 #include "da/da.h"
 #include "l1/l1.h"
+#include "node/behind.h"
 #include "node/decide.h"
 #include "node/evidence_keeper.h"
 #include "node/executing.h"
@@ -37,6 +38,7 @@ struct node_options {
     struct ed25519_key peer_key;
     bool has_p2p;       /* dev has none */
     bool is_state_only; /* baton join: take a snapshot, and no more */
+    bool is_behind;     /* node_wait said so: a snapshot is wanted whatever the clock says */
     bool is_on_demand;
     uint64_t l1_chain_id; /* 0: no L1 */
 };
@@ -174,8 +176,11 @@ struct node {
 /* node_start opens everything; on failure `error` has the one line for people and all is closed. */
 MUST_USE enum err node_start(const struct node_options *options, struct node *node,
                              char error[512]);
-/* node_wait returns when a signal or a failure ends the node; the result is the exit code. */
-int node_wait(struct node *node);
+/* node_wait returns when a signal or a failure ends the node; the result is the exit code.  With
+ * `behind` (NULL: never) it also ends a node that should take a snapshot: NODE_AGAIN asks for
+ * another node_start with options.is_behind. */
+#define NODE_AGAIN (-1)
+int node_wait(struct node *node, struct behind *behind);
 void node_stop(struct node *node);
 /* node_fail ends the process soon: our machine failed. Any thread; the first one counts. */
 void node_fail(struct node *node, enum err err, const char *what);

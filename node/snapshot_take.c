@@ -16,6 +16,7 @@
 #define RECORD        BYTES_STRING("snapshot")
 #define FIND_MS       5000  /* sync = auto: for somebody to be far ahead */
 #define REQUIRED_MS   60000 /* sync = snapshot: for somebody to be there at all */
+#define AGAIN_MS      20000 /* a node that fell behind while it ran */
 #define TICK_MS       100
 #define PROGRESS_MS   5000
 #define ARENA_RECORDS (SNAPSHOT_RECORD_BYTES + 4096)
@@ -63,7 +64,8 @@ static bool is_store_loading(struct node *node) {
  * clock says that we may be far behind. */
 static bool is_wanted(struct node *node, const struct header *head) {
     const struct settings *settings = node->options.settings;
-    if (is_store_loading(node) || strcmp(settings->sync, "snapshot") == 0) return true;
+    if (is_store_loading(node) || node->options.is_behind) return true;
+    if (strcmp(settings->sync, "snapshot") == 0) return true;
     if (strcmp(settings->sync, "blocks") == 0) return false;
     const uint64_t far_ms = settings->sync_behind_blocks * node->config->rollup.block_time_ms;
     return head->timestamp * 1000 + far_ms < unix_ms();
@@ -111,6 +113,10 @@ static enum err configure(struct node *node, const struct header *head, const st
     if (strcmp(settings->sync, "snapshot") == 0) {
         out->behind_min = 1;
         out->find_ms = REQUIRED_MS;
+    }
+    if (node->options.is_behind) { /* blocks alone led nowhere */
+        out->behind_min = 1;
+        out->find_ms = AGAIN_MS;
     }
     TRY(store_view_open(node->ledger.store, &view));
     const enum err err = ledger_validators(

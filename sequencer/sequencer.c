@@ -313,6 +313,7 @@ void sequencer_status(const struct sequencer *sequencer, struct sequencer_status
     out->head_height = sequencer->head_height;
     out->highest_seen = sequencer->highest_seen > sequencer->head_height ? sequencer->highest_seen
                                                                          : sequencer->head_height;
+    out->peers_height = sequencer_peers_height(sequencer);
     out->is_syncing = sequencer_sync_holds(sequencer);
     out->is_validator = sequencer_is_validator(sequencer);
     out->is_wary = sequencer->guard.is_wary;

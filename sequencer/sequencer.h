@@ -246,6 +246,7 @@ uint64_t sequencer_deadline_ms(const struct sequencer *sequencer);
 struct sequencer_status {
     uint64_t head_height;
     uint64_t highest_seen; /* the highest height that any peer showed to be committed */
+    uint64_t peers_height; /* the highest that more peers than may lie say they have; 0: none */
     bool is_syncing;       /* behind and catching up */
     bool is_validator;     /* in the active set */
     bool is_proposer;      /* leads the current height and round */

@@ -106,6 +106,27 @@ void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, u
     sequencer->highest_seen = target(sequencer);
 }
 
+static uint32_t peers_with(const struct sequencer *sequencer, uint64_t height) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
+        const struct peer *peer = &sequencer->peers[i];
+        count += peer->is_connected && peer->height >= height ? 1 : 0;
+    }
+    return count;
+}
+
+uint64_t sequencer_peers_height(const struct sequencer *sequencer) {
+    const bool may_lie = sequencer->config.consensus.fault_model == FAULT_MODEL_BYZANTINE;
+    const uint32_t liars_max = may_lie ? (sequencer->current.count - 1) / 3 : 0;
+    uint64_t best = 0;
+    for (uint32_t i = 0; i < sequencer->peers_used; i++) {
+        const struct peer *peer = &sequencer->peers[i];
+        if (!peer->is_connected || peer->height <= best) continue;
+        if (peers_with(sequencer, peer->height) > liars_max) best = peer->height;
+    }
+    return best;
+}
+
 /* --- blocks that wait */
 
 static struct sync_block *block_at(struct sequencer *sequencer, uint64_t height) {
