@@ -1,14 +1,14 @@
-# baton_library(NAME [PURE | BOOT] [ROOMS ...] [EXTERNAL ...]) makes the static library of one folder:
+# baton_library(NAME [PURE] [ROOMS ...] [EXTERNAL ...]) makes the static library of one folder:
 #   NAME/*.c            the library, but for main.c and the two below
 #   NAME/test_*.c       one test program each, registered with ctest under the file's name
 #   NAME/fuzz_*.c       one libFuzzer program each (preset fuzz), run briefly by scripts/fuzz
-# PURE: scripts/check-purity holds the room to it.  BOOT: settings and keys live from boot to the end
-# of the process, and nobody gives them back, so its tests do not look for leaks.
+# PURE: scripts/check-purity holds the room to it.  Under AddressSanitizer the tests look for leaks, in
+# the room and in the worlds that they make themselves (cmake/leaks.cmake).
 # A folder that has no source yet is an interface library, so that its headers can be agreed on first.
 set_property(GLOBAL PROPERTY BATON_PURE "")
 
 function(baton_library name)
-    cmake_parse_arguments(ARG "PURE;BOOT" "" "ROOMS;EXTERNAL" ${ARGN})
+    cmake_parse_arguments(ARG "PURE" "" "ROOMS;EXTERNAL" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.c)
     set(tests ${sources})
     set(fuzzers ${sources})
@@ -32,12 +32,8 @@ function(baton_library name)
         add_executable(${test} ${source})
         target_link_libraries(${test} PRIVATE ${name} ${ARG_EXTERNAL})
         add_test(NAME ${name}/${test} COMMAND ${test} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-        set_tests_properties(${name}/${test} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
-        if(ARG_PURE OR ARG_BOOT)
-            # A pure room cannot allocate: what leaks is the test's own world, which the end of the
-            # process gives back.
-            set_tests_properties(${name}/${test} PROPERTIES ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
-        endif()
+        set_tests_properties(${name}/${test} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120
+                             ENVIRONMENT ASAN_OPTIONS=detect_leaks=${BATON_DETECT_LEAKS})
     endforeach()
     if(BATON_FUZZERS)
         foreach(source ${fuzzers})
@@ -54,7 +50,7 @@ endfunction()
 # program.
 function(baton_program name folder)
     cmake_parse_arguments(ARG "" "" "ROOMS;EXTERNAL" ${ARGN})
-    baton_library(${folder} BOOT ROOMS ${ARG_ROOMS} EXTERNAL ${ARG_EXTERNAL})
+    baton_library(${folder} ROOMS ${ARG_ROOMS} EXTERNAL ${ARG_EXTERNAL})
     add_executable(${name} ${CMAKE_SOURCE_DIR}/${folder}/main.c)
     target_link_libraries(${name} PRIVATE ${folder} ${ARG_EXTERNAL})
 endfunction()

@@ -11,6 +11,7 @@
 #include "base/rlp.h"
 #include "sequencer/batch.h"
 #include "sequencer/sequencer.h"
+#include "sequencer/test_kept.h"
 #include "state/kv_memory.h"
 #include "workloads/ethereum.h"
 #include "workloads/system_contracts.h"
@@ -114,13 +115,6 @@ static inline void *memory_new(size_t bytes) {
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(memory != MAP_FAILED);
     return memory;
-}
-
-static inline struct bytes bytes_keep(struct bytes in) {
-    uint8_t *copy = malloc(in.size + 1);
-    CHECK(copy != NULL);
-    if (in.size != 0) memcpy(copy, in.data, in.size);
-    return (struct bytes){copy, in.size};
 }
 
 static inline struct secp_key test_key(uint8_t kind, uint32_t index) {
@@ -619,7 +613,7 @@ static inline void deliver(struct cluster *cluster, const struct packet *packet)
         step(node, &input);
         break;
     }
-    free((void *)packet->bytes.data);
+    bytes_drop(packet->bytes);
 }
 
 /* packets_deliver hands out what is due; effects may push more. */
@@ -753,7 +747,7 @@ static inline struct cluster *cluster_create(const struct cluster_options *optio
     return cluster;
 }
 
-/* cluster_destroy gives back the large stretches; small copies stay until the test ends. */
+/* cluster_destroy gives back all memory, that of bytes_keep too: one cluster lives at a time. */
 static inline void cluster_destroy(struct cluster *cluster) {
     for (uint32_t i = 0; i < cluster->count; i++) {
         struct cluster_node *node = &cluster->nodes[i];
@@ -762,6 +756,7 @@ static inline void cluster_destroy(struct cluster *cluster) {
         munmap(node->kv, KV_BYTES);
     }
     munmap(cluster->genesis_kv, KV_BYTES);
+    kept_drop_all();
     free(cluster->packets);
     free(cluster->effects);
     free(cluster);

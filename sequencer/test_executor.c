@@ -116,6 +116,7 @@ static void test_build_and_check(void) {
     CHECK(built.next_validators.count == 1);
     const struct block_outcome checked = check(built.package);
     same_outcome(&built, &checked);
+    cluster_destroy(cluster);
 }
 
 /* A transaction that reads this very frame's hash from EIP-4788's contract makes the builder
@@ -138,6 +139,7 @@ static void test_frame_hash_is_readable(void) {
     CHECK(receipts[0].succeeded);
     const struct block_outcome checked = check(built.package);
     same_outcome(&built, &checked);
+    cluster_destroy(cluster);
 }
 
 static struct bytes repack(const struct block_outcome *built, const struct frame *frame,
@@ -240,6 +242,7 @@ static void test_changed_blocks_are_refused(void) {
     header = built.header;
     header.base_fee.limb[0] += 1;
     CHECK(check(repack(&built, &built.frame, &header)).verdict == VERDICT_BLOCK_INVALID);
+    cluster_destroy(cluster);
 }
 
 /* Any byte of a package changed or missing: invalid, never a crash. */
@@ -261,6 +264,7 @@ static void test_torn_packages(void) {
         copy[i] ^= 0x41;
     }
     CHECK(check((struct bytes){copy, size}).verdict == VERDICT_ACCEPTED);
+    cluster_destroy(cluster);
 }
 
 int main(void) {

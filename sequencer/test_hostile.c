@@ -66,6 +66,7 @@ static void test_invalid_proposals(void) {
         }
     }
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 /* Whoever votes twice is told on by everyone, once. */
@@ -98,6 +99,7 @@ static void test_double_votes(void) {
     struct sequencer_status status;
     sequencer_status(cluster->nodes[1].sequencer, &status);
     CHECK(status.evidence_total == 1);
+    cluster_destroy(cluster);
 }
 
 /* The first node serves blocks that nobody committed, and claims to be far ahead. */
@@ -138,6 +140,7 @@ static void test_lying_in_sync(void) {
     CHECK(late->view.head.number + 2 >= cluster->nodes[1].view.head.number);
     CHECK(late->halted == 0);
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 /* A proposal that names another block than the one it brings, or brings nonsense, is dropped. */
@@ -165,6 +168,7 @@ static void test_wrong_packages(void) {
         CHECK(status.messages_bad_total >= 1);
     }
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 int main(void) {

@@ -17,6 +17,7 @@ struct world {
     struct chain_config config;
     struct admit_context admit;
     struct arena scratch;
+    void *pool_memory, *kv_memory, *scratch_memory;
     uint64_t now_ms;
 };
 
@@ -63,10 +64,13 @@ static struct world *world_create(uint32_t items_max, uint64_t bytes_max, uint32
                                        .tip_floor = u256_from_u64(1),
                                        .hash_seed = 12345};
     const size_t bytes = pool_bytes(&limits);
-    struct arena arena = arena_over(malloc(bytes), bytes);
-    CHECK(arena.data != NULL);
+    world->pool_memory = malloc(bytes);
+    world->kv_memory = malloc(1u << 20);
+    world->scratch_memory = malloc(1u << 20);
+    CHECK(world->pool_memory != NULL && world->kv_memory != NULL && world->scratch_memory != NULL);
+    struct arena arena = arena_over(world->pool_memory, bytes);
     world->pool = pool_create(&arena, &limits);
-    world->kv = kv_memory_create(malloc(1u << 20), 1u << 20);
+    world->kv = kv_memory_create(world->kv_memory, 1u << 20);
     world->reader = kv_memory_reader(world->kv);
     world->config = chain_config_for_fork(FORK_PRAGUE);
     world->admit = (struct admit_context){.config = &world->config,
@@ -74,10 +78,17 @@ static struct world *world_create(uint32_t items_max, uint64_t bytes_max, uint32
                                           .fork = FORK_PRAGUE,
                                           .base_fee = u256_from_u64(10),
                                           .block_weight_max = 30000000};
-    world->scratch = arena_over(malloc(1u << 20), 1u << 20);
+    world->scratch = arena_over(world->scratch_memory, 1u << 20);
     for (uint32_t i = 0; i < LANES; i++)
         account_put(world, i, 0, 1000000);
     return world;
+}
+
+static void world_destroy(struct world *world) {
+    free(world->pool_memory);
+    free(world->kv_memory);
+    free(world->scratch_memory);
+    free(world);
 }
 
 /* item_of makes an item as inspect would; the pool never looks into the bytes. */
@@ -140,6 +151,7 @@ static void test_gaps_are_held(void) {
     pool_remove(world->pool, &middle.hash);
     counts_are(world, 1, 1);
     CHECK(pool_find(world->pool, &middle.hash) == NULL);
+    world_destroy(world);
 }
 
 static void test_replacement(void) {
@@ -150,6 +162,7 @@ static void test_replacement(void) {
     CHECK(add(world, 1, 0, 200, 10, 5) == VERDICT_REPLACEMENT_UNDERPRICED);
     CHECK(add(world, 1, 0, 110, 11, 5) == VERDICT_ACCEPTED);
     counts_are(world, 1, 0);
+    world_destroy(world);
 }
 
 static void test_verdicts(void) {
@@ -172,6 +185,7 @@ static void test_verdicts(void) {
     CHECK(add(world, 5, 0, 20, 2, 1) == VERDICT_ACCEPTED);
     CHECK(add(world, 5, 1, 20, 2, 1) == VERDICT_DELEGATED_LIMIT);
     CHECK(add(world, 5, 0, 40, 4, 1) == VERDICT_ACCEPTED);
+    world_destroy(world);
 }
 
 static void test_eviction_by_fee(void) {
@@ -189,6 +203,7 @@ static void test_eviction_by_fee(void) {
     for (uint32_t i = 21; i < 28; i++)
         CHECK(add(world, i, 0, 90, 40, 1) == VERDICT_ACCEPTED);
     CHECK(pool_find(world->pool, &forced.hash) != NULL);
+    world_destroy(world);
 }
 
 static void test_bytes_are_bounded(void) {
@@ -205,6 +220,7 @@ static void test_bytes_are_bounded(void) {
     large = item_of(39, 1, 50, 10, 1, 64);
     CHECK(add(world, 39, 0, 60, 20, 1) == VERDICT_ACCEPTED); /* evicts a large one */
     CHECK(pool_counts(world->pool).bytes == 3ull * ITEM_BYTES_MAX + 100);
+    world_destroy(world);
 }
 
 static size_t select_all(struct world *world, struct item *items, size_t max) {
@@ -249,6 +265,7 @@ static void test_selection_order(void) {
                                   .items = items,
                                   .bytes = buffer_over(bytes, sizeof bytes)};
     CHECK(pool_select(world->pool, &dear) == 3);
+    world_destroy(world);
 }
 
 static void test_commit_promotes_and_drops(void) {
@@ -271,6 +288,7 @@ static void test_commit_promotes_and_drops(void) {
     counts_are(world, 3, 0);
     const struct address lane = lane_of(2);
     CHECK(pool_next_sequence(world->pool, &lane, 2) == 3);
+    world_destroy(world);
 }
 
 static void test_gossip_walks_everything(void) {
@@ -295,6 +313,7 @@ static void test_gossip_walks_everything(void) {
     CHECK(pool_gossip(world->pool, &local, &cursor) == 200);
     CHECK(pool_gossip(world->pool, &local, &cursor) == 0);
     CHECK(many[0].size == 101);
+    world_destroy(world);
 }
 
 static uint64_t next_random(uint64_t *state) {
@@ -345,6 +364,7 @@ static void test_random_load(void) {
         }
         CHECK(pending == pool_counts(world->pool).pending);
     }
+    world_destroy(world);
 }
 
 int main(void) {

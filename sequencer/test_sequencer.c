@@ -29,6 +29,7 @@ static void test_three_commit_transfers(void) {
     CHECK(accepted == 30);
     agree(cluster);
     printf("three: %llu blocks\n", (unsigned long long)cluster->nodes[0].view.head.number);
+    cluster_destroy(cluster);
 }
 
 /* The first block of each rotation is proposed by whom the rule names, the others by the same. */
@@ -48,6 +49,7 @@ static void test_rotation_follows_the_rule(void) {
     for (int i = 0; i < 3; i++)
         CHECK(turns[i] >= 1); /* equal stake: each leads in its turn */
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 static struct cluster_node *leader(struct cluster *cluster) {
@@ -87,6 +89,7 @@ static void test_proposer_is_killed(void) {
         CHECK(balance_of(victim, &to).limb[0] == (uint64_t)kill + 1);
     }
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 /* All at once: the same head, and on it goes. */
@@ -113,6 +116,7 @@ static void test_all_are_killed(void) {
             CHECK(cluster->nodes[i].view.head.number > heads[i] + 5);
         agree(cluster);
     }
+    cluster_destroy(cluster);
 }
 
 /* A follower without a vote, and a node far behind, fetch blocks from several peers. */
@@ -134,6 +138,7 @@ static void test_sync(void) {
     sequencer_status(follower->sequencer, &status);
     CHECK(!status.is_validator);
     CHECK(status.votes_prevote_total == 0);
+    cluster_destroy(cluster);
 }
 
 /* A stopping proposer hands over: nobody sees a timeout. */
@@ -162,6 +167,7 @@ static void test_handover(void) {
         CHECK(node->view.head.number + 1 >= other->view.head.number);
     }
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 /* A leader that is stopped and goes on: the others do not wait for it, and what it says late does
@@ -274,6 +280,7 @@ static void test_batches(void) {
         CHECK(cluster->nodes[i].publishes >= 1);
     }
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 int main(void) {

@@ -82,6 +82,7 @@ static void test_validators_change(void) {
     CHECK(first->view.head.number > gone + 50);
     CHECK(blocks_of(cluster, 0, gone, first->view.head.number) == 0);
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 /* One node's L1 lags: it cannot vouch for the origin, waits for its L1, and the chain goes on. */
@@ -103,6 +104,7 @@ static void test_origin_that_one_does_not_know(void) {
         CHECK(status.l1_number == 150);
     }
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 /* Every validator signs what is on the DA layer; settlements go out in order with a quorum. */
@@ -156,6 +158,7 @@ static void test_settlement(void) {
     }
     CHECK(settlements <= settled / 5 + 3); /* hardly anything twice */
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 int main(void) {

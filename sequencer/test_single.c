@@ -24,6 +24,7 @@ static void test_on_demand(void) {
     }
     transfer(node, 1, 5, &to, 1, 1000);
     CHECK(node->last_verdict == VERDICT_NONCE_TOO_LOW);
+    cluster_destroy(cluster);
 }
 
 /* Blocks of one rotation after another, by interval, empty ones more rarely. */
@@ -43,6 +44,7 @@ static void test_interval_and_idleness(void) {
     }
     CHECK(node->view.head.number >= begin + 9);
     CHECK(node->view.head.number <= begin + 12);
+    cluster_destroy(cluster);
 }
 
 /* A block that could not be made durable is the last: nothing is signed any more. */
@@ -65,6 +67,7 @@ static void test_storage_failure(void) {
     CHECK(after.votes_precommit_total == before.votes_precommit_total);
     CHECK(cluster->nodes[0].view.head.number > height);
     CHECK(cluster->nodes[0].halted == 0);
+    cluster_destroy(cluster);
 }
 
 /* An answer comes only when the others hold the item; a peer that hangs delays one answer. */
@@ -99,6 +102,7 @@ static void test_answers_wait_for_peers(void) {
     cluster_run(cluster, 5000);
     CHECK(balance_of(&cluster->nodes[2], &to).limb[0] == 3);
     agree(cluster);
+    cluster_destroy(cluster);
 }
 
 /* A node that comes back gets the pool of its peers. */
@@ -124,6 +128,7 @@ static void test_pool_survives(void) {
         CHECK(status.pool_pending == 800);
         CHECK(status.pool_queued == 0);
     }
+    cluster_destroy(cluster);
 }
 
 int main(void) {
