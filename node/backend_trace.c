@@ -13,6 +13,7 @@
 #define STEPS_PER_LOOK 1024
 
 static const char too_late[] = "execution timeout";
+static const char invalid[] = "the block has an invalid transaction";
 static const char too_large[] = "the trace needs more than 96 MiB";
 
 /* Stands between the EVM and the tracer. */
@@ -114,6 +115,14 @@ static enum err trace_call(struct tracing *tracing, uint64_t number) {
     return state_error(state);
 }
 
+/* is_wrong: a transaction of the block cannot be in it, which is the caller's fault when the block
+ * is, and our store's when the block is a committed one. */
+static enum err is_wrong(struct tracing *tracing) {
+    if (tracing->trace->own_block == NULL) return ERR_CORRUPT;
+    *tracing->failure = invalid;
+    return ERR_OK;
+}
+
 /* apply runs one transaction of the block; with a tracer its result is written. */
 static enum err apply(struct tracing *tracing, struct ethereum_block *run,
                       const struct transaction *transaction, const struct tracer_place *place,
@@ -131,7 +140,7 @@ static enum err apply(struct tracing *tracing, struct ethereum_block *run,
     run->tracer = is_traced ? &observer : NULL;
     TRY(explain(tracing, &watch, ethereum_block_apply(run, transaction, &verdict, &result)));
     if (*tracing->failure != NULL) return ERR_OK;
-    if (verdict != VERDICT_ACCEPTED) return ERR_CORRUPT; /* it is in a committed block */
+    if (verdict != VERDICT_ACCEPTED) return is_wrong(tracing);
     if (monotonic_ms() > tracing->until_ms) *tracing->failure = too_late;
     if (!is_traced) return ERR_OK;
     tracer_end(tracer, &result);
@@ -146,19 +155,18 @@ static enum err apply(struct tracing *tracing, struct ethereum_block *run,
 }
 
 static enum err apply_all(struct tracing *tracing, struct ethereum_block *run,
-                          const struct rpc_block *block) {
+                          const struct block *block) {
     const struct rpc_trace *trace = tracing->trace;
     const size_t count =
-        trace->is_whole_block ? block->block.transactions_count : (size_t)trace->index + 1;
-    struct tracer_place place = {.is_in_block = true,
-                                 .block_hash = block->block.hash,
-                                 .block_number = block->block.header.number};
+        trace->is_whole_block ? block->transactions_count : (size_t)trace->index + 1;
+    struct tracer_place place = {
+        .is_in_block = true, .block_hash = block->hash, .block_number = block->header.number};
     for (size_t i = 0; i < count && *tracing->failure == NULL; i++) {
         struct transaction transaction;
-        const struct bytes encoded = block->block.transactions[i];
+        const struct bytes encoded = block->transactions[i];
         if (transaction_decode(encoded, tracing->arena, &transaction) != VERDICT_ACCEPTED ||
             transaction_recover_at(&transaction, run->env.fork) != VERDICT_ACCEPTED) {
-            return ERR_CORRUPT;
+            return is_wrong(tracing);
         }
         place.index = i;
         place.transaction_hash = transaction.hash;
@@ -174,27 +182,30 @@ static enum err trace_block(struct tracing *tracing, uint64_t number) {
     struct rpc_view *view = tracing->view;
     struct store_state stored;
     struct state *state;
-    struct rpc_block block;
+    struct rpc_block stored_block;
+    const struct block *block = tracing->trace->own_block;
     struct rpc_backend reads = {.context = NULL};
     static const char genesis[] = "genesis is not traceable";
     if (number == 0) {
         *tracing->failure = genesis;
         return ERR_OK;
     }
-    backend_chain_functions(&reads);
-    TRY(reads.block(view, number, tracing->arena, &block));
-    if (!tracing->trace->is_whole_block &&
-        tracing->trace->index >= block.block.transactions_count) {
+    if (block == NULL) {
+        backend_chain_functions(&reads);
+        TRY(reads.block(view, number, tracing->arena, &stored_block));
+        block = &stored_block.block;
+    }
+    if (!tracing->trace->is_whole_block && tracing->trace->index >= block->transactions_count) {
         return ERR_NOT_FOUND;
     }
     TRY(caller_state(caller, view, number - 1, &stored, &state));
     struct ethereum_block run;
     const struct ethereum_ancestors ancestors = backend_ancestors(view);
     TRY(ethereum_block_begin(&run, caller->evm, state, &caller->arena, view->node->config,
-                             &ancestors, &block.block.header, block.block.transactions_count));
+                             &ancestors, &block->header, block->transactions_count));
     run.skips_roots = true; /* an old state has no trie to compute them with */
     if (tracing->trace->is_whole_block) json_array_begin(tracing->json);
-    TRY(apply_all(tracing, &run, &block));
+    TRY(apply_all(tracing, &run, block));
     if (*tracing->failure != NULL) return ERR_OK;
     if (tracing->trace->is_whole_block) json_array_end(tracing->json);
     return state_error(state);

@@ -89,8 +89,9 @@ struct rpc_call {
 struct rpc_trace {
     struct tracer_config tracer;
     uint64_t timeout_ms;
-    const struct rpc_call *call; /* NULL: transactions of the block */
-    bool is_pending;             /* of the call */
+    const struct rpc_call *call;   /* NULL: transactions of the block */
+    const struct block *own_block; /* not NULL: of this one instead of the stored; its parent is */
+    bool is_pending;               /* of the call */
     bool is_whole_block;
     uint32_t index; /* of the one transaction */
 };

@@ -65,6 +65,7 @@
     X("debug_getRawTransaction", rpc_eth_get_raw_transaction_debug, 1, 1, false)                   \
     X("debug_traceTransaction", rpc_debug_trace_transaction, 1, 2, true)                           \
     X("debug_traceCall", rpc_debug_trace_call, 1, 3, true)                                         \
+    X("debug_traceBlock", rpc_debug_trace_block, 1, 2, true)                                       \
     X("debug_traceBlockByNumber", rpc_debug_trace_block_by_number, 1, 2, true)                     \
     X("debug_traceBlockByHash", rpc_debug_trace_block_by_hash, 1, 2, true)                         \
     X("trace_transaction", rpc_trace_transaction, 1, 1, true)                                      \
