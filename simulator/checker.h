@@ -15,6 +15,8 @@
  * - nothing lost: what a node committed is there after its restart; an acknowledged transaction
  * gets into one block (sequencer_world.c);
  * - once on DA: every block is in one batch (sequencer_da.c);
+ * - forced inclusion: no block leaves out what L1 forces and is due, when those who knew of it keep
+ *   every quorum from it; all of it gets in (sequencer_forced.c);
  * - settlement: L1 settles, in order, what is true of the chain; safe, finalized: a node says so
  *   only of what is on the DA layer, and final on L1 (sequencer_l1.c);
  * - progress: once the faults stop, everybody commits, what was acknowledged is included, batches

@@ -205,6 +205,7 @@ static void crash(struct world *world, uint32_t index, void *state) {
         shared->is_broken[i][index] = shared->is_broken[index][i] = false;
     node->publisher = (struct publisher){0};
     sequencer_l1_forget(&node->sender);
+    sequencer_forced_forget(node);
     node->durable = (struct consensus_record){0};
     tell_peers(world, index, false);
 }
@@ -228,6 +229,7 @@ static struct sequencer_config config_of(struct sequencer_node *node) {
         .limits = limits,
         .batch_takeover_ms = 2000,
         .wary_ms = 1500,
+        .forced_blocks = shared->forced.blocks,
         .genesis_hash = node->chain[0].hash,
         .archive = {node, summary, validators_of},
     };
@@ -325,6 +327,7 @@ static void perform_commit(struct world *world, struct sequencer_node *node,
     if (world->counts[COUNT_BLOCKS] != blocks_before) {
         sequencer_judge(world, node->index, outcome->package);
         sequencer_included(world, outcome);
+        sequencer_forced_committed(world, node, outcome);
     }
     const enum write_fate fate = world_write(world, node->index);
     if (fate != WRITE_DONE && fate != WRITE_DONE_CRASHED) return;
@@ -454,6 +457,10 @@ static void perform_event(struct world *world, struct sequencer_node *node,
     if (effect->text != NULL) world_trace(world, effect->text, node->index, 0, 0);
     if (effect->event == EVENT_ROUND_TIMEOUT) world_count(world, COUNT_RULE_ROUND_TIMEOUT);
     if (effect->event == EVENT_SYNC_END) world_count(world, COUNT_BLOCKS_SYNCED);
+    if (effect->event == EVENT_BLOCK_INVALID && effect->text != NULL &&
+        strstr(effect->text, "what L1 forces") != NULL) {
+        world_count(world, COUNT_FORCED_REFUSED);
+    }
     if (effect->event == EVENT_RECORD_STALE && node->durable.height <= node->signed_before) {
         if (!node->is_found_out) world_count(world, COUNT_OLD_RECORDS);
         node->is_found_out = true;
@@ -531,7 +538,7 @@ static void deliver(struct world *world, uint32_t index, void *state, uint32_t f
     if (in.kind == MESSAGE_ITEMS) {
         for (uint32_t i = 0; i < in.count && world->nodes[node->index].is_up; i++) {
             const struct item *item = sequencer_item(bytes_slice(in.items[i], 1, in.items[i].size));
-            if (item == NULL) continue;
+            if (item == NULL || sequencer_forced_hides(world, node, item)) continue;
             input.kind = INPUT_ITEM;
             input.item.item = item;
             input.item.peer = node->registry->peer_ids[from];
@@ -577,19 +584,26 @@ static void local(struct world *world, uint32_t index, void *state, struct bytes
     sequencer_node_input(world, node, &input);
 }
 
-static void poll_l1(struct world *world, struct sequencer_node *node) {
+static void tell_l1(struct world *world, struct sequencer_node *node, uint64_t number) {
     static _Thread_local struct l1_facts facts;
+    sequencer_l1_facts(world, number, &facts);
+    sequencer_forced_list(world, node, &facts);
+    sequencer_forced_told(world, node, number);
+    struct input input = {.kind = INPUT_L1_VIEW, .l1 = &facts};
+    sequencer_node_input(world, node, &input);
+}
+
+static void poll_l1(struct world *world, struct sequencer_node *node) {
     const struct sequencer_shared *shared = world->shared;
     const struct node *at = &world->nodes[node->index];
     if (shared->config.rollup.l1_chain_id == 0 || at->is_l1_out || world->is_l1_out) return;
     const uint64_t number = sequencer_l1_finalized(world, at->l1_slow_ms);
     /* What a proposal names is read by its number, whatever else was read before. */
     if (node->l1_asked != 0 && node->l1_asked <= number) {
-        sequencer_l1_facts(world, node->l1_asked, &facts);
+        const uint64_t asked = node->l1_asked;
         node->l1_asked = 0;
         world_count(world, COUNT_L1_ASKED);
-        struct input input = {.kind = INPUT_L1_VIEW, .l1 = &facts};
-        sequencer_node_input(world, node, &input);
+        tell_l1(world, node, asked);
     }
     if (number <= node->l1_number || !at->is_up) return;
     /* The reader tells of each finalized block in turn; after a start of the newest only, or, in
@@ -599,9 +613,7 @@ static void poll_l1(struct world *world, struct sequencer_node *node) {
     if (node->l1_number + L1_HISTORY < number) node->l1_number = number - L1_HISTORY;
     if (node->l1_number < L1_GENESIS) node->l1_number = L1_GENESIS;
     while (node->l1_number < number && at->is_up) {
-        sequencer_l1_facts(world, ++node->l1_number, &facts);
-        struct input input = {.kind = INPUT_L1_VIEW, .l1 = &facts};
-        sequencer_node_input(world, node, &input);
+        tell_l1(world, node, ++node->l1_number);
     }
     if (at->is_up && !at->is_byzantine) sequencer_l1_check(world, node);
 }
@@ -616,6 +628,7 @@ static void open_all(struct world *world) {
     sequencer_world_open(world);
     struct sequencer_shared *shared = world->shared;
     sequencer_old_open(world, &shared->old);
+    sequencer_forced_open(world, &shared->forced);
 }
 
 static void close_all(struct world *world) {
@@ -624,9 +637,14 @@ static void close_all(struct world *world) {
     sequencer_world_close(world);
 }
 
+static bool is_done(struct world *world) {
+    return sequencer_forced_is_done(world) && sequencer_world_is_done(world);
+}
+
 static uint64_t outside(struct world *world) {
     struct sequencer_shared *shared = world->shared;
     sequencer_old_run(world, &shared->old);
+    sequencer_forced_run(world);
     return sequencer_world_outside(world);
 }
 
@@ -652,7 +670,7 @@ const struct node_kind sequencer_node_kind = {
     .open = open_all,
     .close = close_all,
     .outside = outside,
-    .is_done = sequencer_world_is_done,
+    .is_done = is_done,
     .outside_fault = sequencer_l1_fault,
     .lost = lost,
     .create = create,

@@ -91,6 +91,22 @@ struct old_directory {
     struct old_disk disk;
 };
 
+/* Requests of forced inclusion, the n-th with the account's n-th nonce. */
+#define FORCED_REQUESTS_MAX 8
+#define FORCED_KNOWN        8
+struct forced_request {
+    uint64_t l1_number;
+    uint64_t ended_number; /* pending before that L1 block; 0: no end yet */
+};
+struct forced_requests {
+    struct random random;
+    uint64_t blocks; /* that may leave one out; 0: there are none in this run */
+    uint64_t blind;  /* bits by node: it learns of none of them, until the faults stop */
+    uint64_t at_ms;
+    uint32_t target, count, included;
+    struct forced_request requests[FORCED_REQUESTS_MAX];
+};
+
 struct judge; /* sequencer_judge.c */
 
 struct sequencer_shared {
@@ -107,6 +123,7 @@ struct sequencer_shared {
     uint64_t l1_head;
     struct judge *judge;
     struct old_directory old;
+    struct forced_requests forced;
     bool awaits_settlement; /* recovery: until what was there when the faults stopped is final */
     struct client_item items[CLIENT_ACCOUNTS][CLIENT_ITEMS];
     uint64_t items_target;                            /* of each account */
@@ -166,6 +183,7 @@ struct sequencer_node {
     struct publisher publisher;
     struct sender sender;
     uint64_t poll_at_ms, l1_number, l1_asked;
+    uint64_t known_head, known_numbers[FORCED_KNOWN]; /* what L1 told at known_head, and before */
     uint64_t wall_offset_ms;
 
     /* Byzantine only */
@@ -249,6 +267,25 @@ enum sequencer_memory {
     SEQUENCER_MEMORY_USES,
 };
 void *sequencer_node_memory(uint32_t node, enum sequencer_memory use, size_t bytes);
+
+/* --- sequencer_forced.c: what the contract forces on the rollup */
+void sequencer_forced_open(struct world *world, struct forced_requests *forced);
+/* sequencer_forced_owns: clients send nothing of this account. */
+bool sequencer_forced_owns(const struct sequencer_shared *shared, uint32_t account);
+void sequencer_forced_run(struct world *world);
+/* sequencer_forced_hides: the node does as if it did not know of this item. */
+bool sequencer_forced_hides(const struct world *world, const struct sequencer_node *node,
+                            const struct item *item);
+/* sequencer_forced_list adds to an L1 block what is pending there, as far as the node sees it;
+ * sequencer_forced_told notes that a node heard of a block, sequencer_forced_forget its crash. */
+void sequencer_forced_list(const struct world *world, const struct sequencer_node *node,
+                           struct l1_facts *facts);
+void sequencer_forced_told(const struct world *world, struct sequencer_node *node, uint64_t number);
+void sequencer_forced_forget(struct sequencer_node *node);
+/* sequencer_forced_committed sees each block that `node` is the first to commit. */
+void sequencer_forced_committed(struct world *world, const struct sequencer_node *node,
+                                const struct block_outcome *outcome);
+bool sequencer_forced_is_done(struct world *world);
 
 /* --- sequencer_old.c: a disk from a backup */
 void sequencer_old_open(struct world *world, struct old_directory *old);

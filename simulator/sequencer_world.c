@@ -220,7 +220,7 @@ uint64_t sequencer_world_outside(struct world *world) {
     const uint32_t account = (uint32_t)random_below(&world->node_random, CLIENT_ACCOUNTS);
     for (uint64_t nonce = 0; nonce < shared->items_target; nonce++) {
         const struct client_item *item = &shared->items[account][nonce];
-        if (item->is_included) continue;
+        if (item->is_included || sequencer_forced_owns(shared, account)) continue;
         if (!item->is_sent && !world->is_chaos) break; /* what is sent already must get in */
         const bool is_due = !item->is_sent || world->now_ms > item->sent_ms + 3000;
         if (is_due && (!item->is_acknowledged || may_be_gone(world, item))) {

@@ -118,6 +118,8 @@ enum fault_kind {
     X(L1_REORGED, "l1_settlements_reorged_away")                                                   \
     X(L1_FINALIZED, "l1_batches_finalized")                                                        \
     X(OLD_RECORDS, "old_records_found_out")                                                        \
+    X(FORCED_REQUESTS, "forced_requests")                                                          \
+    X(FORCED_INCLUDED, "forced_requests_included")                                                 \
     X(BYZANTINE_EQUIVOCATIONS, "byzantine_equivocations")                                          \
     X(BYZANTINE_WITHHELD, "byzantine_withheld")                                                    \
     X(BYZANTINE_REPLAYS, "byzantine_replays")                                                      \
@@ -134,7 +136,8 @@ enum fault_kind {
     X(INVALID_BEACON_ROOT, "invalid_block_beacon_root")                                            \
     X(INVALID_TIME, "invalid_block_time")                                                          \
     X(INVALID_COMMIT, "invalid_block_last_commit")                                                 \
-    X(INVALID_SIZE, "invalid_block_oversized")
+    X(INVALID_SIZE, "invalid_block_oversized")                                                     \
+    X(FORCED_REFUSED, "blocks_refused_for_forced")
 
 enum count_kind {
 #define X(name, text) COUNT_##name,
