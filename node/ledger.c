@@ -17,6 +17,7 @@
 #define SUMMARY_BYTES     (2 * (size_t)BLOCK_PACKAGE_BYTES_MAX)
 #define GENESIS_BYTES     ((size_t)2 << 30)
 #define VALIDATORS_RECORD "validators/"
+#define LIGHT_RECORD      "light/"
 #define JOURNAL_RECORD    "journal"
 
 enum err memory_reserve(size_t size, void **out) {
@@ -36,6 +37,13 @@ struct bytes ledger_set_name(uint64_t rotation, uint8_t out[32]) {
     const size_t prefix = sizeof VALIDATORS_RECORD - 1;
     memcpy(out, VALIDATORS_RECORD, prefix);
     be_write(out + prefix, 8, rotation);
+    return (struct bytes){out, prefix + 8};
+}
+
+struct bytes ledger_light_name(uint64_t height, uint8_t out[32]) {
+    const size_t prefix = sizeof LIGHT_RECORD - 1;
+    memcpy(out, LIGHT_RECORD, prefix);
+    be_write(out + prefix, 8, height);
     return (struct bytes){out, prefix + 8};
 }
 

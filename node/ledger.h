@@ -68,6 +68,10 @@ MUST_USE enum err ledger_validators(struct ledger *ledger, struct store_view *vi
 /* ledger_set_name writes the name under which that set is recorded. */
 struct bytes ledger_set_name(uint64_t rotation, uint8_t out[32]);
 
+/* ledger_light_name writes the name under which the proof of block `height` is kept that a snapshot
+ * left behind (the first of a rotation, before what is here of the chain). */
+struct bytes ledger_light_name(uint64_t height, uint8_t out[32]);
+
 /* ledger_summary and ledger_rotation are sequencer_config.archive's functions; `context` is the
  * ledger.  The sequencer's thread. */
 enum err ledger_summary(void *context, uint64_t height, struct block_summary *out);

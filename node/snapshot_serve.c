@@ -145,19 +145,40 @@ static void add_piece(struct snapshot_serving *serving, struct bytes piece) {
     serving->answer->pieces[serving->answer->count++] = piece;
 }
 
+/* light_made proves a block that is here; light_kept reads what a snapshot left of one that is not.
+ * Errors as store_package. */
+static enum err light_made(struct snapshot_serving *serving, struct store_view *view,
+                           uint64_t height, struct bytes *out) {
+    struct bytes package, commit;
+    TRY(store_package(view, height, &serving->arena, &package));
+    TRY(store_commit(view, height, &serving->arena, &commit));
+    const size_t room_bytes = package.size + commit.size + 64;
+    uint8_t *room = arena_alloc(&serving->arena, room_bytes);
+    if (room == NULL) return ERR_LIMIT;
+    struct buffer encoded = buffer_over(room, room_bytes);
+    TRY(snapshot_light_encode(package, commit, &encoded));
+    if (encoded.overflow) return ERR_LIMIT;
+    *out = buffer_bytes(&encoded);
+    return ERR_OK;
+}
+
+static enum err light_kept(struct snapshot_serving *serving, struct store_view *view,
+                           uint64_t height, struct bytes *out) {
+    uint8_t name[32];
+    return store_record(view, ledger_light_name(height, name), &serving->arena, out);
+}
+
 static void answer_light(struct snapshot_serving *serving, struct store_view *view) {
     const struct message *request = serving->request;
     size_t total = 0;
     for (uint32_t i = 0; i < request->count && total < SNAPSHOT_ANSWER_BYTES; i++) {
-        struct bytes package, commit;
-        if (store_package(view, request->heights[i], &serving->arena, &package) != ERR_OK) return;
-        if (store_commit(view, request->heights[i], &serving->arena, &commit) != ERR_OK) return;
-        uint8_t *room = arena_alloc(&serving->arena, package.size + commit.size + 64);
-        if (room == NULL) return;
-        struct buffer out = buffer_over(room, package.size + commit.size + 64);
-        if (snapshot_light_encode(package, commit, &out) != ERR_OK || out.overflow) return;
-        add_piece(serving, buffer_bytes(&out));
-        total += out.size;
+        const uint64_t height = request->heights[i];
+        struct bytes piece;
+        enum err err = light_made(serving, view, height, &piece);
+        if (err == ERR_NOT_FOUND) err = light_kept(serving, view, height, &piece);
+        if (err != ERR_OK) return;
+        add_piece(serving, piece);
+        total += piece.size;
     }
 }
 

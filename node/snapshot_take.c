@@ -157,6 +157,17 @@ static enum err load_range(struct node *node, const struct snapshot_effect *effe
     return err;
 }
 
+static enum err keep_lights(struct node *node, const struct snapshot_lights *lights) {
+    struct store_record records[SNAPSHOT_LIGHT_PER_ASK];
+    uint8_t names[SNAPSHOT_LIGHT_PER_ASK][32];
+    CHECK(lights->count <= SNAPSHOT_LIGHT_PER_ASK);
+    for (size_t i = 0; i < lights->count; i++) {
+        records[i] = (struct store_record){ledger_light_name(lights->heights[i], names[i]),
+                                           lights->pieces[i]};
+    }
+    return store_put_records(node->ledger.store, records, lights->count);
+}
+
 /* check_root holds the loaded accounts against the pivot: our own mistakes would show here. */
 static enum err check_root(struct node *node, const struct hash32 *expected) {
     struct store_view *view;
@@ -238,6 +249,7 @@ static enum err perform(struct taking *taking, const struct snapshot_effect *eff
             hex_string(hash_bytes(&effect->peer), peer), effect->text);
         return ERR_OK;
     case SNAPSHOT_EFFECT_CLEAR: return clear(taking);
+    case SNAPSHOT_EFFECT_KEEP_LIGHT: return keep_lights(node, &effect->lights);
     case SNAPSHOT_EFFECT_LOAD_RANGE: return load_range(node, effect);
     case SNAPSHOT_EFFECT_LOAD_CODE: {
         const struct kv_write write = {

@@ -70,6 +70,7 @@ enum snapshot_effect_kind {
     SNAPSHOT_EFFECT_SEND,       /* bytes to `peer` */
     SNAPSHOT_EFFECT_DROP,       /* `peer` sent what cannot be true: `text` says what */
     SNAPSHOT_EFFECT_CLEAR,      /* drop the state that is there */
+    SNAPSHOT_EFFECT_KEEP_LIGHT, /* `lights`: keep them for those who will ask this node the way */
     SNAPSHOT_EFFECT_LOAD_RANGE, /* `owner` (NULL: accounts), `range`: put into the state */
     SNAPSHOT_EFFECT_LOAD_CODE,  /* `hash`, `bytes` */
     SNAPSHOT_EFFECT_PERSIST,    /* `bytes`: durable, and all loads before it */
@@ -89,6 +90,13 @@ struct snapshot_head {
     const struct validator_set *validators, *next_validators; /* N(rotation), N(rotation + 1) */
 };
 
+/* Proven first blocks of rotations, each in the form that MESSAGE_LIGHT carries. */
+struct snapshot_lights {
+    size_t count;
+    const uint64_t *heights;
+    const struct bytes *pieces;
+};
+
 struct snapshot_effect {
     enum snapshot_effect_kind kind;
     struct hash32 peer;
@@ -98,6 +106,7 @@ struct snapshot_effect {
     const struct range *range;
     struct hash32 hash;
     const struct snapshot_head *head;
+    struct snapshot_lights lights;
 };
 
 struct snapshot_effects {

@@ -101,6 +101,7 @@ struct snapshot {
     struct ask ask; /* LIGHT, HEADERS, BLOCK */
     enum light_kind asked;
     uint64_t asked_heights[MESSAGE_LIGHT_MAX];
+    uint64_t kept_heights[SNAPSHOT_LIGHT_PER_ASK]; /* of KEEP_LIGHT: the next question overwrites */
 
     struct lane lanes[SNAPSHOT_LANES];
     struct hash32 codes_known[SNAPSHOT_CODES_KNOWN]; /* asked for since the state was cleared */

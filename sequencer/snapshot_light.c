@@ -129,6 +129,15 @@ static void leave(struct snapshot *snapshot, uint32_t index) {
     snapshot_find(snapshot, true);
 }
 
+/* keep has the first blocks that were proven kept: a node without the blocks before its pivot can
+ * lead others to it all the same. */
+static void keep(struct snapshot *snapshot, const struct message *message, uint32_t count) {
+    struct snapshot_effect *effect = snapshot_push(snapshot, SNAPSHOT_EFFECT_KEEP_LIGHT);
+    CHECK(count <= SNAPSHOT_LIGHT_PER_ASK);
+    memcpy(snapshot->kept_heights, snapshot->asked_heights, count * sizeof(uint64_t));
+    effect->lights = (struct snapshot_lights){count, snapshot->kept_heights, message->pieces};
+}
+
 void snapshot_on_light(struct snapshot *snapshot, const struct message *message) {
     const uint32_t peer = snapshot->ask.peer;
     const uint32_t asked = snapshot->ask.count;
@@ -142,17 +151,19 @@ void snapshot_on_light(struct snapshot *snapshot, const struct message *message)
         leave(snapshot, peer);
         return;
     }
-    for (uint32_t i = 0; i < message->count; i++) {
-        const char *fault = "light block that does not decode";
-        if (snapshot_light_decode(message->pieces[i], &snapshot->light) == ERR_OK) {
-            fault = take(snapshot, snapshot->asked_heights[i]);
+    uint32_t taken = 0;
+    const char *fault = NULL;
+    while (taken < message->count && fault == NULL) {
+        fault = "light block that does not decode";
+        if (snapshot_light_decode(message->pieces[taken], &snapshot->light) == ERR_OK) {
+            fault = take(snapshot, snapshot->asked_heights[taken]);
         }
-        if (fault != NULL) {
-            snapshot_bad(snapshot, peer, fault);
-            snapshot_find(snapshot, true);
-            return;
-        }
+        taken += fault == NULL ? 1 : 0;
     }
+    if (snapshot->asked == LIGHT_FIRSTS && taken > 0) keep(snapshot, message, taken);
+    if (fault == NULL) return;
+    snapshot_bad(snapshot, peer, fault);
+    snapshot_find(snapshot, true);
 }
 
 /* --- the tail */

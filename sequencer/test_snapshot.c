@@ -226,6 +226,17 @@ static void set_head(const struct snapshot_head *head) {
     sink.record_bytes = 0;
 }
 
+static void keep_lights(const struct snapshot_lights *lights) {
+    static struct snapshot_light light;
+    CHECK(lights->count > 0 && lights->count <= SNAPSHOT_LIGHT_PER_ASK);
+    for (size_t i = 0; i < lights->count; i++) {
+        CHECK(snapshot_light_decode(lights->pieces[i], &light) == ERR_OK);
+        CHECK(light.header.number == lights->heights[i]);
+        CHECK(hash_equal(&light.hash, &chain[lights->heights[i]].hash));
+        sink.has_light[lights->heights[i]] = true;
+    }
+}
+
 static void perform(const struct snapshot_effect *effect) {
     switch (effect->kind) {
     case SNAPSHOT_EFFECT_SEND: send(effect); break;
@@ -234,6 +245,7 @@ static void perform(const struct snapshot_effect *effect) {
         sink.kv = kv_memory_create(sink.memory, sink.memory_bytes);
         sink.cleared += 1;
         break;
+    case SNAPSHOT_EFFECT_KEEP_LIGHT: keep_lights(&effect->lights); break;
     case SNAPSHOT_EFFECT_LOAD_RANGE:
         load_range(effect);
         sink.loads += 1;
@@ -367,6 +379,9 @@ static void check_taken(void) {
     check_table(KV_STORAGE);
     check_table(KV_CODE);
     CHECK(sink.record_bytes == 0);
+    const uint64_t own = rotation_of(config.head_height + 1, PER_ROTATION);
+    for (uint64_t i = own; i <= rotation_of(sink.head_number, PER_ROTATION); i++)
+        CHECK(sink.has_light[i == 0 ? 1 : i * PER_ROTATION]);
 }
 
 /* --- tests */

@@ -62,6 +62,7 @@ struct sink {
     struct hash32 head_hash;
     size_t headers_count;
     uint32_t dropped[PEERS];
+    bool has_light[HEIGHTS + 1]; /* kept for those who ask us */
 };
 
 static uint8_t world_room[64u << 20] __attribute__((aligned(16)));

@@ -1,6 +1,8 @@
 // Accounts and storage are made, then `baton join` makes a fourth node out of the address of one:
 // wrong pins are refused, so is a validator without stake; a follower takes a snapshot, is killed in
-// the middle, goes on where it was, and has the same state as the others.
+// the middle, answers nothing from what is not whole, goes on where it was, is started by `--start`,
+// and has the same state as the others.  A fifth knows the fourth alone, which has no old blocks: it
+// takes a snapshot while it runs.
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -22,6 +24,9 @@ const port = (name) => ({ rpc: 9960, ws: 9961, metrics: 9962, p2p: 9963 })[name]
 const joined = `http://127.0.0.1:${port('rpc')}`;
 const config = JSON.parse(fs.readFileSync(path.join(net.dir, 'sequencer-1/config.json'), 'utf8'));
 const addresses = JSON.parse(fs.readFileSync(path.join(net.dir, 'addresses.json'), 'utf8'));
+const lastHome = path.join(net.dir, 'last');
+const lastPort = (name) => port(name) + 10;
+const last = `http://127.0.0.1:${lastPort('rpc')}`;
 const bootstrap = `127.0.0.1:${config.p2p_port}`;
 const word = (number) => BigInt(number).toString(16).padStart(64, '0');
 const environment = { ...process.env };
@@ -112,17 +117,58 @@ async function take() {
     first.kill('SIGKILL');
     await first.ended;
     ok('killed in the middle of the snapshot');
-    const second = begin(...join(home, '--follower', '--genesis', genesis));
-    check(await second.ended === 0, `join: ${second.text}`);
+    const node = begin('node', '--config', path.join(home, 'config.json'));
+    try {
+        await partial(node);
+    } finally {
+        node.kill('SIGTERM');
+    }
+    check(await node.ended === 0, `a node ends while it takes a snapshot: ${node.text}`);
+    const second = begin(...join(home, '--follower', '--genesis', genesis, '--start'));
+    await until('the snapshot is taken and the node started', 60, () => {
+        check(second.exitCode === null, `join --start: ${second.text}`);
+        return /, chain \d+, genesis 0x/.test(second.text);
+    });
     check(second.text.includes('begun by an earlier run'), `goes on: ${second.text}`);
     const [, accounts, slots] = second.text.match(/: (\d+) accounts, (\d+) slots/).map(Number);
-    ok(`the second run took the rest: ${accounts} accounts, ${slots} slots`);
-    return second.text;
+    ok(`the next run took the rest: ${accounts} accounts, ${slots} slots`);
+    return second;
 }
 
-async function compare(contract) {
-    const at = hex(await height(joined));
-    const blocks = await Promise.all([joined, net.nodes[0]].map((url) =>
+/** partial: what a node answers that has a part of the state. */
+async function partial(node) {
+    const account = `0x${word(BASE).slice(24)}`;
+    await until('the node says that it takes a snapshot', 30, async () => {
+        const reply = await fetch(`${joined}/ready`).catch(() => null);
+        return reply !== null && /taking a snapshot: \d/.test(await reply.text());
+    });
+    const answers = await Promise.all([
+        ['eth_getBalance', [account, 'latest']], ['eth_getCode', [account, 'latest']],
+        ['eth_getStorageAt', [account, '0x0', 'latest']], ['eth_getProof', [account, [], 'latest']],
+        ['eth_getTransactionCount', [account, 'latest']],
+        ['eth_getTransactionCount', [account, 'pending']], ['eth_call', [{ to: account }, 'latest']],
+        ['eth_estimateGas', [{ to: account }]],
+        ['eth_getTransactionByHash', [`0x${'12'.repeat(32)}`]],
+    ].map(async ([method, params]) => {
+        const error = await call(joined, method, params).then((value) => value, (reason) => reason);
+        return [method, error.code, error.text ?? JSON.stringify(error)];
+    }));
+    const syncing = await call(joined, 'eth_syncing');
+    const number = await call(joined, 'eth_blockNumber');
+    const reply = await (await fetch(`${joined}/ready`)).text();
+    check(reply.includes('taking a snapshot'), `too fast to be looked at: ${reply} ${node.text}`);
+    for (const [method, code, text] of answers) {
+        check(code === -32000 && text === 'syncing: the state is being downloaded',
+              `${method} of a part of a state: ${code} ${text}`);
+    }
+    check(number === '0x0' && syncing.currentBlock === '0x0', JSON.stringify([number, syncing]));
+    check(BigInt(syncing.highestBlock) > 200n, `highest block: ${JSON.stringify(syncing)}`);
+    ok('nothing is answered from a part of the state');
+}
+
+async function compare(node, contract) {
+    const at = hex(await height(node));
+    const blocks = await Promise.all([node, net.nodes[0]].map((url) =>
         call(url, 'eth_getBlockByNumber', [at, false], { retries: 5 })));
     check(blocks[0].hash === blocks[1].hash, 'same block');
     for (const index of [0, 1, 777, CALLS * SLOTS_PER_CALL - 1]) {
@@ -131,49 +177,82 @@ async function compare(contract) {
         for (const [method, params] of [['eth_getBalance', [address, at]],
                                         ['eth_getStorageAt', [contract, slot, at]],
                                         ['eth_getCode', [contract, at]]]) {
-            const [ours, theirs] = await Promise.all([joined, net.nodes[0]].map((url) =>
+            const [ours, theirs] = await Promise.all([node, net.nodes[0]].map((url) =>
                 call(url, method, params)));
             check(ours === theirs && BigInt(ours) > 0n, `${method}: ${ours} and ${theirs}`);
         }
-        const proofs = await Promise.all([joined, net.nodes[0]].map((url) =>
+        const proofs = await Promise.all([node, net.nodes[0]].map((url) =>
             call(url, 'eth_getProof', [contract, [slot], at])));
         check(JSON.stringify(proofs[0]) === JSON.stringify(proofs[1]), 'same proof');
     }
     ok(`same state at block ${Number(at)}`);
 }
 
-/** follow starts the node of the configuration that join wrote. */
+/** follow: the joined node keeps up, and what is sent to it gets into a block. */
 async function follow(contract) {
     const pivot = await height(net.nodes[0]);
-    const node = begin('node', '--config', path.join(home, 'config.json'));
+    await until('the joined node is ready', 40, async () => {
+        const reply = await fetch(`${joined}/ready`);
+        return reply.status === 200;
+    });
+    await until('it follows the head', 20, async () =>
+        (await height(joined)) > pivot && (await height(joined)) + 5 >= await height(net.nodes[0]));
+    await compare(joined, contract);
+    const wallet = account(1);
+    const nonce = Number(await call(net.rpc, 'eth_getTransactionCount', [wallet.address, 'latest']));
+    const raw = await wallet.signTransaction({
+        chainId: Number(await call(net.rpc, 'eth_chainId')), type: 2, nonce, gasLimit: 21000,
+        maxFeePerGas: 20_000_000_000n, maxPriorityFeePerGas: 1n, to: wallet.address });
+    await receipt(await call(joined, 'eth_sendRawTransaction', [raw]));
+    ok('a transaction sent to the follower is in a block');
+}
+
+/** stranded: a node from genesis whose only peer has no block before its snapshot. */
+async function stranded(contract) {
+    check(run('key', 'new', lastHome).code === 0, 'keys are made');
+    const ours = JSON.parse(fs.readFileSync(path.join(home, 'config.json'), 'utf8'));
+    const id = run('key', 'peer-id', ours.peer_key_file).text.trim();
+    const settings = { ...ours, data_dir: lastHome, peer_key_file: path.join(lastHome, 'peer.key'),
+                       rpc_port: lastPort('rpc'), ws_port: lastPort('ws'),
+                       metrics_port: lastPort('metrics'), p2p_port: lastPort('p2p'),
+                       p2p_peers: `${id}@127.0.0.1:${port('p2p')}`,
+                       l1_rpc_url: 'http://127.0.0.1:1', sync_behind_blocks: 1_000_000 };
+    const file = path.join(lastHome, 'config.json');
+    fs.writeFileSync(file, JSON.stringify(settings));
+    const node = begin('node', '--config', file);
     try {
-        await until('the joined node is ready', 40, async () => {
-            const reply = await fetch(`${joined}/ready`);
-            return reply.status === 200;
+        await until('it is stuck, and takes a snapshot while it runs', 90, () => {
+            check(node.exitCode === null, `stranded: ${node.text}`);
+            return /nobody gives the next block.*(.|\n)*state of block \d+ is here/.test(node.text);
         });
-        await until('it follows the head', 20, async () =>
-            (await height(joined)) > pivot && (await height(joined)) + 5 >= await height(net.nodes[0]));
-        await compare(contract);
-        // What a client sends to a follower gets into a block.
-        const wallet = account(1);
-        const nonce = Number(await call(net.rpc, 'eth_getTransactionCount', [wallet.address, 'latest']));
-        const raw = await wallet.signTransaction({
-            chainId: Number(await call(net.rpc, 'eth_chainId')), type: 2, nonce, gasLimit: 21000,
-            maxFeePerGas: 20_000_000_000n, maxPriorityFeePerGas: 1n, to: wallet.address });
-        await receipt(await call(joined, 'eth_sendRawTransaction', [raw]));
-        ok('a transaction sent to the follower is in a block');
+        await until('it follows the head', 40, async () =>
+            (await height(last).catch(() => 0)) + 5 >= await height(net.nodes[0]));
+        await compare(last, contract);
+        ok('a node whose peer has no old blocks switches to a snapshot while it runs');
+    } catch (error) {
+        console.error(node.text);
+        throw error;
     } finally {
-        node.kill('SIGTERM');
-        const code = await node.ended;
-        if (code !== 0) console.error(node.text);
-        check(code === 0, `the joined node ends with ${code}`);
+        await end(node, 'the stranded node');
     }
+}
+
+async function end(node, name) {
+    node.kill('SIGTERM');
+    const code = await node.ended;
+    if (code !== 0) console.error(node.text);
+    check(code === 0, `${name} ends with ${code}`);
 }
 
 await main('join', async () => {
     const contract = await fill();
     refusals();
     await until('enough blocks', 60, async () => (await height(net.rpc)) > 230);
-    await take();
-    await follow(contract);
+    const node = await take();
+    try {
+        await follow(contract);
+        await stranded(contract);
+    } finally {
+        await end(node, 'the joined node');
+    }
 });
