@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/clock.h"
@@ -27,7 +28,8 @@ static const char HELP[] =
     "  Asks every node for baton_status and shows, node by node: whether it is ready, its height\n"
     "  and how far it is behind the highest, round, peers, pool, and how far DA and L1 lag;\n"
     "  above them who leads, the rotation and the rate of blocks.  q or Ctrl-C ends it.\n"
-    "  Without a terminal, or with --once, it prints the same once, in plain text.\n\n"
+    "  Without a terminal (or on one without a cursor, TERM=dumb), or with --once, it prints the\n"
+    "  same once, in plain text.\n\n"
     "FLAGS\n"
     "  --rpc URL,URL ...   nodes, up to 128; may be repeated [default: http://127.0.0.1:8545]\n"
     "  --interval-ms N     between two looks, 100 to 60000 [default: 1000]\n"
@@ -45,11 +47,13 @@ struct monitor {
     bool is_once, is_json;
 };
 
-static volatile sig_atomic_t is_ending, is_resized;
+static volatile sig_atomic_t is_ending, is_resized, is_suspending;
 
 static void on_signal(int number) {
     if (number == SIGWINCH) {
         is_resized = 1;
+    } else if (number == SIGTSTP) {
+        is_suspending = 1;
     } else {
         is_ending = 1;
     }
@@ -81,11 +85,35 @@ static void terminal_end(void) {
     is_terminal_ours = false;
 }
 
-static void catch_signals(void) {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+/* catch_signals has them come only while we wait for a key: nothing happens between a look at the
+ * flags and the wait.  `while_waiting` is the mask for that. */
+static void catch_signals(sigset_t *while_waiting) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
     const struct sigaction action = {.sa_handler = on_signal};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    sigset_t caught;
+    sigemptyset(&caught);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        sigaddset(&caught, numbers[i]);
         sigaction(numbers[i], &action, NULL);
+    }
+    sigprocmask(SIG_BLOCK, &caught, while_waiting);
+}
+
+/* suspend gives the terminal back, stops as Ctrl-Z wants it, and takes it again afterwards. */
+static void suspend(bool is_screen) {
+    struct sigaction ours;
+    const struct sigaction stop = {.sa_handler = SIG_DFL};
+    sigset_t tstp;
+    sigemptyset(&tstp);
+    sigaddset(&tstp, SIGTSTP);
+    terminal_end();
+    sigaction(SIGTSTP, &stop, &ours);
+    raise(SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &tstp, NULL); /* stopped here until SIGCONT */
+    sigprocmask(SIG_BLOCK, &tstp, NULL);
+    sigaction(SIGTSTP, &ours, NULL);
+    is_suspending = 0;
+    if (is_screen) terminal_begin();
 }
 
 /* --- one look */
@@ -122,33 +150,46 @@ static void show(struct monitor *monitor, bool is_screen) {
 }
 
 /* wait_key waits for the next look; true: it is time to end. */
-static bool wait_key(uint64_t until_ms, bool has_keys) {
-    for (;;) {
+static bool wait_key(uint64_t until_ms, bool is_screen, const sigset_t *mask) {
+    bool has_keys = is_screen;
+    while (!is_ending && !is_resized) {
+        if (is_suspending) {
+            suspend(is_screen);
+            break;
+        }
         const uint64_t now = monotonic_ms();
-        if (is_ending) return true;
-        if (now >= until_ms || is_resized) break;
+        if (now >= until_ms) break;
+        const struct timespec most = {(time_t)((until_ms - now) / 1000),
+                                      (long)((until_ms - now) % 1000) * 1000000};
         struct pollfd keys = {.fd = has_keys ? STDIN_FILENO : -1, .events = POLLIN};
-        if (poll(&keys, 1, (int)(until_ms - now)) <= 0) continue;
+        if (ppoll(&keys, 1, &most, mask) <= 0) continue;
         char key = 0;
         const ssize_t got = read(STDIN_FILENO, &key, 1);
         if (got == 1 && (key == 'q' || key == 'Q' || key == 3)) return true;
-        if (got == 0) has_keys = false; /* its other end is closed */
+        if (got <= 0) has_keys = false; /* its other end is closed */
     }
     is_resized = 0;
-    return false;
+    return is_ending;
+}
+
+static bool has_screen(const struct monitor *monitor) {
+    const char *name = getenv("TERM");
+    const bool has_cursor = name != NULL && name[0] != '\0' && strcmp(name, "dumb") != 0;
+    return has_cursor && !monitor->is_once && !monitor->is_json && isatty(STDIN_FILENO) &&
+           isatty(STDOUT_FILENO);
 }
 
 static int run(struct monitor *monitor) {
-    const bool is_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    const bool is_screen = is_terminal && !monitor->is_once && !monitor->is_json;
-    if (!is_terminal && !monitor->is_json) monitor->is_once = true;
-    catch_signals();
+    const bool is_screen = has_screen(monitor);
+    sigset_t mask;
+    if (!is_screen && !monitor->is_json) monitor->is_once = true;
+    catch_signals(&mask);
     if (is_screen) terminal_begin();
     for (;;) {
         const uint64_t began = monotonic_ms();
         look(monitor);
         show(monitor, is_screen);
-        if (monitor->is_once || wait_key(began + monitor->interval_ms, is_screen)) break;
+        if (monitor->is_once || wait_key(began + monitor->interval_ms, is_screen, &mask)) break;
     }
     terminal_end();
     if (!monitor->is_once) return 0;
