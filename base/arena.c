@@ -71,3 +71,11 @@ void arena_release(struct arena *arena, size_t mark) {
 void arena_reset(struct arena *arena) {
     arena->used = 0;
 }
+
+struct stretch arena_spare(struct arena *arena, size_t keep) {
+    const size_t from = arena->used > keep ? arena->used : keep;
+    const size_t to = arena->peak;
+    if (from >= to) return (struct stretch){NULL, 0};
+    arena->peak = from;
+    return (struct stretch){arena->data + from, to - from};
+}

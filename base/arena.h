@@ -12,7 +12,14 @@ struct arena {
     uint8_t *data;
     size_t used;     /* bytes handed out, alignment included */
     size_t capacity; /* bytes at data */
-    size_t peak;     /* the most `used` has ever been, for the limits that are printed at start */
+    size_t peak;     /* the most `used` has been since arena_spare, or ever */
+};
+
+/* A stretch of memory whose content nobody needs: whoever maps memory may give its pages back to
+ * the system, after which they read as zeros. */
+struct stretch {
+    uint8_t *data;
+    size_t size; /* 0: nothing */
 };
 
 /* arena_over makes an arena of `capacity` bytes at `data`, which must outlive it. */
@@ -40,3 +47,7 @@ void arena_release(struct arena *arena, size_t mark);
 
 /* arena_reset forgets everything. */
 void arena_reset(struct arena *arena);
+
+/* arena_spare is what was handed out since the last call and is not now, behind the first `keep`
+ * bytes. */
+struct stretch arena_spare(struct arena *arena, size_t keep);

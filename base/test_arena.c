@@ -61,10 +61,26 @@ static void test_array_and_copy(void) {
     CHECK(copy.size == 0);
 }
 
+static void test_spare(void) {
+    _Alignas(16) static uint8_t memory[256];
+    struct arena arena = arena_over(memory, sizeof memory);
+    CHECK(arena_alloc(&arena, 200) != NULL);
+    CHECK(arena_spare(&arena, 0).size == 0); /* in use */
+    arena_release(&arena, 64);
+    struct stretch spare = arena_spare(&arena, 0);
+    CHECK(spare.data == memory + 64 && spare.size == 136);
+    CHECK(arena_spare(&arena, 0).size == 0); /* told once */
+    CHECK(arena_alloc(&arena, 128) != NULL);
+    arena_reset(&arena);
+    spare = arena_spare(&arena, 160);
+    CHECK(spare.data == memory + 160 && spare.size == 32);
+}
+
 int main(void) {
     test_alignment_and_exhaustion();
     test_unaligned_memory();
     test_mark_and_reset();
     test_array_and_copy();
+    test_spare();
     return 0;
 }

@@ -35,6 +35,7 @@ static enum evm_status run_precompile(struct evm *evm, const struct precompile *
     struct buffer out = buffer_over(evm->return_buffer, evm->return_capacity);
     arena_reset(&evm->scratch);
     const bool is_valid = precompile->run(message->input, &evm->scratch, &out);
+    if (out.size > evm->return_peak) evm->return_peak = out.size;
     if (out.overflow) {
         evm->error = ERR_LIMIT;
         return EVM_OUT_OF_GAS;
@@ -117,6 +118,7 @@ static enum message_outcome frame_push(struct evm *evm, unsigned depth,
     f->logs_last = evm->logs_last;
     f->gas_given = message->gas;
     evm->depth = depth;
+    if (depth > evm->depth_peak) evm->depth_peak = depth;
     if (!frame_code(f)) return MESSAGE_RUNS;
     f->next = f->code.map->entry != NULL ? f->code.map->entry : frame_find(f, 0, false);
     return MESSAGE_RUNS;
@@ -217,6 +219,7 @@ enum evm_status frame_end(struct evm *evm, enum evm_status status, struct bytes 
     }
     if (output.size != 0) memmove(evm->return_buffer, output.data, output.size);
     evm->return_data = (struct bytes){evm->return_buffer, output.size};
+    if (output.size > evm->return_peak) evm->return_peak = output.size;
     const struct bytes shown = status == EVM_SUCCESS && created.size != 0 ? created : output;
     trace_leave(evm, evm->depth, status, shown, f->gas_given - f->gas);
     return status;

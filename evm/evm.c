@@ -17,6 +17,10 @@
 #define SCRATCH_BYTES  ((size_t)32 << 20)
 #define STACKS_BYTES   ((size_t)FRAMES_MAX * STACK_WORDS_MAX * sizeof(struct u256) + 64)
 
+/* What stays between executions of each part, however much one of them touched. */
+#define KEEP_BYTES    ((size_t)512 << 10)
+#define KEEP_ANALYSES ((size_t)16 << 20)
+
 #define SYSTEM_GAS 30000000
 #define BLOB_GAS   ((uint64_t)131072)
 
@@ -54,6 +58,45 @@ enum err evm_create(void *memory, size_t memory_bytes, struct evm **out) {
     code_cache_rules(&evm->codes, &evm->rules);
     *out = evm;
     return ERR_OK;
+}
+
+/* add_spare lists what was touched of `data` behind the first `keep` bytes. */
+static size_t add_spare(void *data, uint64_t touched, uint64_t keep, struct stretch *out) {
+    if (touched <= keep) return 0;
+    *out = (struct stretch){(uint8_t *)data + keep, touched - keep};
+    return 1;
+}
+
+/* spare_codes gives up the analyses when they have become many. */
+static size_t spare_codes(struct code_cache *codes, struct stretch *out) {
+    if (codes->arena.used > KEEP_ANALYSES) code_forget(codes);
+    out[0] = arena_spare(&codes->arena, KEEP_ANALYSES);
+    if (out[0].size == 0) return 0;
+    out[1] = (struct stretch){(uint8_t *)codes->slots, CODE_CACHE_SLOTS * sizeof *codes->slots};
+    return 2;
+}
+
+size_t evm_spare(struct evm *evm, struct stretch out[EVM_SPARES_MAX]) {
+    size_t count = 0;
+    evm->return_data = BYTES_EMPTY;
+    evm->logs_last = NULL;
+    arena_reset(&evm->logs);
+    arena_reset(&evm->scratch);
+    struct arena *arenas[] = {&evm->logs, &evm->scratch};
+    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) {
+        out[count] = arena_spare(arenas[i], KEEP_BYTES);
+        if (out[count].size != 0) count++;
+    }
+    const uint64_t stack_bytes =
+        (uint64_t)(evm->depth_peak + 1) * STACK_WORDS_MAX * sizeof(struct u256);
+    count += add_spare(evm->stacks, stack_bytes, KEEP_BYTES, &out[count]);
+    count += add_spare(evm->return_buffer, evm->return_peak, KEEP_BYTES, &out[count]);
+    count += add_spare(evm->memory, evm->memory_peak, KEEP_BYTES, &out[count]);
+    count += spare_codes(&evm->codes, &out[count]);
+    CHECK(count <= EVM_SPARES_MAX);
+    evm->memory_peak = evm->return_peak = 0;
+    evm->depth_peak = 0;
+    return count;
 }
 
 void evm_use_fork(struct evm *evm, enum fork fork) {

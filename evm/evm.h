@@ -133,6 +133,11 @@ struct evm_result {
  * ERR_LIMIT: too small. */
 MUST_USE enum err evm_create(void *memory, size_t memory_bytes, struct evm **out);
 
+/* evm_spare lists, between executions, the memory that the last ones touched beyond what most need:
+ * its content is gone already.  Returns how many. */
+#define EVM_SPARES_MAX 8
+size_t evm_spare(struct evm *evm, struct stretch out[EVM_SPARES_MAX]);
+
 /* evm_transaction_check says whether `transaction` (sender known) may run in `block` now: the rules
  * of its fork about type, chain id, nonce, fees, funds, intrinsic and floor gas, caps, initcode
  * size, sender's code.  `block_gas_left` bounds its gas limit.  Changes nothing. */

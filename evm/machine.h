@@ -68,11 +68,14 @@ struct evm {
     struct u256 *stacks;
     uint8_t *memory;
     uint64_t memory_capacity;
+    uint64_t memory_peak; /* bytes in use at once since evm_spare */
     struct arena logs;
     struct log_record *logs_last;
     struct arena scratch; /* precompiles' working memory */
     uint8_t *return_buffer;
     size_t return_capacity;
+    size_t return_peak;       /* likewise */
+    unsigned depth_peak;      /* likewise */
     struct bytes return_data; /* of the last call of the frame that runs, in return_buffer */
     enum err error; /* our machine's limits, not the program's fault; ends the execution */
 

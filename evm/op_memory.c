@@ -12,6 +12,8 @@ bool memory_grow(struct frame *f, uint64_t end) {
     }
     memset(f->memory + f->memory_bytes, 0, bytes - f->memory_bytes);
     f->memory_bytes = bytes;
+    const uint64_t in_use = (uint64_t)(f->memory - evm->memory) + bytes;
+    if (in_use > evm->memory_peak) evm->memory_peak = in_use;
     return true;
 }
 

@@ -81,9 +81,35 @@ static void check_case(struct run *run, const struct program_case *c) {
     CHECK(ok);
 }
 
+/* What is spare is told once, and nothing depends on what is in it. */
+static void test_spare(struct run *run) {
+    struct stretch spares[EVM_SPARES_MAX];
+    (void)evm_spare(run->evm, spares);
+    CHECK(evm_spare(run->evm, spares) == 0);
+    run_call(run, FORK_OSAKA, "6001620a000053", ""); /* 640 KiB of memory */
+    CHECK(run->result.status == EVM_SUCCESS);
+    const size_t count = evm_spare(run->evm, spares);
+    CHECK(count == 1);
+    CHECK(spares[0].size >= (size_t)64 << 10);
+    memset(spares[0].data, 0xee, spares[0].size);
+    CHECK(evm_spare(run->evm, spares) == 0);
+    run_call(run, FORK_OSAKA, "60016209ffe052620a000051" RETURN_TOP, ""); /* zeros behind a word */
+    const struct u256 word = run_word(run);
+    CHECK(u256_is_zero(&word));
+    CHECK(evm_spare(run->evm, spares) == 1);
+    const char *deep = "60006000600060006000305af100"; /* stacks of many frames */
+    run_call(run, FORK_OSAKA, deep, "");
+    const size_t stacks = evm_spare(run->evm, spares);
+    CHECK(stacks == 1);
+    memset(spares[0].data, 0xee, spares[0].size);
+}
+
 int main(void) {
     static struct run run;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        check_case(&run, &cases[i]);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+            check_case(&run, &cases[i]);
+        test_spare(&run);
+    }
     return 0;
 }

@@ -5,11 +5,12 @@
 
 #include "node/backend.h"
 #include "node/clock.h"
+#include "node/memory.h"
 #include "workloads/ethereum.h"
 
 #define CALLER_STATE_BYTES ((size_t)1 << 30) /* address space */
 /* A caller that touched more than this gives its pages back after the call. */
-#define CALLER_KEEP_BYTES ((size_t)16 << 20)
+#define CALLER_KEEP_BYTES ((size_t)1 << 20)
 /* How long a call waits for a free caller before it is told that the node is busy. */
 #define CALLER_WAIT_MS 5000
 
@@ -73,10 +74,11 @@ struct caller *caller_take(struct callers *callers) {
 }
 
 void caller_give_back(struct callers *callers, struct caller *caller) {
-    if (caller->arena.used > CALLER_KEEP_BYTES) {
-        madvise(caller->arena.data, CALLER_STATE_BYTES, MADV_DONTNEED);
-    }
+    struct stretch spares[EVM_SPARES_MAX + 1];
+    size_t count = evm_spare(caller->evm, spares);
     arena_reset(&caller->arena);
+    spares[count++] = arena_spare(&caller->arena, CALLER_KEEP_BYTES);
+    memory_give_back(spares, count);
     pthread_mutex_lock(&callers->lock);
     caller->is_busy = false;
     pthread_cond_signal(&callers->freed);

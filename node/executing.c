@@ -7,8 +7,10 @@
 
 #include "node/clock.h"
 #include "node/log.h"
+#include "node/memory.h"
 
-#define JOB_ARENA_BYTES ((size_t)64 << 20)
+#define JOB_ARENA_BYTES    ((size_t)64 << 20)
+#define SCRATCH_KEEP_BYTES ((size_t)16 << 20)
 
 /* One entry of the mailbox: a job with copies of all that it points at, or a commit. */
 struct entry {
@@ -117,6 +119,8 @@ static void run_job(struct executing *executing, struct entry *entry) {
     CHECK(entry->job.slot < EXECUTOR_SLOTS);
     entry->job.view = &executing->view->chain;
     executor_run(executing->executor, &entry->job, outcome);
+    struct stretch spares[EXECUTOR_SPARES_MAX];
+    memory_give_back(spares, executor_spare(executing->executor, spares));
     atomic_store(&executing->execute_last_us, monotonic_us() - begin);
     executing->events.executed(executing->events.context, outcome);
 }
@@ -126,7 +130,10 @@ static void run_commit(struct executing *executing, struct entry *entry) {
     const struct block_outcome *outcome = &executing->outcomes[entry->slot];
     const struct bytes commit = {entry->commit, entry->commit_bytes};
     struct ledger_view *given = NULL;
+    struct arena *scratch = &executing->ledger->scratch;
     enum err err = ledger_commit(executing->ledger, outcome, commit, executing->view);
+    const struct stretch spare = arena_spare(scratch, SCRATCH_KEEP_BYTES);
+    memory_give_back(&spare, 1);
     if (err == ERR_OK) {
         ledger_view_close(executing->view);
         err = ledger_view_open(executing->ledger, executing->view);

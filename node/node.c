@@ -12,6 +12,7 @@
 #include "node/backend.h"
 #include "node/clock.h"
 #include "node/log.h"
+#include "node/memory.h"
 #include "node/version.h"
 
 #define URGENT_BYTES ((size_t)64 << 20)
@@ -231,6 +232,7 @@ enum err node_start(const struct node_options *options, struct node *node, char 
     pthread_mutex_init(&node->peers_lock, NULL);
     pthread_cond_init(&node->answered, NULL);
     error[0] = '\0';
+    memory_settle();
     const enum err err = start_all(node, error);
     if (err == ERR_OK) {
         atomic_store(&node->is_started, true);

@@ -12,7 +12,7 @@
 /* What the last answer may go beyond the limit of a response. */
 #define RESPONSE_SLACK_BYTES 4096
 /* A runner whose task touched more gives its pages back. */
-#define RUNNER_KEEP_BYTES ((size_t)8 << 20)
+#define RUNNER_KEEP_BYTES ((size_t)2 << 20)
 
 /* --- runners */
 

@@ -5,6 +5,9 @@
 #include "base/merkle.h"
 #include "sequencer/executor_internal.h"
 
+#define SLOT_KEEP_BYTES ((size_t)4 << 20)
+#define USUAL_JOBS      16 /* of so many the usual size is a mean */
+
 size_t executor_bytes(size_t slot_bytes) {
     return sizeof(struct executor) + EVM_ARENA_BYTES + EXECUTOR_SLOTS * (slot_bytes + 64) + 4096;
 }
@@ -38,11 +41,27 @@ void executor_run(struct executor *executor, const struct block_job *job,
     out->slot = job->slot;
     out->height = job->height;
     out->round = job->round;
+    executor->height = executor->slot_heights[job->slot] = job->height;
     if (job->kind == JOB_BUILD) {
         executor_build(executor, job, arena, out);
     } else {
         executor_check(executor, job, arena, out);
     }
+    executor->slot_bytes_usual += arena->used / USUAL_JOBS;
+    executor->slot_bytes_usual -= executor->slot_bytes_usual / USUAL_JOBS;
+}
+
+size_t executor_spare(struct executor *executor, struct stretch out[EXECUTOR_SPARES_MAX]) {
+    const size_t usual = 2 * executor->slot_bytes_usual;
+    size_t count = evm_spare(executor->evm, out);
+    for (int i = 0; i < EXECUTOR_SLOTS; i++) {
+        struct arena *slot = &executor->slots[i];
+        /* Two heights on, the slot's block is decided and its outcome was used. */
+        if (executor->slot_heights[i] + 2 <= executor->height) arena_reset(slot);
+        out[count] = arena_spare(slot, usual > SLOT_KEEP_BYTES ? usual : SLOT_KEEP_BYTES);
+        if (out[count].size != 0) count++;
+    }
+    return count;
 }
 
 struct hash32 executor_randao(const struct frame *frame) {

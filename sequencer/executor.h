@@ -108,3 +108,8 @@ MUST_USE enum err executor_create(void *memory, size_t memory_bytes, size_t slot
  */
 void executor_run(struct executor *executor, const struct block_job *job,
                   struct block_outcome *out);
+
+/* executor_spare lists, after a job, memory that jobs touched and whose content is gone, beyond
+ * what they usually need.  Returns how many. */
+#define EXECUTOR_SPARES_MAX (EVM_SPARES_MAX + EXECUTOR_SLOTS)
+size_t executor_spare(struct executor *executor, struct stretch out[EXECUTOR_SPARES_MAX]);

@@ -12,7 +12,10 @@ struct executor {
     struct arena slots[EXECUTOR_SLOTS];
     struct hash32 commits_known[EXECUTOR_COMMITS_KNOWN];
     uint32_t commits_next;
-    struct ethereum_block block; /* the one being executed */
+    uint64_t height;                       /* of the last job */
+    uint64_t slot_heights[EXECUTOR_SLOTS]; /* of the last job in each slot */
+    size_t slot_bytes_usual;               /* what jobs took of late */
+    struct ethereum_block block;           /* the one being executed */
 };
 
 /* executor_build and executor_check do one job each, as executor.h says; the outcome's block lives
