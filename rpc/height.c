@@ -13,6 +13,10 @@ uint64_t rpc_height(struct rpc *rpc) {
     if (backend->view_open(backend->context, &view) != ERR_OK) return 0;
     backend->tags(view, &tags);
     backend->view_close(view);
+    uint64_t known = atomic_load(&rpc->height_known);
+    while (known < tags.latest &&
+           !atomic_compare_exchange_weak(&rpc->height_known, &known, tags.latest)) {
+    }
     return tags.latest;
 }
 
@@ -28,7 +32,9 @@ void rpc_height_read(struct session *session, struct lws *wsi) {
 }
 
 bool rpc_height_is_here(struct rpc *rpc, const struct session *session) {
-    return !session->has_height || session->height == 0 || rpc_height(rpc) >= session->height;
+    if (!session->has_height || session->height == 0) return true;
+    /* blocks do not go away: what was seen once need not be looked up */
+    return atomic_load(&rpc->height_known) >= session->height || rpc_height(rpc) >= session->height;
 }
 
 void rpc_height_wait(struct service *service, struct session *session) {

@@ -89,7 +89,8 @@ struct rpc {
     atomic_uint_fast64_t errors_total;
     struct subscriptions *subscriptions;
     struct filters *filters;
-    atomic_uint_fast64_t connections; /* accepted sockets, also those that asked nothing yet */
+    atomic_uint_fast64_t height_known; /* a committed block that reads have seen */
+    atomic_uint_fast64_t connections;  /* accepted sockets, also those that asked nothing yet */
     atomic_bool stopping;
 };
 

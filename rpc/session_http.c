@@ -23,22 +23,33 @@ static bool cors_allows(const char *allowed, const char *origin) {
     return false;
 }
 
-/* put_header_ok is write_header for nearly every answer: 200, JSON, no browser's origin. */
-static size_t put_header_ok(size_t body_bytes, char *out) {
-    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                               "Content-Length: ";
+/* put_number writes a text and a decimal number behind it; returns the end. */
+static char *put_number(char *out, struct bytes text, uint64_t number) {
     char digits[20];
     size_t count = 0;
     do {
-        digits[count++] = (char)('0' + body_bytes % 10);
-        body_bytes /= 10;
-    } while (body_bytes > 0);
-    size_t size = sizeof head - 1;
-    memcpy(out, head, size);
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    memcpy(out, text.data, text.size);
+    out += text.size;
     while (count > 0)
-        out[size++] = digits[--count];
-    memcpy(out + size, "\r\n\r\n", 4);
-    return size + 4;
+        *out++ = digits[--count];
+    return out;
+}
+
+/* put_header_ok is write_header for nearly every answer: 200, JSON, no browser's origin. */
+static size_t put_header_ok(const struct service *service, const struct session *session,
+                            size_t body_bytes, char *out) {
+    char *at = put_number(out,
+                          BYTES_STRING("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                       "Content-Length: "),
+                          body_bytes);
+    if (session->has_height) {
+        at = put_number(at, BYTES_STRING("\r\nBaton-Height: "), rpc_height(service->rpc));
+    }
+    memcpy(at, "\r\n\r\n", 4);
+    return (size_t)(at + 4 - out);
 }
 
 /* write_header writes status line and headers in front of a body. */
@@ -131,10 +142,7 @@ void rpc_http_answer(struct service *service, struct session *session, struct ta
  * goes on with the connection when that is gone.  The result is the callback's. */
 static int answer_at_once(struct service *service, struct session *session, struct task *task) {
     char header[TASK_HEADROOM - LWS_PRE];
-    const size_t size = session->has_height
-                            ? (size_t)write_header(service, session, 200, "application/json",
-                                                   task->response_bytes, header, sizeof header)
-                            : put_header_ok(task->response_bytes, header);
+    const size_t size = put_header_ok(service, session, task->response_bytes, header);
     CHECK(size < sizeof header);
     uint8_t *begin = task->response - size;
     const size_t bytes = size + task->response_bytes;
