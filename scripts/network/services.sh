@@ -98,6 +98,7 @@ write_node_config() { # NUMBER
         --argjson ws "$(port ws "$1")" --argjson metrics "$(port metrics "$1")" \
         --argjson p2p "$(port p2p "$1")" '{
             data_dir: ($home + "/data"), genesis: ($dir + "/genesis.json"),
+            rpc_threads: 1, # all nodes share one machine
             validator_key_file: ($home + "/keys/validator.key"),
             peer_key_file: ($home + "/keys/peer.key"),
             rpc_port: $rpc, ws_port: $ws, metrics_port: $metrics,
