@@ -40,6 +40,8 @@ static const struct command COMMANDS[] = {
     {"blocktest", fixtures_blocktest, "run blockchain test fixtures"},
     {"vectortest", fixtures_vectortest, "run vectors of RLP, tries, precompiles, signatures, ..."},
     {"t8n", fixtures_t8n, "apply transactions to a state, as geth's evm t8n does"},
+    {"t9n", fixtures_t9n, "judge transactions by themselves, as geth's evm t9n does"},
+    {"b11r", fixtures_b11r, "put a block together, as geth's evm b11r does"},
     {"completion", command_completion, "print a completion script for bash, zsh or fish"},
     {"version", command_version, "print the version"},
     {"help", command_help, "print this"},
