@@ -1,10 +1,8 @@
 #include "l1/stake.h"
 
-#include <stdio.h>
-
 #include "base/rlp.h"
 #include "l1/abi.h"
-#include "l1/reader.h"
+#include "l1/once.h"
 
 #define WORD 32
 
@@ -87,26 +85,23 @@ static enum err ask(struct l1_reader *reader, int endpoint, const struct address
     return ERR_OK;
 }
 
+/* What ask_stake wants to know, and where it goes. */
+struct stake_question {
+    const struct address *validator;
+    struct l1_stake found;
+};
+
+static enum err ask_stake(struct l1_reader *reader, int endpoint, void *context,
+                          char error[L1_ERROR_BYTES]) {
+    struct stake_question *stake = context;
+    return ask(reader, endpoint, stake->validator, &stake->found, error);
+}
+
 enum err l1_stake_read(const struct l1_config *config, const struct address *validator,
                        struct l1_stake *out, char error[256]) {
-    struct l1_reader *reader = NULL;
-    enum err err = l1_reader_create(config, &reader);
-    if (err != ERR_OK) {
-        (void)snprintf(error, 256, "%s", err_text(err));
-        return err;
-    }
-    err = ERR_NETWORK;
-    for (int i = 0; i < (int)config->endpoints_count && err != ERR_OK; i++) {
-        char text[L1_ERROR_BYTES] = "";
-        struct l1_stake found;
-        err = ask(reader, i, validator, &found, text);
-        if (err == ERR_OK) {
-            *out = found;
-            break;
-        }
-        (void)snprintf(error, 256, "%.80s: %.150s", l1_endpoints_name(reader->endpoints, i),
-                       text[0] != '\0' ? text : err_text(err));
-    }
-    l1_reader_destroy(reader);
-    return err;
+    struct stake_question stake = {.validator = validator};
+    const struct l1_question question = {ask_stake, &stake};
+    TRY(l1_once(config, &question, error));
+    *out = stake.found;
+    return ERR_OK;
 }
