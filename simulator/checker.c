@@ -455,8 +455,19 @@ void checker_restarted(struct world *world, uint32_t node, uint64_t height) {
     world->checker->heights[node] = height;
 }
 
+bool checker_jumped(struct world *world, uint32_t node, uint64_t height,
+                    const struct hash32 *hash) {
+    const struct checker *checker = world->checker;
+    if (height > checker->heights[node] && height <= checker->heights_count &&
+        hash_equal(&checker->hashes[height], hash)) {
+        return true;
+    }
+    world_fail(world, "agreement", "node %u takes another block at height %" PRIu64, node, height);
+    return false;
+}
+
 void checker_restored(struct world *world, uint32_t node, uint64_t height) {
-    CHECK(height <= world->checker->heights[node]);
+    CHECK(height <= world->checker->heights_count);
     world->checker->heights[node] = height;
 }
 

@@ -17,6 +17,8 @@
  * - once on DA: every block is in one batch (sequencer_da.c);
  * - forced inclusion: no block leaves out what L1 forces and is due, when those who knew of it keep
  *   every quorum from it; all of it gets in (sequencer_forced.c);
+ * - snapshot: a state that was taken from others is that of its block, and nobody correct is called
+ *   a liar (sequencer_snapshot.c);
  * - settlement: L1 settles, in order, what is true of the chain; safe, finalized: a node says so
  *   only of what is on the DA layer, and final on L1 (sequencer_l1.c);
  * - progress: once the faults stop, everybody commits, what was acknowledged is included, batches
@@ -64,7 +66,9 @@ void checker_commit(struct world *world, uint32_t node, const struct hash32 *has
                     const struct sim_block *block, const struct commit *commit);
 /* checker_restarted sees what a correct node finds on its disk. */
 void checker_restarted(struct world *world, uint32_t node, uint64_t height);
-/* checker_restored is told that somebody put a disk from a backup in. */
+/* checker_jumped says whether a node may go on at a block that it did not execute; checker_restored
+ * is told that it does, or that somebody put a disk from a backup in. */
+bool checker_jumped(struct world *world, uint32_t node, uint64_t height, const struct hash32 *hash);
 void checker_restored(struct world *world, uint32_t node, uint64_t height);
 /* checker_delivered says whether evidence must follow from this vote. */
 bool checker_delivered(struct world *world, uint32_t node, const struct vote *vote, uint64_t height,

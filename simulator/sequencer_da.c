@@ -111,7 +111,8 @@ static uint64_t submit(struct world *world, const struct effect *effect, struct 
 
 /* --- a node's publisher */
 
-/* make_blob fails as long as the block behind the batch is not there. */
+/* make_blob fails as long as the block behind the batch is not there, and for what lies before a
+ * snapshot. */
 static bool make_blob(struct sequencer_node *node, uint64_t first, uint64_t last,
                       struct bytes *out_blob) {
     static _Thread_local struct bytes packages[BATCH_BLOCKS_MAX];
@@ -121,8 +122,11 @@ static bool make_blob(struct sequencer_node *node, uint64_t first, uint64_t last
     struct block_package next;
     if (last >= node->view.head.number || last - first >= BATCH_BLOCKS_MAX) return false;
     struct batch batch = {.first = first, .count = last - first + 1, .packages = packages};
-    for (uint64_t height = first; height <= last; height++)
+    for (uint64_t height = first; height <= last; height++) {
         packages[height - first] = node->chain[height].package;
+        if (packages[height - first].size == 0) return false;
+    }
+    if (node->chain[last + 1].package.size == 0) return false;
     CHECK(block_package_decode(node->chain[last + 1].package, &next) == ERR_OK);
     batch.commit = next.last_commit;
     struct buffer out = buffer_over(thread_buffer(&blob, blob_bytes), blob_bytes);

@@ -56,6 +56,7 @@ static enum err summary(void *context, uint64_t height, struct block_summary *ou
     const struct sequencer_node *node = context;
     if (height > node->view.head.number) return ERR_NOT_FOUND;
     const struct sequencer_block *block = &node->chain[height];
+    if (height != 0 && block->package.size == 0) return ERR_NOT_FOUND; /* before a snapshot */
     *out = (struct block_summary){block->hash, block->state_root, block->proposer,
                                   block->package.size, block->l1_number};
     return ERR_OK;
@@ -76,7 +77,7 @@ static const struct chain_view *view_give(struct sequencer_node *node) {
     return view;
 }
 
-static void reserve_chain(struct sequencer_node *node, uint64_t height, uint64_t rotation) {
+void sequencer_node_reserve(struct sequencer_node *node, uint64_t height, uint64_t rotation) {
     while (height >= node->chain_capacity) {
         node->chain_capacity *= 2;
         node->chain = realloc(node->chain, node->chain_capacity * sizeof *node->chain);
@@ -144,6 +145,8 @@ static void destroy(void *state) {
     disk_record_free(&node->record);
     disk_record_free(&node->journal);
     sequencer_l1_forget(&node->sender);
+    free(node->taking);
+    bytes_free(&node->taken.record);
     free(node->chain);
     free(node->sets);
     free(node->byzantine);
@@ -156,6 +159,7 @@ static uint64_t height_of(const void *state) {
 
 static uint64_t deadline_ms(const void *state) {
     const struct sequencer_node *node = state;
+    if (node->taking != NULL) return sequencer_snapshot_deadline_ms(node);
     const uint64_t own_ms = sequencer_deadline_ms(node->sequencer);
     return own_ms < node->poll_at_ms ? own_ms : node->poll_at_ms;
 }
@@ -206,6 +210,8 @@ static void crash(struct world *world, uint32_t index, void *state) {
     node->publisher = (struct publisher){0};
     sequencer_l1_forget(&node->sender);
     sequencer_forced_forget(node);
+    sequencer_snapshot_forget(node);
+    node->sequencer = NULL;
     node->durable = (struct consensus_record){0};
     tell_peers(world, index, false);
 }
@@ -252,8 +258,13 @@ static void start(struct world *world, uint32_t index, void *state) {
     const uint64_t per = node->registry->blocks_per_rotation;
     const struct sequencer_config config = config_of(node);
     if (!world->nodes[index].is_byzantine) checker_restarted(world, index, head);
+    if (node->taken.is_wanted) {
+        sequencer_snapshot_begin(world, node);
+        tell_peers(world, index, true);
+        return;
+    }
     static _Thread_local struct sequencer_restore restore;
-    reserve_chain(node, head + 1, rotation_of(head + 1, per) + 1);
+    sequencer_node_reserve(node, head + 1, rotation_of(head + 1, per) + 1);
     restore = (struct sequencer_restore){
         .view = view_give(node),
         .validators = node->sets[rotation_of(head + 1, per)],
@@ -331,7 +342,7 @@ static void perform_commit(struct world *world, struct sequencer_node *node,
     }
     const enum write_fate fate = world_write(world, node->index);
     if (fate != WRITE_DONE && fate != WRITE_DONE_CRASHED) return;
-    reserve_chain(node, height, rotation_of(height, per) + 2);
+    sequencer_node_reserve(node, height, rotation_of(height, per) + 2);
     CHECK(kv_memory_apply(node->kv, outcome->writes, outcome->writes_count) == ERR_OK);
     uint8_t memory[COMMIT_BYTES_MAX];
     struct buffer out = buffer_over(memory, sizeof memory);
@@ -348,6 +359,7 @@ static void perform_commit(struct world *world, struct sequencer_node *node,
     if (outcome->next_validators.count != 0) {
         node->sets[rotation_of(height, per) + 1] = outcome->next_validators;
     }
+    sequencer_snapshot_keep(world, node);
     const uint8_t data[1] = {LOCAL_COMMITTED};
     if (fate == WRITE_DONE) world_local(world, node->index, 1, BYTES_OF(data));
 }
@@ -382,7 +394,7 @@ static void transmit(struct world *world, struct sequencer_node *node, uint32_t 
     }
 }
 
-static int node_of(const struct sequencer_node *node, const struct hash32 *peer) {
+int sequencer_node_of(const struct sequencer_node *node, const struct hash32 *peer) {
     for (uint32_t i = 0; i < node->registry->nodes_count; i++) {
         if (hash_equal(&node->registry->peer_ids[i], peer)) return (int)i;
     }
@@ -391,7 +403,7 @@ static int node_of(const struct sequencer_node *node, const struct hash32 *peer)
 
 static void perform_send(struct world *world, struct sequencer_node *node,
                          const struct effect *effect) {
-    const int peer = node_of(node, &effect->peer);
+    const int peer = sequencer_node_of(node, &effect->peer);
     if (!world->nodes[node->index].is_byzantine) check_sent(world, node, effect->bytes);
     if (effect->kind == EFFECT_SEND) {
         if (peer >= 0) transmit(world, node, (uint32_t)peer, effect->bytes);
@@ -404,13 +416,14 @@ static void perform_send(struct world *world, struct sequencer_node *node,
 
 static void perform_serve(struct world *world, struct sequencer_node *node,
                           const struct effect *effect) {
-    const int peer = node_of(node, &effect->peer);
+    const int peer = sequencer_node_of(node, &effect->peer);
     if (peer < 0) return;
     memset(&message, 0, sizeof message);
     message.kind = MESSAGE_BLOCKS;
     for (uint64_t height = effect->first;
          height <= effect->last && message.count < MESSAGE_BLOCKS_MAX; height++) {
         CHECK(height <= node->view.head.number);
+        if (node->chain[height].package.size == 0) break; /* before a snapshot */
         message.blocks[message.count].package = node->chain[height].package;
         message.blocks[message.count].commit = node->chain[height].commit;
         message.count++;
@@ -497,6 +510,7 @@ static void perform_one(struct world *world, struct sequencer_node *node,
 }
 
 void sequencer_node_input(struct world *world, struct sequencer_node *node, struct input *input) {
+    if (node->sequencer == NULL) return; /* it takes a snapshot */
     input->now_ms = world_clock(world, node->index);
     input->unix_ms = (uint64_t)((int64_t)(node->wall_offset_ms + world->now_ms) +
                                 world_wall_error_ms(world, node->index));
@@ -515,7 +529,10 @@ void sequencer_node_input(struct world *world, struct sequencer_node *node, stru
 /* --- what comes in */
 
 static void stop(struct world *world, uint32_t index, void *state) {
-    (void)index;
+    if (((const struct sequencer_node *)state)->taking != NULL) {
+        world_stopped(world, index);
+        return;
+    }
     struct input input = {.kind = INPUT_STOP};
     world_count(world, COUNT_RULE_HANDOVER);
     sequencer_node_input(world, state, &input);
@@ -531,6 +548,14 @@ static void deliver(struct world *world, uint32_t index, void *state, uint32_t f
     static _Thread_local struct message in;
     if (message_decode(&context, bytes, &in) != VERDICT_ACCEPTED) {
         world_count(world, COUNT_MESSAGES_REFUSED);
+        return;
+    }
+    if (node->taking != NULL) {
+        sequencer_snapshot_deliver(world, node, from, &in);
+        return;
+    }
+    if (message_is_snapshot_request(in.kind)) {
+        sequencer_snapshot_serve(world, node, from, &in);
         return;
     }
     struct input input = {.kind = INPUT_MESSAGE};
@@ -555,6 +580,13 @@ static void local(struct world *world, uint32_t index, void *state, struct bytes
     struct sequencer_node *node = state;
     struct sequencer_shared *shared = world->shared;
     struct input input = {.kind = INPUT_TICK};
+    if (node->taking != NULL) {
+        if (bytes.data[0] == LOCAL_RECONNECT) reconnect(world, index, bytes.data[1]);
+        if (bytes.data[0] == LOCAL_PEER) {
+            sequencer_snapshot_peer(world, node, bytes.data[1], bytes.data[2] == 1);
+        }
+        return;
+    }
     switch ((enum local_message)bytes.data[0]) {
     case LOCAL_EXECUTED:
         input.kind = INPUT_EXECUTED;
@@ -629,6 +661,7 @@ static void open_all(struct world *world) {
     struct sequencer_shared *shared = world->shared;
     sequencer_old_open(world, &shared->old);
     sequencer_forced_open(world, &shared->forced);
+    sequencer_snapshot_open(world, &shared->snapshots);
 }
 
 static void close_all(struct world *world) {
@@ -645,11 +678,16 @@ static uint64_t outside(struct world *world) {
     struct sequencer_shared *shared = world->shared;
     sequencer_old_run(world, &shared->old);
     sequencer_forced_run(world);
+    sequencer_snapshot_run(world);
     return sequencer_world_outside(world);
 }
 
 static void tick(struct world *world, uint32_t index, void *state) {
     struct sequencer_node *node = state;
+    if (node->taking != NULL) {
+        sequencer_snapshot_tick(world, node);
+        return;
+    }
     const uint64_t now_ms = world_clock(world, index);
     if (now_ms >= node->poll_at_ms) {
         node->poll_at_ms = now_ms + POLL_MS;

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "sequencer/sequencer.h"
+#include "sequencer/snapshot.h"
 #include "simulator/checker.h"
 #include "simulator/disk.h"
 #include "simulator/world.h"
@@ -107,6 +108,23 @@ struct forced_requests {
     struct forced_request requests[FORCED_REQUESTS_MAX];
 };
 
+/* Snapshots in a run, and the states that can be served: of the last heights. */
+#define SNAPSHOT_STATES 64
+struct snapshot_runs {
+    struct random random;
+    bool is_on;
+    uint64_t at_ms, kept_height;
+    struct kv_memory *states[SNAPSHOT_STATES];
+};
+/* What a node's disk has of a snapshot that is being taken. */
+struct taken {
+    bool is_wanted, has_begun;
+    uint32_t loads_to_crash;
+    struct bytes record; /* owned */
+    struct kv_memory *kv;
+};
+struct taking; /* sequencer_snapshot.c */
+
 struct judge; /* sequencer_judge.c */
 
 struct sequencer_shared {
@@ -124,6 +142,7 @@ struct sequencer_shared {
     struct judge *judge;
     struct old_directory old;
     struct forced_requests forced;
+    struct snapshot_runs snapshots;
     bool awaits_settlement; /* recovery: until what was there when the faults stopped is final */
     struct client_item items[CLIENT_ACCOUNTS][CLIENT_ITEMS];
     uint64_t items_target;                            /* of each account */
@@ -174,6 +193,7 @@ struct sequencer_node {
     struct bytes record_package; /* owned: what followed the last record that had a valid block */
     uint64_t signed_before;      /* up to this height signatures may exist that it does not know */
     bool is_found_out;           /* it said that its record is old */
+    struct taken taken;
 
     /* gone in a crash */
     struct chain_view given[2];
@@ -185,6 +205,7 @@ struct sequencer_node {
     uint64_t poll_at_ms, l1_number, l1_asked;
     uint64_t known_head, known_numbers[FORCED_KNOWN]; /* what L1 told at known_head, and before */
     uint64_t wall_offset_ms;
+    struct taking *taking; /* owned; in place of the sequencer */
 
     /* Byzantine only */
     uint32_t habits;
@@ -263,7 +284,8 @@ enum sequencer_memory {
     SEQUENCER_MEMORY_KV,
     SEQUENCER_MEMORY_SEQUENCER,
     SEQUENCER_MEMORY_EXECUTOR,
-    SEQUENCER_MEMORY_BACKUP,
+    SEQUENCER_MEMORY_BACKUP, /* and of a snapshot's state: no run has both */
+    SEQUENCER_MEMORY_SNAPSHOT,
     SEQUENCER_MEMORY_USES,
 };
 void *sequencer_node_memory(uint32_t node, enum sequencer_memory use, size_t bytes);
@@ -286,6 +308,29 @@ void sequencer_forced_forget(struct sequencer_node *node);
 void sequencer_forced_committed(struct world *world, const struct sequencer_node *node,
                                 const struct block_outcome *outcome);
 bool sequencer_forced_is_done(struct world *world);
+
+/* sequencer_node_of finds a peer's node, -1: nobody; sequencer_node_reserve makes room for a
+ * height's block and a rotation's set. */
+int sequencer_node_of(const struct sequencer_node *node, const struct hash32 *peer);
+void sequencer_node_reserve(struct sequencer_node *node, uint64_t height, uint64_t rotation);
+
+/* --- sequencer_snapshot.c: serving and taking the state of a block */
+void sequencer_snapshot_open(struct world *world, struct snapshot_runs *runs);
+void sequencer_snapshot_run(struct world *world);
+/* sequencer_snapshot_keep notes the state of a node that has just committed. */
+void sequencer_snapshot_keep(struct world *world, const struct sequencer_node *node);
+void sequencer_snapshot_serve(struct world *world, struct sequencer_node *node, uint32_t to,
+                              const struct message *request);
+/* sequencer_snapshot_begin starts a node whose disk wants one; forget is its crash; the others are
+ * what comes in meanwhile. */
+void sequencer_snapshot_begin(struct world *world, struct sequencer_node *node);
+void sequencer_snapshot_forget(struct sequencer_node *node);
+void sequencer_snapshot_deliver(struct world *world, struct sequencer_node *node, uint32_t from,
+                                const struct message *message);
+void sequencer_snapshot_peer(struct world *world, struct sequencer_node *node, uint32_t peer,
+                             bool is_connected);
+void sequencer_snapshot_tick(struct world *world, struct sequencer_node *node);
+uint64_t sequencer_snapshot_deadline_ms(const struct sequencer_node *node);
 
 /* --- sequencer_old.c: a disk from a backup */
 void sequencer_old_open(struct world *world, struct old_directory *old);

@@ -193,6 +193,7 @@ static bool is_held_elsewhere(struct world *world, uint32_t node, const struct h
         const struct node *at = &world->nodes[i];
         if (i == node || !at->is_up || at->is_byzantine) continue;
         const struct sequencer_node *other = at->state;
+        if (other->sequencer == NULL) continue;
         if (sequencer_pool_find(other->sequencer, hash) != NULL) return true;
     }
     return false;

@@ -60,7 +60,8 @@
     X(WALL_JUMP, "wall_clock_jump")   /* one node's, to and fro */                                 \
     X(WALL_DRIFT, "wall_clock_drift")                                                              \
     /* From here on: what the node's kind begins by itself, in some of the runs. */                \
-    X(OLD_DIRECTORY, "old_directory") /* one node's disk, from a backup */
+    X(OLD_DIRECTORY, "old_directory") /* one node's disk, from a backup */                         \
+    X(FAR_BEHIND, "far_behind")       /* one node was away, and takes a snapshot */
 
 enum fault_kind {
 #define X(name, text) FAULT_##name,
@@ -118,6 +119,10 @@ enum fault_kind {
     X(L1_REORGED, "l1_settlements_reorged_away")                                                   \
     X(L1_FINALIZED, "l1_batches_finalized")                                                        \
     X(OLD_RECORDS, "old_records_found_out")                                                        \
+    X(SNAPSHOTS, "snapshots_taken")                                                                \
+    X(SNAPSHOTS_BROKEN_OFF, "snapshots_broken_off")                                                \
+    X(SNAPSHOTS_RESUMED, "snapshots_resumed")                                                      \
+    X(SNAPSHOT_SERVERS_LEFT, "snapshot_servers_left")                                              \
     X(FORCED_REQUESTS, "forced_requests")                                                          \
     X(FORCED_INCLUDED, "forced_requests_included")                                                 \
     X(BYZANTINE_EQUIVOCATIONS, "byzantine_equivocations")                                          \
@@ -129,6 +134,7 @@ enum fault_kind {
     X(BYZANTINE_GARBAGE, "byzantine_garbage")                                                      \
     X(BYZANTINE_CLAIMS, "byzantine_claims_of_height")                                              \
     X(BYZANTINE_FORGED, "byzantine_forged_batch_messages")                                         \
+    X(BYZANTINE_SNAPSHOT, "byzantine_lies_in_snapshots")                                           \
     X(INVALID_ROOT, "invalid_block_state_root")                                                    \
     X(INVALID_TRANSACTION, "invalid_block_transaction")                                            \
     X(INVALID_GAS, "invalid_block_gas")                                                            \
