@@ -61,6 +61,10 @@ static _Atomic uint32_t *bucket_of(const struct recent_index *index, uint64_t ha
     return index->slots + (hash >> 32) % BUCKETS * BUCKET_SLOTS;
 }
 
+void recent_index_expect(const struct recent_index *index, uint64_t hash) {
+    __builtin_prefetch((const void *)bucket_of(index, hash), 1);
+}
+
 static uint32_t fingerprint_of(uint64_t hash) {
     const uint32_t fingerprint = (uint32_t)hash >> BLOCK_BITS;
     return fingerprint == 0 || fingerprint == FINGERPRINT_ANY ? 1 : fingerprint;

@@ -31,6 +31,8 @@ void recent_index_close(struct recent_index *index);
 void recent_index_clear(struct recent_index *index);
 /* recent_index_hash is the hash that the others take. */
 uint64_t recent_index_hash(const struct recent_index *index, struct bytes key);
+/* recent_index_expect fetches what recent_index_add will need soon. */
+void recent_index_expect(const struct recent_index *index, uint64_t hash);
 /* recent_index_add notes that `block` changed a key; blocks ascend.  Before readers can see it. */
 void recent_index_add(struct recent_index *index, uint64_t hash, uint64_t block);
 /* recent_index_advance: entries before `first` are not needed by readers from now on. */

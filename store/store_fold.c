@@ -11,6 +11,7 @@ struct source {
     MDB_cursor *cursor;
     uint64_t block;
     struct bytes key, value; /* views of pages that nothing in this transaction changes */
+    uint64_t prefix;         /* how the key begins: orders like it where two differ */
 };
 
 struct folding {
@@ -51,6 +52,7 @@ static enum err fold_write(const struct store *store, MDB_txn *txn, const struct
 /* --- the heap */
 
 static bool is_before(const struct source *a, const struct source *b) {
+    if (a->prefix != b->prefix) return a->prefix < b->prefix;
     const int order = bytes_compare(a->key, b->key);
     return order != 0 ? order < 0 : a->block > b->block;
 }
@@ -74,6 +76,8 @@ static enum err source_move(struct source *source, MDB_cursor_op operation, stru
     TRY(err_of_lmdb(mdb_cursor_get(source->cursor, &key, &data, operation)));
     source->key = lmdb_bytes(key);
     source->value = lmdb_bytes(data);
+    const size_t size = source->key.size < 8 ? source->key.size : 8;
+    source->prefix = be_read(source->key.data, size) << 8 * (8 - size);
     return source->key.size > 1 && source->value.size >= 1 ? ERR_OK : ERR_CORRUPT;
 }
 

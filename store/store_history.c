@@ -3,6 +3,7 @@
 
 /* Blocks whose history one commit prunes at most, when the setting was lowered. */
 #define PRUNE_BLOCKS_MAX 8
+#define AHEAD            8 /* writes */
 
 struct bytes history_key(uint64_t block, enum kv_table table, struct bytes key,
                          uint8_t room[HISTORY_KEY_BYTES_MAX]) {
@@ -134,6 +135,12 @@ static enum err write_one(struct state_writer *writer, const struct kv_write *wr
     return recent_put(writer->store, writer->recent, writer->block, KV_TRIE, write->key, &after);
 }
 
+/* expect fetches what a later write needs: both lie where nothing was lately. */
+static void expect(const struct state_writer *writer, const struct kv_write *write) {
+    if (write->previous.size != 0) __builtin_prefetch(write->previous.data - 1);
+    if (write->table != KV_CODE) recent_expect(writer->store, write->table, write->key);
+}
+
 static enum err write_all(struct state_writer *writer, const struct kv_write *writes,
                           size_t count) {
     enum err err = ERR_OK;
@@ -142,6 +149,7 @@ static enum err write_all(struct state_writer *writer, const struct kv_write *wr
             mdb_cursor_open(writer->txn, writer->store->tables[i], &writer->cursors[i]));
     }
     for (size_t i = 0; i < count && err == ERR_OK; i++) {
+        if (writer->recent != NULL && i + AHEAD < count) expect(writer, &writes[i + AHEAD]);
         err = writer->recent == NULL ? load_one(writer, &writes[i]) : write_one(writer, &writes[i]);
     }
     for (unsigned i = 0; i < KV_TABLE_COUNT; i++) {

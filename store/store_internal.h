@@ -152,6 +152,8 @@ MUST_USE enum err recent_seek(struct store_view *view, enum kv_table table, stru
 /* recent_begin empties the table of `block` and opens a cursor on it. */
 MUST_USE enum err recent_begin(const struct store *store, MDB_txn *txn, uint64_t block,
                                MDB_cursor **out);
+/* recent_expect fetches what recent_put of the key will need. */
+void recent_expect(const struct store *store, enum kv_table table, struct bytes key);
 /* recent_put appends what the block made of a key; keys ascend. */
 MUST_USE enum err recent_put(struct store *store, MDB_cursor *cursor, uint64_t block,
                              enum kv_table table, struct bytes key,

@@ -103,6 +103,12 @@ enum err recent_begin(const struct store *store, MDB_txn *txn, uint64_t block, M
     return recent_cursor(store, txn, block, out);
 }
 
+void recent_expect(const struct store *store, enum kv_table table, struct bytes key) {
+    uint8_t room[RECENT_KEY_BYTES_MAX];
+    const struct bytes name = recent_key(table, key, room);
+    recent_index_expect(&store->index, recent_index_hash(&store->index, name));
+}
+
 enum err recent_put(struct store *store, MDB_cursor *cursor, uint64_t block, enum kv_table table,
                     struct bytes key, const struct recent_entry *entry) {
     uint8_t room[RECENT_KEY_BYTES_MAX];
