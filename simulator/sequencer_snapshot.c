@@ -294,6 +294,7 @@ static void perform(struct world *world, struct sequencer_node *node,
             sequencer_node_memory(node->index, SEQUENCER_MEMORY_BACKUP, SEQUENCER_KV_BYTES),
             SEQUENCER_KV_BYTES);
         break;
+    case SNAPSHOT_EFFECT_KEEP_LIGHT: break; /* who has not the blocks gives no proofs here */
     case SNAPSHOT_EFFECT_LOAD_RANGE:
         load_range(node, effect);
         if (++node->taking->loads != node->taken.loads_to_crash || !world->is_chaos) break;
