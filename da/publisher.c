@@ -1,13 +1,12 @@
 /* The publisher: one blob at a time until it is on the DA layer, once. */
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "da/answer.h"
 #include "da/attempt.h"
 #include "da/da.h"
+#include "threads/gate.h"
 
 #define IDLE_HEAD_MS    1000 /* how often the head is asked for when there is nothing to publish */
 #define STATUS_TEXT_MAX 200
@@ -16,9 +15,8 @@ struct da_publisher {
     struct da_publisher_config config;
     struct da_client *client;
     pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    /* under lock */
+    struct gate gate;
+    /* under the gate */
     bool is_stopping;
     bool has_blob;                     /* from da_publish until the thread has let go of it */
     bool is_cancelled;                 /* the thread shall let go */
@@ -37,64 +35,37 @@ struct job {
     struct da_attempt attempt;
 };
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void lock(struct da_publisher *publisher) {
-    CHECK(pthread_mutex_lock(&publisher->lock) == 0);
-}
-static void unlock(struct da_publisher *publisher) {
-    CHECK(pthread_mutex_unlock(&publisher->lock) == 0);
-}
-
-/* wait_changed waits at most `ms` with the lock held. */
-static void wait_changed(struct da_publisher *publisher, uint64_t ms) {
-    struct timespec until;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec += 1;
-    }
-    const int failure = pthread_cond_timedwait(&publisher->changed, &publisher->lock, &until);
-    CHECK(failure == 0 || failure == ETIMEDOUT);
-}
-
 /* pause_job waits out a backoff; false when the job is over. */
 static bool pause_job(struct da_publisher *publisher, uint64_t ms) {
-    const uint64_t until_ms = now_ms() + ms;
-    lock(publisher);
-    while (!publisher->is_stopping && !publisher->is_cancelled && now_ms() < until_ms) {
-        wait_changed(publisher, until_ms - now_ms());
+    const uint64_t until_ms = gate_now_ms() + ms;
+    gate_lock(&publisher->gate);
+    while (!publisher->is_stopping && !publisher->is_cancelled && gate_now_ms() < until_ms) {
+        (void)gate_wait(&publisher->gate, until_ms);
     }
     const bool goes_on = !publisher->is_stopping && !publisher->is_cancelled;
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
     return goes_on;
 }
 
 static void note_success(struct da_publisher *publisher, uint64_t head) {
-    lock(publisher);
+    gate_lock(&publisher->gate);
     publisher->status.is_reachable = true;
     const bool is_new = head > publisher->status.head;
     if (is_new) publisher->status.head = head;
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
     if (is_new && publisher->config.head != NULL) {
         publisher->config.head(publisher->config.context, head);
     }
 }
 
 static void note_failure(struct da_publisher *publisher, enum err err, const char *error) {
-    lock(publisher);
+    gate_lock(&publisher->gate);
     publisher->status.failures += 1;
     /* A node that says no is there. */
     publisher->status.is_reachable = err == ERR_REFUSED || err == ERR_NOT_FOUND;
     (void)snprintf(publisher->status.last_error, STATUS_TEXT_MAX, "%s: %.160s", err_text(err),
                    error);
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
 }
 
 struct search {
@@ -137,10 +108,10 @@ static void deliver(struct da_publisher *publisher, const struct job *job, uint6
         .id = job->id,
         .height = height,
         .commitment = da_commitment(&publisher->config.ns, job->blob),
-        .latency_ms = now_ms() - job->started_ms,
+        .latency_ms = gate_now_ms() - job->started_ms,
         .was_found = was_found,
     };
-    lock(publisher);
+    gate_lock(&publisher->gate);
     const bool is_wanted = !publisher->is_cancelled;
     if (!was_found) {
         publisher->status.submissions += 1;
@@ -151,7 +122,7 @@ static void deliver(struct da_publisher *publisher, const struct job *job, uint6
     publisher->status.last_error[0] = 0;
     publisher->has_blob = false; /* the receipt's taker may publish the next one at once */
     publisher->is_cancelled = false;
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
     if (is_wanted) publisher->config.receipt(publisher->config.context, &receipt);
 }
 
@@ -199,10 +170,10 @@ static void run_job(struct da_publisher *publisher, struct job *job) {
         goes_on = pause_job(publisher, wait_ms);
     }
     if (done) return;
-    lock(publisher);
+    gate_lock(&publisher->gate);
     publisher->has_blob = false;
     publisher->is_cancelled = false;
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
 }
 
 static void ask_head(struct da_publisher *publisher) {
@@ -219,7 +190,7 @@ static void ask_head(struct da_publisher *publisher) {
 static void *publisher_main(void *argument) {
     struct da_publisher *publisher = argument;
     uint64_t head_at_ms = 0;
-    lock(publisher);
+    gate_lock(&publisher->gate);
     while (!publisher->is_stopping) {
         if (publisher->has_blob) {
             const struct da_publication *publication = &publisher->publication;
@@ -230,26 +201,25 @@ static void *publisher_main(void *argument) {
             };
             da_attempt_begin(&job.attempt, publication->scan_from, publication->turn_from,
                              publication->turn_until, publication->is_unclear);
-            unlock(publisher);
+            gate_unlock(&publisher->gate);
             run_job(publisher, &job);
-            lock(publisher);
-        } else if (now_ms() >= head_at_ms) {
-            unlock(publisher);
+            gate_lock(&publisher->gate);
+        } else if (gate_now_ms() >= head_at_ms) {
+            gate_unlock(&publisher->gate);
             ask_head(publisher);
-            head_at_ms = now_ms() + IDLE_HEAD_MS;
-            lock(publisher);
+            head_at_ms = gate_now_ms() + IDLE_HEAD_MS;
+            gate_lock(&publisher->gate);
         } else {
-            wait_changed(publisher, head_at_ms - now_ms());
+            (void)gate_wait(&publisher->gate, head_at_ms);
         }
     }
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
     return NULL;
 }
 
 static void destroy(struct da_publisher *publisher) {
     if (publisher->client != NULL) da_client_destroy(publisher->client);
-    CHECK(pthread_cond_destroy(&publisher->changed) == 0);
-    CHECK(pthread_mutex_destroy(&publisher->lock) == 0);
+    gate_destroy(&publisher->gate);
     free(publisher);
 }
 
@@ -258,12 +228,7 @@ enum err da_publisher_start(const struct da_publisher_config *config, struct da_
     struct da_publisher *publisher = calloc(1, sizeof *publisher);
     if (publisher == NULL) return ERR_MEMORY;
     publisher->config = *config;
-    pthread_condattr_t attributes;
-    CHECK(pthread_condattr_init(&attributes) == 0);
-    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&publisher->changed, &attributes) == 0);
-    CHECK(pthread_condattr_destroy(&attributes) == 0);
-    CHECK(pthread_mutex_init(&publisher->lock, NULL) == 0);
+    gate_create(&publisher->gate);
     enum err err = da_client_create(&config->client, &publisher->client);
     if (err == ERR_OK && pthread_create(&publisher->thread, NULL, publisher_main, publisher) != 0) {
         err = ERR_SYSTEM;
@@ -277,10 +242,10 @@ enum err da_publisher_start(const struct da_publisher_config *config, struct da_
 }
 
 void da_publisher_stop(struct da_publisher *publisher) {
-    lock(publisher);
+    gate_lock(&publisher->gate);
     publisher->is_stopping = true;
-    CHECK(pthread_cond_broadcast(&publisher->changed) == 0);
-    unlock(publisher);
+    gate_wake(&publisher->gate);
+    gate_unlock(&publisher->gate);
     da_client_abort(publisher->client);
     CHECK(pthread_join(publisher->thread, NULL) == 0);
     destroy(publisher);
@@ -290,35 +255,35 @@ enum err da_publish(struct da_publisher *publisher, const struct da_publication 
     const struct bytes blob = publication->blob;
     CHECK(blob.size > 0);
     if (blob.size > DA_BLOB_BYTES_MAX) return ERR_LIMIT;
-    lock(publisher);
+    gate_lock(&publisher->gate);
     const bool is_busy = publisher->has_blob;
     if (!is_busy) {
         memcpy(publisher->blob, blob.data, blob.size);
         publisher->blob_bytes = blob.size;
         publisher->publication = *publication;
         publisher->publication.blob = BYTES_EMPTY;
-        publisher->started_ms = now_ms();
+        publisher->started_ms = gate_now_ms();
         publisher->has_blob = true;
         publisher->is_cancelled = false;
-        CHECK(pthread_cond_broadcast(&publisher->changed) == 0);
+        gate_wake(&publisher->gate);
     }
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
     return is_busy ? ERR_LIMIT : ERR_OK;
 }
 
 void da_publish_cancel(struct da_publisher *publisher, uint64_t id) {
-    lock(publisher);
+    gate_lock(&publisher->gate);
     if (publisher->has_blob && publisher->publication.id == id) {
         publisher->is_cancelled = true;
-        CHECK(pthread_cond_broadcast(&publisher->changed) == 0);
+        gate_wake(&publisher->gate);
     }
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
 }
 
 struct da_publisher_status da_publisher_status(struct da_publisher *publisher) {
-    lock(publisher);
+    gate_lock(&publisher->gate);
     struct da_publisher_status status = publisher->status;
     status.pending = publisher->has_blob ? 1 : 0;
-    unlock(publisher);
+    gate_unlock(&publisher->gate);
     return status;
 }

@@ -1,14 +1,13 @@
 #include "l1/l1.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "l1/reader.h"
 #include "l1/sender.h"
+#include "threads/gate.h"
 
 #define ASKED_MAX      8  /* blocks whose views are wanted by number */
 #define VIEWS_BACK_MAX 64 /* finalized blocks between two looks that still get their views */
@@ -24,32 +23,18 @@ struct l1 {
     /* the thread's */
     uint64_t next_number; /* the first finalized block without a view; 0: none was read yet */
     struct l1_block last_finalized;
-    /* under lock */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    /* under the gate */
+    struct gate gate;
     bool is_stopping, is_woken;
     uint64_t asked[ASKED_MAX]; /* 0: free */
     uint32_t asked_next;
     struct l1_status status;
 };
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void lock(struct l1 *l1) {
-    CHECK(pthread_mutex_lock(&l1->lock) == 0);
-}
-static void unlock(struct l1 *l1) {
-    CHECK(pthread_mutex_unlock(&l1->lock) == 0);
-}
-
 static bool is_stopping(struct l1 *l1) {
-    lock(l1);
+    gate_lock(&l1->gate);
     const bool stopping = l1->is_stopping;
-    unlock(l1);
+    gate_unlock(&l1->gate);
     return stopping;
 }
 
@@ -90,13 +75,13 @@ static enum err read_views(struct l1 *l1, int endpoint, const struct l1_block *f
 /* take_asked takes one of the wanted blocks that are finalized; 0: there is none. */
 static uint64_t take_asked(struct l1 *l1, uint64_t finalized) {
     uint64_t number = 0;
-    lock(l1);
+    gate_lock(&l1->gate);
     for (size_t i = 0; i < ASKED_MAX && number == 0; i++) {
         if (l1->asked[i] == 0 || l1->asked[i] > finalized) continue;
         number = l1->asked[i];
         l1->asked[i] = 0;
     }
-    unlock(l1);
+    gate_unlock(&l1->gate);
     return number;
 }
 
@@ -139,21 +124,21 @@ static enum err poll_endpoint(struct l1 *l1, int endpoint, char error[L1_ERROR_B
     struct l1_heads heads;
     TRY(l1_reader_heads(l1->reader, endpoint, &heads, error));
     TRY(check_progress(l1, &heads.finalized, error));
-    lock(l1);
+    gate_lock(&l1->gate);
     l1->status.head_number = heads.latest.number;
-    unlock(l1);
+    gate_unlock(&l1->gate);
     TRY(read_asked(l1, endpoint, heads.finalized.number, error)); /* a vote waits for it */
     TRY(read_views(l1, endpoint, &heads.finalized, error));
-    lock(l1);
+    gate_lock(&l1->gate);
     l1->status.finalized_number = heads.finalized.number;
     l1->status.finalized_timestamp = heads.finalized.timestamp;
-    unlock(l1);
+    gate_unlock(&l1->gate);
     return l1_sender_step(&l1->sender, l1->reader->endpoints, endpoint, &heads.latest, error);
 }
 
 /* note writes the outcome of a look into the status. */
 static void note(struct l1 *l1, int endpoint, enum err err, const char *error) {
-    lock(l1);
+    gate_lock(&l1->gate);
     struct l1_status *status = &l1->status;
     status->requests = l1_requests_count(l1->reader->endpoints);
     status->bad_answers = l1->reader->bad_answers;
@@ -161,21 +146,21 @@ static void note(struct l1 *l1, int endpoint, enum err err, const char *error) {
     status->transactions_confirmed = l1->sender.transactions_confirmed;
     status->transactions_failed = l1->sender.transactions_failed;
     status->is_reachable = err == ERR_OK;
-    if (err == ERR_OK) status->last_success_ms = now_ms();
+    if (err == ERR_OK) status->last_success_ms = gate_now_ms();
     if (err != ERR_OK) status->failures += 1;
     if (err != ERR_OK || error[0] != 0) {
         (void)snprintf(status->last_error, STATUS_BYTES, "%.80s: %.110s",
                        l1_endpoints_name(l1->reader->endpoints, endpoint),
                        error[0] != 0 ? error : err_text(err));
     }
-    unlock(l1);
+    gate_unlock(&l1->gate);
 }
 
 /* look asks one endpoint after the other until one answers. */
 static void look(struct l1 *l1) {
     struct l1_endpoints *endpoints = l1->reader->endpoints;
     for (size_t tries = 0; tries < l1->config.endpoints_count; tries++) {
-        const int endpoint = l1_endpoints_choose(endpoints, now_ms());
+        const int endpoint = l1_endpoints_choose(endpoints, gate_now_ms());
         if (endpoint < 0 || is_stopping(l1)) return;
         char error[L1_ERROR_BYTES] = "";
         const enum err err = poll_endpoint(l1, endpoint, error);
@@ -185,28 +170,19 @@ static void look(struct l1 *l1) {
             l1_endpoints_succeeded(endpoints, endpoint);
             return;
         }
-        l1_endpoints_failed(endpoints, endpoint, now_ms());
+        l1_endpoints_failed(endpoints, endpoint, gate_now_ms());
     }
 }
 
 static void wait_next(struct l1 *l1) {
-    const uint64_t ms = l1->config.poll_ms;
-    struct timespec until;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec += 1;
+    const uint64_t until_ms = gate_now_ms() + l1->config.poll_ms;
+    gate_lock(&l1->gate);
+    bool is_time = false;
+    while (!l1->is_stopping && !l1->is_woken && !is_time) {
+        is_time = !gate_wait(&l1->gate, until_ms);
     }
-    lock(l1);
-    int failure = 0;
-    while (!l1->is_stopping && !l1->is_woken && failure == 0) {
-        failure = pthread_cond_timedwait(&l1->changed, &l1->lock, &until);
-    }
-    CHECK(failure == 0 || failure == ETIMEDOUT);
     l1->is_woken = false;
-    unlock(l1);
+    gate_unlock(&l1->gate);
 }
 
 static void *l1_main(void *argument) {
@@ -223,8 +199,7 @@ static void *l1_main(void *argument) {
 static void destroy(struct l1 *l1) {
     if (l1->reader != NULL) l1_reader_destroy(l1->reader);
     l1_sender_destroy(&l1->sender);
-    CHECK(pthread_cond_destroy(&l1->changed) == 0);
-    CHECK(pthread_mutex_destroy(&l1->lock) == 0);
+    gate_destroy(&l1->gate);
     free(l1);
 }
 
@@ -239,12 +214,7 @@ enum err l1_start(const struct l1_config *config, struct l1 **out) {
     }
     if (l1->config.poll_ms == 0) l1->config.poll_ms = 1000;
     l1_sender_init(&l1->sender, &l1->config);
-    pthread_condattr_t attributes;
-    CHECK(pthread_condattr_init(&attributes) == 0);
-    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&l1->changed, &attributes) == 0);
-    CHECK(pthread_condattr_destroy(&attributes) == 0);
-    CHECK(pthread_mutex_init(&l1->lock, NULL) == 0);
+    gate_create(&l1->gate);
     enum err err = l1_reader_create(&l1->config, &l1->reader);
     if (err == ERR_OK && pthread_create(&l1->thread, NULL, l1_main, l1) != 0) err = ERR_SYSTEM;
     if (err != ERR_OK) {
@@ -256,29 +226,29 @@ enum err l1_start(const struct l1_config *config, struct l1 **out) {
 }
 
 void l1_stop(struct l1 *l1) {
-    lock(l1);
+    gate_lock(&l1->gate);
     l1->is_stopping = true;
-    CHECK(pthread_cond_broadcast(&l1->changed) == 0);
-    unlock(l1);
+    gate_wake(&l1->gate);
+    gate_unlock(&l1->gate);
     l1_endpoints_abort(l1->reader->endpoints);
     CHECK(pthread_join(l1->thread, NULL) == 0);
     destroy(l1);
 }
 
 struct l1_status l1_status(struct l1 *l1) {
-    lock(l1);
+    gate_lock(&l1->gate);
     const struct l1_status status = l1->status;
-    unlock(l1);
+    gate_unlock(&l1->gate);
     return status;
 }
 
 static void wake(struct l1 *l1) {
     l1->is_woken = true;
-    CHECK(pthread_cond_broadcast(&l1->changed) == 0);
+    gate_wake(&l1->gate);
 }
 
 void l1_ask(struct l1 *l1, uint64_t number) {
-    lock(l1);
+    gate_lock(&l1->gate);
     bool is_known = number == 0;
     for (size_t i = 0; i < ASKED_MAX; i++)
         is_known |= l1->asked[i] == number;
@@ -286,15 +256,15 @@ void l1_ask(struct l1 *l1, uint64_t number) {
         l1->asked[l1->asked_next++ % ASKED_MAX] = number;
         wake(l1);
     }
-    unlock(l1);
+    gate_unlock(&l1->gate);
 }
 
 static enum err push(struct l1 *l1, const struct l1_call *call) {
     if (l1->config.key == NULL) return ERR_UNSUPPORTED;
     TRY(l1_sender_push(&l1->sender, call));
-    lock(l1);
+    gate_lock(&l1->gate);
     wake(l1);
-    unlock(l1);
+    gate_unlock(&l1->gate);
     return ERR_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "threads/gate.h"
 
 /* Punished or sent in one look: L1's queue holds no more. */
 #define LOOK_MAX 4
@@ -16,8 +17,7 @@ struct evidence_keeper {
     struct node *node;
     pthread_t thread;
     bool has_thread;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
+    struct gate gate; /* guards what follows */
     size_t waiting_count;
     struct evidence waiting[EVIDENCE_WAITING_MAX];
     bool is_stopping;
@@ -74,9 +74,9 @@ static void keep(struct evidence_keeper *keeper, const struct evidence *evidence
     if (err != ERR_OK) {
         LOG(LOG_ERROR, "consensus", "evidence cannot be kept: %s", err_text(err));
     } else {
-        pthread_mutex_lock(&keeper->lock);
+        gate_lock(&keeper->gate);
         keeper->counts.kept += 1;
-        pthread_mutex_unlock(&keeper->lock);
+        gate_unlock(&keeper->gate);
     }
     send(keeper, evidence);
 }
@@ -116,9 +116,9 @@ static void ask_l1(struct evidence_keeper *keeper, struct evidence *evidence) {
     }
     evidence->is_on_l1 = true;
     if (put(keeper, evidence) != ERR_OK) return; /* asked again at the next look */
-    pthread_mutex_lock(&keeper->lock);
+    gate_lock(&keeper->gate);
     keeper->counts.on_l1 += 1;
-    pthread_mutex_unlock(&keeper->lock);
+    gate_unlock(&keeper->gate);
     LOG(LOG_INFO, "l1", "the double signature at height %llu is punished on L1",
         (unsigned long long)evidence->votes[0].height);
 }
@@ -139,13 +139,11 @@ static void look(struct evidence_keeper *keeper) {
 
 /* take waits for evidence; false: none came until it was time for a look. */
 static bool take(struct evidence_keeper *keeper, struct evidence *out, bool *is_done) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += EVIDENCE_CHECK_MS / 1000;
-    int waited = 0;
-    pthread_mutex_lock(&keeper->lock);
-    while (keeper->waiting_count == 0 && !keeper->is_stopping && waited == 0) {
-        waited = pthread_cond_timedwait(&keeper->changed, &keeper->lock, &until);
+    const uint64_t until_ms = gate_now_ms() + EVIDENCE_CHECK_MS;
+    bool is_time = false;
+    gate_lock(&keeper->gate);
+    while (keeper->waiting_count == 0 && !keeper->is_stopping && !is_time) {
+        is_time = !gate_wait(&keeper->gate, until_ms);
     }
     const bool has_one = keeper->waiting_count > 0;
     if (has_one) {
@@ -155,7 +153,7 @@ static bool take(struct evidence_keeper *keeper, struct evidence *out, bool *is_
                 keeper->waiting_count * sizeof keeper->waiting[0]);
     }
     *is_done = keeper->is_stopping && !has_one;
-    pthread_mutex_unlock(&keeper->lock);
+    gate_unlock(&keeper->gate);
     return has_one;
 }
 
@@ -190,14 +188,9 @@ static enum err count_all(struct evidence_keeper *keeper) {
 
 enum err evidence_keeper_start(struct node *node, struct evidence_keeper **out) {
     struct evidence_keeper *keeper = calloc(1, sizeof *keeper);
-    pthread_condattr_t attributes;
     if (keeper == NULL) return ERR_MEMORY;
     keeper->node = node;
-    pthread_mutex_init(&keeper->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeper->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    gate_create(&keeper->gate);
     enum err err = count_all(keeper);
     if (err == ERR_OK && pthread_create(&keeper->thread, NULL, keeper_main, keeper) != 0) {
         err = ERR_SYSTEM;
@@ -213,35 +206,34 @@ enum err evidence_keeper_start(struct node *node, struct evidence_keeper **out) 
 
 void evidence_keeper_stop(struct evidence_keeper *keeper) {
     if (keeper == NULL) return;
-    pthread_mutex_lock(&keeper->lock);
+    gate_lock(&keeper->gate);
     keeper->is_stopping = true;
-    pthread_cond_signal(&keeper->changed);
-    pthread_mutex_unlock(&keeper->lock);
+    gate_wake(&keeper->gate);
+    gate_unlock(&keeper->gate);
     if (keeper->has_thread) pthread_join(keeper->thread, NULL);
-    pthread_cond_destroy(&keeper->changed);
-    pthread_mutex_destroy(&keeper->lock);
+    gate_destroy(&keeper->gate);
     free(keeper);
 }
 
 void evidence_keeper_add(struct evidence_keeper *keeper, const struct vote *first,
                          const struct vote *second) {
     const struct evidence evidence = {.votes = {*first, *second}, .found_ms = unix_ms()};
-    pthread_mutex_lock(&keeper->lock);
+    gate_lock(&keeper->gate);
     const bool has_room = keeper->waiting_count < EVIDENCE_WAITING_MAX;
     if (has_room) {
         keeper->waiting[keeper->waiting_count++] = evidence;
     } else {
         keeper->counts.dropped += 1;
     }
-    pthread_cond_signal(&keeper->changed);
-    pthread_mutex_unlock(&keeper->lock);
+    gate_wake(&keeper->gate);
+    gate_unlock(&keeper->gate);
     if (!has_room) LOG(LOG_WARN, "consensus", "evidence dropped: %d wait", EVIDENCE_WAITING_MAX);
 }
 
 struct evidence_counts evidence_keeper_counts(struct evidence_keeper *keeper) {
     if (keeper == NULL) return (struct evidence_counts){0};
-    pthread_mutex_lock(&keeper->lock);
+    gate_lock(&keeper->gate);
     const struct evidence_counts counts = keeper->counts;
-    pthread_mutex_unlock(&keeper->lock);
+    gate_unlock(&keeper->gate);
     return counts;
 }
