@@ -103,6 +103,7 @@ struct cluster {
     uint64_t blob_heights[BLOBS_MAX]; /* of the DA layer */
     size_t blobs_count;
     bool is_da_down;
+    bool has_more; /* what is submitted now is followed by another item at once */
     struct secp_key accounts[ACCOUNTS];
     struct address account_addresses[ACCOUNTS];
     struct effects *effects;
@@ -538,6 +539,7 @@ static inline void submit(struct cluster_node *node, struct bytes encoded, uint6
     struct input input = input_of(node->cluster, INPUT_ITEM);
     input.item.item = &item;
     input.item.request = request;
+    input.item.has_more = node->cluster->has_more;
     if (peer != NULL) input.item.peer = *peer;
     step(node, &input);
 }

@@ -105,6 +105,49 @@ static void test_answers_wait_for_peers(void) {
     cluster_destroy(cluster);
 }
 
+static uint32_t gossip_count;
+
+static struct bytes count_gossip(struct cluster_node *from, struct bytes bytes) {
+    if (from->index == 0 && bytes.data[0] == MESSAGE_ITEMS) gossip_count += 1;
+    return bytes;
+}
+
+/* The first item after a pause leaves at once; what follows soon, or is known to, shares a message.
+ */
+static void test_items_share_messages(void) {
+    const struct cluster_options options = {
+        .nodes = 3, .validators = 3, .blocks_per_rotation = 10, .block_time_ms = 1000};
+    struct cluster *cluster = cluster_create(&options);
+    struct cluster_node *node = &cluster->nodes[0];
+    const struct address to = {{0xd0}};
+    cluster_run(cluster, 1100);
+    cluster->tamper = count_gossip;
+    gossip_count = 0;
+    transfer(node, 1, 0, &to, 1, 1);
+    CHECK(gossip_count == 2); /* one to each peer */
+    transfer(node, 1, 1, &to, 1, 2);
+    transfer(node, 1, 2, &to, 1, 3);
+    CHECK(gossip_count == 2);
+    cluster_run(cluster, SEQUENCER_FLUSH_MS + 1);
+    CHECK(gossip_count == 4);
+    cluster_run(cluster, 20);
+    cluster->has_more = true;
+    transfer(node, 1, 3, &to, 1, 4);
+    CHECK(gossip_count == 4);
+    cluster->has_more = false;
+    transfer(node, 1, 4, &to, 1, 5);
+    CHECK(gossip_count == 6);
+    cluster_run(cluster, 20);
+    cluster->has_more = true; /* and then nothing comes */
+    transfer(node, 1, 5, &to, 1, 6);
+    cluster_run(cluster, SEQUENCER_FLUSH_MS + 1);
+    CHECK(gossip_count == 8);
+    cluster->has_more = false;
+    cluster_run(cluster, 20);
+    CHECK(node->accepted == 6);
+    cluster_destroy(cluster);
+}
+
 /* A node that comes back gets the pool of its peers. */
 static void test_pool_survives(void) {
     const struct cluster_options options = {
@@ -136,6 +179,7 @@ int main(void) {
     test_interval_and_idleness();
     test_storage_failure();
     test_answers_wait_for_peers();
+    test_items_share_messages();
     test_pool_survives();
     printf("ok\n");
     return 0;
