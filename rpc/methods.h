@@ -56,6 +56,7 @@
     X("txpool_status", rpc_txpool_status, 0, 0, false)                                             \
     X("txpool_content", rpc_txpool_content, 0, 0, true)                                            \
     X("txpool_inspect", rpc_txpool_inspect, 0, 0, true)                                            \
+    X("eth_capabilities", rpc_eth_capabilities, 0, 0, true)                                        \
     X("eth_config", rpc_eth_config, 0, 0, false)                                                   \
     X("eth_getTransactionBySenderAndNonce", rpc_eth_transaction_by_nonce, 2, 2, true)              \
     X("txpool_contentFrom", rpc_txpool_content_from, 1, 1, true)                                   \

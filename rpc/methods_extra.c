@@ -1,5 +1,5 @@
 /* Methods that wallets and explorers ask now and then: eth_config (EIP-7910), a transaction by its
- * sender and nonce, and the pool in words. */
+ * sender and nonce, the pool in words, and what a node keeps. */
 #include <stdio.h>
 #include <string.h>
 
@@ -312,6 +312,71 @@ enum method_result rpc_eth_config(struct call *call) {
     write_from(json, chain, &hash, genesis.timestamp, head.timestamp, false);
     json_key(json, "last");
     write_from(json, chain, &hash, genesis.timestamp, head.timestamp, true);
+    json_object_end(json);
+    return METHOD_DONE;
+}
+
+/* --- eth_capabilities */
+
+/* oldest_block finds the first block from which all are stored: a node that joined by a snapshot
+ * has genesis and then a gap. */
+static enum err oldest_block(struct call *call, uint64_t latest, uint64_t *out) {
+    uint64_t low = 0, high = latest; /* `high` is there */
+    while (low < high) {
+        const uint64_t middle = low + (high - low) / 2;
+        struct rpc_block block;
+        const size_t mark = arena_mark(call->arena);
+        /* Genesis is everywhere: block 1 says whether what follows it is. */
+        const uint64_t asked = middle == 0 ? 1 : middle;
+        const enum err err = call->backend->block(call->view, asked, call->arena, &block);
+        arena_release(call->arena, mark);
+        if (err == ERR_OK) {
+            high = middle;
+        } else if (err == ERR_NOT_FOUND) {
+            low = middle + 1;
+        } else {
+            return err;
+        }
+    }
+    *out = high;
+    return ERR_OK;
+}
+
+static void write_resource(struct json_writer *json, const char *name, uint64_t oldest) {
+    json_key(json, name);
+    json_object_begin(json);
+    json_key(json, "disabled");
+    json_bool(json, false);
+    json_key(json, "oldestBlock");
+    json_quantity(json, oldest);
+    json_object_end(json);
+}
+
+enum method_result rpc_eth_capabilities(struct call *call) {
+    struct json_writer *json = call->out;
+    struct rpc_tags tags;
+    struct header head;
+    struct hash32 hash;
+    uint64_t oldest;
+    if (rpc_call_view(call) == NULL) return METHOD_FAILED;
+    call->backend->tags(call->view, &tags);
+    enum err err = call->backend->header(call->view, tags.latest, &head, &hash);
+    if (err == ERR_OK) err = oldest_block(call, tags.latest, &oldest);
+    if (err != ERR_OK) return rpc_call_failed(call, err);
+    json_object_begin(json);
+    json_key(json, "head");
+    json_object_begin(json);
+    json_key(json, "number");
+    json_quantity(json, tags.latest);
+    json_key(json, "hash");
+    json_hash(json, &hash);
+    json_object_end(json);
+    write_resource(json, "state", tags.earliest);
+    write_resource(json, "tx", oldest);
+    write_resource(json, "logs", oldest);
+    write_resource(json, "receipts", oldest);
+    write_resource(json, "blocks", oldest);
+    write_resource(json, "stateproofs", tags.earliest);
     json_object_end(json);
     return METHOD_DONE;
 }
