@@ -550,6 +550,10 @@ static void deliver(struct world *world, uint32_t index, void *state, uint32_t f
         world_count(world, COUNT_MESSAGES_REFUSED);
         return;
     }
+    /* Requests are counted from one again after a start: none outlives its connection. */
+    const bool is_snapshot =
+        message_is_snapshot_request(in.kind) || message_is_snapshot_answer(in.kind);
+    if (world->is_stale && (is_snapshot || node->taking != NULL)) return;
     if (node->taking != NULL) {
         sequencer_snapshot_deliver(world, node, from, &in);
         return;

@@ -166,6 +166,8 @@ static void deliver_later(struct world *world, uint32_t from, uint32_t to,
                                      .kind = EVENT_DELIVER,
                                      .node = to,
                                      .from = from,
+                                     .incarnation = world->nodes[to].incarnation,
+                                     .from_incarnation = world->nodes[from].incarnation,
                                      .payload = payload});
 }
 
@@ -290,6 +292,8 @@ static void dispatch(struct world *world, const struct event *event) {
     case EVENT_DELIVER:
         if (!at->is_up) break;
         world_count(world, COUNT_MESSAGES_DELIVERED);
+        world->is_stale =
+            !is_same || event->from_incarnation != world->nodes[event->from].incarnation;
         kind->deliver(world, event->node, at->state, event->from, message);
         break;
     case EVENT_LOCAL:

@@ -205,8 +205,9 @@ struct event {
     uint64_t at_ms, sequence;
     enum event_kind kind;
     uint32_t node, from;
-    uint32_t incarnation; /* LOCAL, TIMER: dropped when the node was restarted meanwhile */
-    uint32_t fault;       /* FAULT_END */
+    uint32_t incarnation;      /* LOCAL, TIMER: dropped when the node was restarted meanwhile */
+    uint32_t from_incarnation; /* DELIVER: the sender's then; `incarnation` is the receiver's */
+    uint32_t fault;            /* FAULT_END */
     struct payload *payload;
 };
 
@@ -276,6 +277,7 @@ struct world {
     uint64_t fault_gap_ms;                              /* between faults, at most */
     uint64_t healed_at_steps, recovery_height;
     char undone[96]; /* what is_done waits for */
+    bool is_stale;   /* the message that is delivered was sent before one of both restarted */
     struct fault faults[WORLD_FAULTS_MAX];
     uint32_t faults_count;
     uint64_t next_fault_ms;
