@@ -334,7 +334,7 @@ void sequencer_snapshot_run(struct world *world) {
     struct sequencer_node *node = world->nodes[index].state;
     runs->at_ms = world->now_ms + random_below(&runs->random, 2000);
     if (world->nodes[index].is_byzantine || !world->nodes[index].is_up) return;
-    /* In a set of two nobody else may be there to publish them. */
+    /* In a set of one or two nobody else may have turns at the next 768 heights of DA. */
     const bool is_spared = registry_spares(checker_registry(world), index);
     if (!is_spared && world->config.fault_model == FAULT_MODEL_CRASH) return;
     runs->at_ms = UINT64_MAX; /* once in a run */
