@@ -110,6 +110,7 @@ static int run(struct dev *dev) {
             return 1;
         }
         dev->options.data_dir = dev->directory;
+        dev->options.forgets_pool = true;
     }
     int code = 1;
     if (node_start(&dev->options, &node, error) == ERR_OK) {

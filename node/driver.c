@@ -246,10 +246,17 @@ static void greet(struct node *node) {
     node->known_peers_count = 0;
 }
 
+static void recall_item(struct node *node, const struct item *item) {
+    struct input input = input_now(INPUT_ITEM);
+    input.item.item = item;
+    step(node, &input);
+}
+
 static void *driver_main(void *context) {
     struct node *node = context;
     uint64_t shared_ms = 0;
     greet(node);
+    pool_keeper_recall(node, recall_item);
     while (!atomic_load(&node->is_stopped)) {
         uint32_t kind;
         struct bytes header, body;
@@ -379,6 +386,7 @@ enum err driver_start(struct node *node, char error[512]) {
     node->view = view;
     node->head_at_start = node->view->chain.head.number;
     TRY(create_sequencer(node, &config, error));
+    TRY(pool_keeper_open(node, error));
     share_status(node);
     if (pthread_create(&node->driver, NULL, driver_main, node) != 0) return ERR_SYSTEM;
     node->has_driver = true;
@@ -407,6 +415,7 @@ void driver_stop(struct node *node) {
     node->has_driver = false;
     leave(node); /* RPC may have asked before the thread was there */
     if (node->inputs != NULL) drain(node->inputs);
+    pool_keeper_close(node);
     close_view(node->view);
     node->view = NULL;
     memory_release(node->sequencer_memory, node->sequencer_memory_bytes);

@@ -121,6 +121,11 @@ static bool is_sending(const struct effect *effect) {
     return effect->kind == EFFECT_SEND || effect->kind == EFFECT_BROADCAST;
 }
 
+/* is_telling: others may learn from it that an item is held here. */
+static bool is_telling(const struct effect *effect) {
+    return is_sending(effect) || effect->kind == EFFECT_REPLY;
+}
+
 /* is_quick: messages may wait for it. */
 static bool is_quick(const struct effect *effect) {
     return is_sending(effect) || effect->kind == EFFECT_REPLY || effect->kind == EFFECT_ADMITTED;
@@ -156,6 +161,7 @@ static void perform(struct node *node, const struct effect *effect) {
     case EFFECT_EVIDENCE: accuse(node, effect); break;
     case EFFECT_REPLY: reply(node, effect); break;
     case EFFECT_ADMITTED:
+        pool_keeper_take(node, effect->item);
         if (node->rpc == NULL) break;
         rpc_item_admitted(node->rpc, &effect->item->hash, effect->item->encoded);
         break;
@@ -174,6 +180,7 @@ void effects_perform(struct node *node) {
             p2p_flush(node->p2p);
             is_queued = false;
         }
+        if (is_telling(effect)) pool_keeper_flush(node);
         perform(node, effect);
         is_queued |= node->p2p != NULL && is_sending(effect);
     }

@@ -158,6 +158,8 @@ static void write_p2p(struct page *page, struct node *node) {
             (double)(p2p.records_bad + atomic_load(&node->counters.bad_peers)));
     counter(page, "node_queue_full_total", "Inputs that a full queue refused.",
             (double)atomic_load(&node->counters.queue_full));
+    counter(page, "pool_log_failures_total", "Failures to keep waiting transactions on disk.",
+            (double)atomic_load(&node->counters.pool_log_failures));
 }
 
 static void write_outside(struct page *page, struct node *node,

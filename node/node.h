@@ -20,6 +20,7 @@
 #include "node/executing.h"
 #include "node/histogram.h"
 #include "node/ledger.h"
+#include "node/pool_keeper.h"
 #include "node/queue.h"
 #include "node/recover_cache.h"
 #include "node/settings.h"
@@ -40,6 +41,7 @@ struct node_options {
     bool is_state_only; /* baton join: take a snapshot, and no more */
     bool is_behind;     /* node_wait said so: a snapshot is wanted whatever the clock says */
     bool is_on_demand;
+    bool forgets_pool;    /* the data directory goes with the process */
     uint64_t l1_chain_id; /* 0: no L1 */
 };
 
@@ -101,6 +103,7 @@ struct callers;
 struct node_counters {
     atomic_uint_fast64_t transactions, gas_used, evidence, origin_stale, bad_peers;
     atomic_uint_fast64_t blocks_invalid, queue_full, items_bad, rotations, syncs;
+    atomic_uint_fast64_t pool_log_failures;
     atomic_uint_fast64_t da_submissions, da_bytes, settlements;
     struct decide decide; /* durations noted by the sequencer's thread */
     struct histogram block_time, execute_time, commit_time, da_latency, rotation_gap;
@@ -140,6 +143,7 @@ struct node {
     size_t sequencer_memory_bytes;
     uint64_t last_commit_us;
     uint32_t peers_connected;
+    struct pool_keeper pool_keeper;
 
     void *forced_bytes; /* what a view of L1 forces on us, on its way; the L1 thread's */
     size_t forced_size;

@@ -3,7 +3,8 @@
  * An item that a client sent is broadcast to all peers, and the client gets its answer once every
  * connected peer has said that it holds the item (or WAIT_MS_MAX later: a peer that hangs is then
  * not waited for any more until it speaks again).  So whatever was acknowledged survives a kill -9
- * of this process, and the client's next request finds it on whichever node it lands.
+ * of this process, and the client's next request finds it on whichever node it lands.  (That it
+ * survives the end of all processes is the edge's work: node/pool_keeper.h.)
  *
  * The first item after a pause leaves at once; those that arrive within SEQUENCER_FLUSH_MS of one
  * that left share the next message, and so do acknowledgements.  Items from peers are not sent on:

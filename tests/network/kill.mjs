@@ -107,11 +107,17 @@ async function nothingLost(load, from) {
     ok(`${hashes.length} acknowledged transactions are each in exactly one block on all nodes`);
 }
 
+/** killAll: under load, too; what was acknowledged waits on the nodes' disks. */
 async function killAll() {
     const all = await settled();
+    const from = await height(net.rpc);
+    const load = new Load(net, rate);
+    await load.start();
+    await until('acknowledged transactions', 30, () => load.acknowledged.size > rate, 20);
     const heads = await Promise.all(net.nodes.map((url) =>
         call(url, 'eth_getBlockByNumber', ['latest', false])));
     for (let i = 1; i <= net.count; i++) process.kill(pidOf(`sequencer-${i}`), 'SIGKILL');
+    await load.stop();
     for (let i = 1; i <= net.count; i++) testnet('start', `sequencer-${i}`);
     await until('blocks after all were killed', 60, async () => {
         const now = await Promise.all(net.nodes.map(height));
@@ -124,6 +130,8 @@ async function killAll() {
         }
     }
     ok(`all ${all.length} nodes killed at once: same head afterwards, and on it goes`);
+    await load.again(); // what was acknowledged may wait for an earlier one that was not
+    await nothingLost(load, from);
 }
 
 await main('kill', async () => {

@@ -67,6 +67,16 @@ export class Load {
         this.signer.close();
     }
 
+    /** again sends once more what failed, as a client does. */
+    async again() {
+        for (const { hash, raw } of this.failures.splice(0)) {
+            await call(this.network.rpc, 'eth_sendRawTransaction', [raw]).catch((error) => {
+                if (!['already known', 'nonce too low'].includes(error.text)) throw error;
+            });
+            this.acknowledged.set(hash, Date.now());
+        }
+    }
+
     async #run() {
         const started = Date.now();
         const flying = new Set();
@@ -100,7 +110,7 @@ export class Load {
                     return;
                 }
                 if (attempt === 0) this.retried += 1;
-                else this.failures.push({ hash, from: sender.address, error: error.message });
+                else this.failures.push({ hash, raw, from: sender.address, error: error.message });
             }
         }
     }
