@@ -1,13 +1,11 @@
 // Clients that send, read, and write down what they were told, one file each (format: history.mjs).
 //
-// usage: client.mjs --rpc URL --ws URL --dir DIR --clients N --rate R --first-account A [--confirm]
+// usage: client.mjs --rpc URL --ws URL --dir DIR --clients N --rate R --first-account A
 //
 // Each client has one keep-alive connection and asks one thing at a time: it sends a transfer, reads
 // the height, the newest block, the receipt of an earlier transfer of its own.  Every fourth also
 // listens to newHeads.  "ready" is printed once each has had a transfer acknowledged.  SIGTERM lets
-// all finish what they are at.  With --confirm a transfer counts as acknowledged when its receipt has
-// been read, and is sent again when that does not come: pools are memory, so when all nodes die at
-// once, no node can have kept what was in no block.
+// all finish what they are at.
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -19,7 +17,6 @@ import { Signer } from '../network/load.mjs';
 const { values: options } = parseArgs({ options: {
     rpc: { type: 'string' }, ws: { type: 'string' }, dir: { type: 'string' },
     clients: { type: 'string' }, rate: { type: 'string' }, 'first-account': { type: 'string' },
-    confirm: { type: 'boolean' },
 } });
 const count = Number(options.clients);
 const period = 1000 * count / Number(options.rate);
@@ -28,7 +25,6 @@ const CHAIN_ID = 20251;
 const AHEAD = 32; // transfers signed at once
 const GIVE_UP_MS = 60_000;
 const REQUEST_MS = 5_000;
-const CONFIRM_MS = 3_000; // then a transfer without receipt is sent again
 let isStopping = false;
 process.on('SIGTERM', () => { isStopping = true; });
 process.on('SIGINT', () => { isStopping = true; });
@@ -97,7 +93,6 @@ class Client {
                 const again = await this.ask('eth_getTransactionByHash', [hash]);
                 acknowledged = again.result?.hash === hash;
             }
-            if (acknowledged && options.confirm) acknowledged = await this.confirmed(hash);
             if (acknowledged || Date.now() > until) {
                 this.log({ ...when, op: 'send', hash, acknowledged, error: error?.message });
                 if (acknowledged) this.sent.push(hash);
@@ -105,17 +100,6 @@ class Client {
             }
             await sleep(100);
         }
-    }
-
-    /** confirmed waits for a receipt. */
-    async confirmed(hash) {
-        const until = Date.now() + CONFIRM_MS;
-        while (Date.now() < until) {
-            const { result } = await this.ask('eth_getTransactionReceipt', [hash]);
-            if (result) return true;
-            await sleep(50);
-        }
-        return false;
     }
 
     async read(turn) {

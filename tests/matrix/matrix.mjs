@@ -83,14 +83,14 @@ const report = {
 // --- clients
 
 class Clients {
-    constructor({ name, confirms }) {
+    constructor({ name }) {
         this.dir = path.join(world.dir, `history-${name}`);
         fs.mkdirSync(this.dir);
         this.log = path.join(world.dir, 'logs', `clients-${name}.log`);
         const out = fs.openSync(this.log, 'a');
         this.child = spawn(process.execPath, [path.join(root, 'tests/matrix/client.mjs'),
             '--rpc', world.rpc, '--ws', world.ws, '--dir', this.dir, '--clients', options.clients,
-            '--rate', options.rate, '--first-account', '2', ...(confirms ? ['--confirm'] : [])],
+            '--rate', options.rate, '--first-account', '2'],
                            { stdio: ['ignore', out, out] });
         fs.closeSync(out);
         this.ended = new Promise((resolve) => { this.child.on('exit', resolve); });
