@@ -57,16 +57,23 @@ static enum err block_hash_of(struct bytes ethereum_block, struct hash32 *hash) 
     return ERR_OK;
 }
 
+/* parts_of decodes a package whose header has the hash; the header alone: what else is in the
+ * package, execution holds against it. */
+static enum err parts_of(struct bytes package, const struct hash32 *hash,
+                         struct block_package *parts) {
+    struct hash32 found;
+    if (package.size > BLOCK_PACKAGE_BYTES_MAX) return ERR_LIMIT;
+    TRY(block_package_decode(package, parts));
+    TRY(block_hash_of(parts->ethereum_block, &found));
+    return hash_equal(&found, hash) ? ERR_OK : ERR_MISMATCH;
+}
+
 struct candidate *sequencer_candidate_hold(struct sequencer *sequencer, uint64_t height,
                                            const struct hash32 *hash, struct bytes package,
                                            bool *is_bad) {
     struct block_package parts;
-    struct hash32 found;
     *is_bad = true;
-    if (package.size > BLOCK_PACKAGE_BYTES_MAX) return NULL;
-    if (block_package_decode(package, &parts) != ERR_OK) return NULL;
-    if (block_hash_of(parts.ethereum_block, &found) != ERR_OK) return NULL;
-    if (!hash_equal(&found, hash) || parts.frame.height != height) return NULL;
+    if (parts_of(package, hash, &parts) != ERR_OK || parts.frame.height != height) return NULL;
     *is_bad = false;
     struct candidate *candidate = candidate_take(sequencer);
     if (candidate == NULL) return NULL;
@@ -112,6 +119,29 @@ static void candidate_proposed(struct candidate *candidate, const struct vote *p
     candidate->round = proposal->round;
 }
 
+/* candidate_renew takes another package for a block that is here: a liar may have sent the same
+ * header with something else behind it, and what was refused then says nothing about the block.
+ * In its own round the proposer's package counts, before that one only in place of a refused one,
+ * so that the liar's turn to spoil it is over when its round is. */
+static void candidate_renew(struct sequencer *sequencer, struct candidate *candidate,
+                            const struct message *message) {
+    const struct vote *proposal = &message->vote;
+    struct block_package parts;
+    const bool is_now = sequencer->height_state == HEIGHT_RUNNING &&
+                        proposal->height == sequencer->head_height + 1 &&
+                        proposal->round == consensus_status(sequencer->core).round;
+    const bool is_open = candidate->state == CANDIDATE_INVALID ||
+                         (candidate->state == CANDIDATE_HELD && is_now && !candidate->waits_for_l1);
+    if (!is_open || bytes_equal(candidate->package, message->package)) return;
+    if (parts_of(message->package, &candidate->hash, &parts) != ERR_OK) return;
+    if (parts.frame.height != candidate->height) return;
+    memcpy(candidate->memory, message->package.data, message->package.size);
+    candidate->package.size = message->package.size;
+    candidate->frame = parts.frame;
+    candidate->state = CANDIDATE_HELD;
+    candidate->is_unforced = candidate->is_doubted = candidate->is_synced = false;
+}
+
 void sequencer_on_proposal(struct sequencer *sequencer, const struct hash32 *peer,
                            const struct message *message) {
     const struct vote *proposal = &message->vote;
@@ -128,6 +158,8 @@ void sequencer_on_proposal(struct sequencer *sequencer, const struct hash32 *pee
                                              message->package, &is_bad);
         if (candidate == NULL && is_bad) sequencer_strike(sequencer, peer, "proposal is no block");
         if (candidate == NULL) return;
+    } else if (message->package.size != 0) {
+        candidate_renew(sequencer, candidate, message);
     }
     candidate_proposed(candidate, proposal);
     const struct consensus_input input = {.kind = CONSENSUS_INPUT_PROPOSAL, .vote = *proposal};

@@ -286,6 +286,10 @@ static void find_run(struct snapshot *snapshot) {
     }
     if (!is_settled) return; /* L1 knows of more than anybody here */
     snapshot->pivot_height = best - SNAPSHOT_PIVOT_DISTANCE;
+    /* The way leads no further back than what was proven.  When the chain stands still right behind
+     * that (it may be waiting for this very node), the proven block is the pivot. */
+    const uint64_t proven = snapshot_first_of(snapshot, snapshot->rotation);
+    if (snapshot->pivot_height < proven && best >= proven) snapshot->pivot_height = proven;
     snapshot->stage = SNAPSHOT_LIGHT;
 }
 

@@ -131,6 +131,8 @@ void snapshot_ask(struct snapshot *snapshot, struct ask *ask, enum ask_kind kind
 /* snapshot_answered ends an ask whose answer came. */
 void snapshot_answered(struct snapshot *snapshot, struct ask *ask);
 struct message *snapshot_message(struct snapshot *snapshot, enum message_kind kind);
+/* snapshot_first_of is a rotation's first block. */
+uint64_t snapshot_first_of(const struct snapshot *snapshot, uint64_t rotation);
 /* snapshot_find begins to look for a pivot. */
 void snapshot_find(struct snapshot *snapshot, bool at_once);
 

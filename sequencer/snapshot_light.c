@@ -3,7 +3,7 @@
 #include "base/keccak.h"
 #include "sequencer/snapshot_internal.h"
 
-static uint64_t first_of(const struct snapshot *snapshot, uint64_t rotation) {
+uint64_t snapshot_first_of(const struct snapshot *snapshot, uint64_t rotation) {
     return rotation == 0 ? 1 : rotation * snapshot->config.blocks_per_rotation;
 }
 
@@ -39,7 +39,7 @@ static void ask_choose(struct snapshot *snapshot, struct message *message) {
     snapshot->asked = LIGHT_FIRSTS;
     uint64_t rotation = snapshot->has_next ? snapshot->rotation + 1 : snapshot->rotation;
     while (rotation <= stop && message->count < SNAPSHOT_LIGHT_PER_ASK)
-        message->heights[message->count++] = first_of(snapshot, rotation++);
+        message->heights[message->count++] = snapshot_first_of(snapshot, rotation++);
     CHECK(message->count > 0);
 }
 
