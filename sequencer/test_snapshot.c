@@ -555,6 +555,22 @@ static void test_far_behind(void) {
     CHECK(sink.headers_count == HEIGHTS - SNAPSHOT_PIVOT_DISTANCE - 154);
 }
 
+/* A liar led the way to a rotation's first block, and the chain stands still one block behind it:
+ * it may be waiting for this node. */
+static void test_stands_still(void) {
+    const uint64_t first = rotation_first(HEIGHTS, PER_ROTATION);
+    for (uint64_t height = first; height < first + SNAPSHOT_PIVOT_DISTANCE; height++) {
+        begin((enum vice[PEERS]){VICE_HEIGHT, VICE_NONE, VICE_NONE, VICE_NONE});
+        for (uint32_t i = 1; i < PEERS; i++) {
+            servers[i].height = height;
+            tell_height(i);
+        }
+        run(20000);
+        check_taken();
+        CHECK(sink.head_number == first);
+    }
+}
+
 int main(void) {
     make_world();
     test_honest();
@@ -567,6 +583,7 @@ int main(void) {
     test_not_needed();
     test_anchor();
     test_far_behind();
+    test_stands_still();
     puts("ok");
     return 0;
 }
