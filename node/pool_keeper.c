@@ -107,13 +107,11 @@ void pool_keeper_take(struct node *node, const struct item *item) {
     struct pool_keeper *keeper = &node->pool_keeper;
     if (keeper->log == NULL) return;
     pool_log_append(keeper->log, item->kind, item->encoded);
-    keeper->is_dirty = true;
 }
 
 void pool_keeper_flush(struct node *node) {
     struct pool_keeper *keeper = &node->pool_keeper;
-    if (!keeper->is_dirty) return;
-    keeper->is_dirty = false;
+    if (keeper->log == NULL) return;
     note(node, pool_log_flush(keeper->log));
     if (pool_log_is_grown(keeper->log)) note(node, begin_anew(node));
 }

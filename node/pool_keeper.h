@@ -15,7 +15,6 @@ struct node;
 
 struct pool_keeper {
     struct pool_log *log; /* NULL: nothing is kept */
-    bool is_dirty;        /* something was taken since the last flush */
     uint64_t warned_ms;   /* when a failure was told of last */
 };
 

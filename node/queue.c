@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "node/clock.h"
 
 #define ALIGNMENT 16
 
@@ -136,19 +137,13 @@ static struct ring *first_filled(struct queue *queue) {
     return NULL;
 }
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* wait_filled sleeps until a ring has something, the deadline, or the end.  The lock is held. */
 static void wait_filled(struct queue *queue, uint64_t deadline_ms) {
     const struct timespec until = {(time_t)(deadline_ms / 1000),
                                    (long)(deadline_ms % 1000) * 1000000};
     if (first_filled(queue) != NULL) return;
     queue->is_bulk_waiting = queue->patience_ms > 0 && deadline_ms != UINT64_MAX &&
-                             deadline_ms <= now_ms() + queue->patience_ms;
+                             deadline_ms <= monotonic_ms() + queue->patience_ms;
     while (first_filled(queue) == NULL && !queue->is_closed) {
         queue->is_reader_asleep = true;
         if (deadline_ms == UINT64_MAX) {
