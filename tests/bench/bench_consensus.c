@@ -131,6 +131,7 @@ static void make_settings(struct cluster *cluster, uint32_t index, uint16_t port
     settings->p2p_port = port + index;
     settings->rpc_port = settings->ws_port = settings->metrics_port = 0;
     settings->rpc_threads = settings->rpc_workers = 1;
+    settings->sync = "blocks"; /* nobody is ahead: a start does not look for a snapshot */
     settings->map_gib = 8;
     settings->timeout_propose_ms = 60000; /* a slow round is to be measured, not given up */
     settings->timeout_vote_ms = 30000;
