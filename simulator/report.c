@@ -104,8 +104,8 @@ static void write_head(struct json_writer *json, const struct run_options *optio
 }
 
 void run_report(const struct run_options *options, const struct run_result *result, uint64_t runs,
-                uint64_t failures, double seconds, const char *const *missing,
-                size_t missing_count) {
+                uint64_t failures, double seconds, const char *const *missing, size_t missing_count,
+                FILE *file) {
     static uint8_t data[REPORT_BYTES_MAX];
     struct buffer out = buffer_over(data, sizeof data);
     struct json_writer json = json_over(&out);
@@ -124,14 +124,8 @@ void run_report(const struct run_options *options, const struct run_result *resu
     write_numbers(&json, result);
     json_object_end(&json);
     CHECK(!out.overflow);
-    FILE *file = options->report == NULL ? stdout : fopen(options->report, "w");
-    if (file == NULL) {
-        perror(options->report);
-        return;
-    }
     fwrite(data, 1, out.size, file);
     fputc('\n', file);
-    if (file != stdout) fclose(file);
 }
 
 /* append adds "N what" to a sentence when N is not zero. */

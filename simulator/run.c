@@ -134,28 +134,33 @@ static void *work(void *argument) {
         if (one.has_failed) {
             char command[512];
             run_command(crew->options, seed, command, sizeof command);
-            fprintf(stderr, "\nFAILED: %s: %s\n  %s\n", one.rule, one.failure, command);
+            fprintf(stderr, "%sFAILED: %s: %s\n  %s\n",
+                    isatty(STDERR_FILENO) == 1 ? "\r\x1b[K" : "", one.rule, one.failure, command);
             atomic_fetch_add(&crew->failures, 1);
         }
         atomic_fetch_add(&crew->done, 1);
     }
 }
 
+static bool is_over(struct crew *crew, uint64_t total) {
+    if (atomic_load(&crew->done) >= total || atomic_load(&is_stopping)) return true;
+    return crew->options->stops_at_first && atomic_load(&crew->failures) != 0;
+}
+
+/* show_progress keeps one line of a terminal up to date, once a second. */
 static void *show_progress(void *argument) {
     struct crew *crew = argument;
     const uint64_t total = crew->options->seed_last - crew->options->seed_first + 1;
-    const bool stops_at_first = crew->options->stops_at_first;
-    for (unsigned quarter = 0;; quarter++) {
-        const uint64_t done = atomic_load(&crew->done);
-        if (done >= total) return NULL;
-        if (atomic_load(&is_stopping)) return NULL;
-        if (stops_at_first && atomic_load(&crew->failures) != 0) return NULL;
-        if (quarter % 20 == 19) {
-            fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64 " failed ", done, total,
+    for (unsigned looks = 1; !is_over(crew, total); looks++) {
+        if (looks % 20 == 0) {
+            fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64 " failed\x1b[K",
+                    (uint64_t)atomic_load(&crew->done), total,
                     (uint64_t)atomic_load(&crew->failures));
         }
-        usleep(250000 / 5);
+        usleep(50000);
     }
+    fputs("\r\x1b[K", stderr);
+    return NULL;
 }
 
 void run_many(const struct run_options *options, struct run_result *out, uint64_t *runs,
@@ -175,11 +180,12 @@ void run_many(const struct run_options *options, struct run_result *out, uint64_
     pthread_attr_t large;
     CHECK(pthread_attr_init(&large) == 0);
     CHECK(pthread_attr_setstacksize(&large, (size_t)256 << 20) == 0);
-    pthread_t threads[64], progress;
-    const uint32_t jobs = options->jobs > 64 ? 64 : options->jobs;
+    pthread_t threads[RUN_JOBS_MAX], progress;
+    const uint32_t jobs = options->jobs;
     for (uint32_t i = 0; i < jobs; i++)
         CHECK(pthread_create(&threads[i], &large, work, &crew) == 0);
-    const bool is_long = options->seed_last - options->seed_first >= 100;
+    const bool is_long =
+        options->seed_last - options->seed_first >= 100 && isatty(STDERR_FILENO) == 1;
     if (is_long) CHECK(pthread_create(&progress, &large, show_progress, &crew) == 0);
     for (uint32_t i = 0; i < jobs; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);

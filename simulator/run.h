@@ -1,7 +1,11 @@
 #pragma once
 /* Runs of the simulator: one seed, many seeds on all cores, and the shrinking of a failing one. */
+#include <stdio.h>
+
 #include "base/err.h"
 #include "simulator/world.h"
+
+#define RUN_JOBS_MAX 64
 
 struct run_options {
     const struct node_kind *kind;
@@ -36,10 +40,10 @@ void run_many(const struct run_options *options, struct run_result *out, uint64_
 bool run_shrink(struct run_options *options);
 /* run_command writes the command that repeats a run. */
 void run_command(const struct run_options *options, uint64_t seed, char *out, size_t out_bytes);
-/* run_report writes the JSON report. */
+/* run_report writes the JSON report to `file`. */
 void run_report(const struct run_options *options, const struct run_result *result, uint64_t runs,
-                uint64_t failures, double seconds, const char *const *missing,
-                size_t missing_count);
+                uint64_t failures, double seconds, const char *const *missing, size_t missing_count,
+                FILE *file);
 /* run_summary says on standard error, in a line, what one run went through. */
 void run_summary(const struct run_options *options, const struct run_result *result);
 /* run_missing lists what never happened and should have. */

@@ -1,8 +1,10 @@
 #include "simulator/simulator.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,18 +13,16 @@
 #include "simulator/sequencer_node.h"
 
 #define STEPS_DEFAULT 2500
+#define STEPS_MAX     10000000
 
-static const char usage[] =
-    "usage: baton simulate (--seed S | --seeds A..B | --shrink S) [--nodes N]\n"
-    "           [--kind sequencer|consensus]\n"
-    "           [--model crash|byzantine] [--steps K] [--without I,J,...] [--jobs N]\n"
-    "           [--trace] [--first] [--report FILE]\n";
+#define TEXT_OF(number)  TEXT_OF_(number)
+#define TEXT_OF_(number) #number
 
 static const char help[] =
     "NAME\n  baton simulate - run a simulated cluster through its bad days\n\n"
     "SYNOPSIS\n"
     "  baton simulate --seed S [--trace] [FLAG ...]      one run\n"
-    "  baton simulate --seeds A..B [--jobs N] [FLAG ...] many, and a JSON report\n"
+    "  baton simulate --seeds A..B [--jobs N] [FLAG ...] many\n"
     "  baton simulate --shrink S [FLAG ...]              a shorter run that fails the same way\n\n"
     "DESCRIPTION\n"
     "  Runs the real sequencer code of several nodes on one thread, in simulated time, with "
@@ -30,19 +30,25 @@ static const char help[] =
     "  of network, disks, clocks, L1, DA and validators, and checks after every step that no rule\n"
     "  of docs/consensus.md is broken.  Everything follows from the seed: the same seed gives the\n"
     "  same run on every build.  SIGINT ends a run of many seeds early; the report is about those\n"
-    "  that were run.\n\n"
+    "  that were run.  Many seeds show their progress on a terminal; a seed that fails is printed\n"
+    "  as the command that runs it again.\n\n"
     "FLAGS\n"
     "  --kind KIND         sequencer: pool, blocks, consensus, sync, batches (default); "
     "consensus:\n"
     "                      the consensus machine alone, several times faster\n"
-    "  --nodes N           nodes [default: drawn from the seed]\n"
+    "  --nodes N           1 to %d [default: drawn from the seed]\n"
     "  --model MODEL       crash or byzantine [default: drawn from the seed]\n"
-    "  --steps K           events until the faults stop [default: 2500]\n"
-    "  --without I,J,...   leaves out these faults of the run, by number\n"
-    "  --jobs N            processes [default: one for each core]\n"
-    "  --trace             prints every event\n"
+    "  --steps K           events until the faults stop [default: %d]\n"
+    "  --without I,J,...   leaves out these faults of the run; --trace shows their numbers\n"
+    "  --jobs N            threads, 1 to %d [default: one for each core]\n"
+    "  --trace             prints every event of the one run, and the report with --report only\n"
     "  --first             stops at the first seed that fails\n"
     "  --report FILE       the JSON report [default: standard output]\n\n"
+    "REPORT\n"
+    "  runs, failures, passed; failure: the first seed's rule, text and command; faults: how "
+    "often\n"
+    "  each kind of fault began; counts: what happened and which rules fired; never_happened;\n"
+    "  seconds, seeds_per_second, steps_total; trace: a hash of everything that happened.\n\n"
     "EXIT STATUS\n"
     "  0 no rule was broken, and all that was to be tried happened; 1 a rule was broken; 2 wrong\n"
     "  use; 3 nothing was broken, but some fault or rule never happened, which is no pass.\n";
@@ -83,70 +89,114 @@ static bool read_model(const char *text, struct run_options *options) {
     return strcmp(text, "crash") == 0 || strcmp(text, "byzantine") == 0;
 }
 
-/* read_option takes one option with its value. */
-static bool read_option(const char *name, const char *value, struct run_options *options,
-                        bool *is_shrink) {
+/* read_value takes a flag's value; false: it is not what the flag wants. */
+static bool read_value(const char *name, const char *value, struct run_options *options) {
     uint64_t number;
     if (strcmp(name, "--seeds") == 0) return read_seeds(value, options);
     if (strcmp(name, "--model") == 0) return read_model(value, options);
+    if (strcmp(name, "--without") == 0) return read_without(value, options);
     if (strcmp(name, "--kind") == 0) {
         const bool is_core = strcmp(value, core_node_kind.name) == 0;
         options->kind = is_core ? &core_node_kind : &sequencer_node_kind;
         return is_core || strcmp(value, sequencer_node_kind.name) == 0;
     }
-    if (strcmp(name, "--without") == 0) return read_without(value, options);
     if (strcmp(name, "--report") == 0) {
         options->report = value;
-        return true;
+        return value[0] != '\0';
     }
-    if (strcmp(name, "--seed") == 0 || strcmp(name, "--shrink") == 0) {
-        if (!read_whole(value, 0, UINT64_MAX, &number)) return false;
-        options->seed_first = options->seed_last = number;
-        *is_shrink = strcmp(name, "--shrink") == 0;
-        return true;
+    if (strcmp(name, "--steps") == 0) return read_whole(value, 1, STEPS_MAX, &options->steps);
+    const bool is_nodes = strcmp(name, "--nodes") == 0, is_jobs = strcmp(name, "--jobs") == 0;
+    const uint64_t high = is_nodes ? WORLD_NODES_MAX : is_jobs ? RUN_JOBS_MAX : UINT64_MAX - 1;
+    if (!read_whole(value, is_nodes || is_jobs ? 1 : 0, high, &number)) return false;
+    if (is_nodes) options->nodes_count = (uint32_t)number;
+    if (is_jobs) options->jobs = (uint32_t)number;
+    if (!is_nodes && !is_jobs) options->seed_first = options->seed_last = number;
+    return true;
+}
+
+static bool is_seed_flag(const char *name) {
+    return strcmp(name, "--seed") == 0 || strcmp(name, "--seeds") == 0 ||
+           strcmp(name, "--shrink") == 0;
+}
+
+/* read_flag takes a flag and the argument after it, or NULL; false: it said what is wrong. */
+static bool read_flag(const char *name, const char *value, struct run_options *options,
+                      const char **seed_flag) {
+    static const struct {
+        const char *name, *wanted;
+    } flags[] = {
+        {"--seed", "a number"},
+        {"--seeds", "A..B with A at most B"},
+        {"--shrink", "a seed"},
+        {"--kind", "sequencer or consensus"},
+        {"--nodes", "a number from 1 to " TEXT_OF(WORLD_NODES_MAX)},
+        {"--model", "crash or byzantine"},
+        {"--steps", "a number from 1 to " TEXT_OF(STEPS_MAX)},
+        {"--without", "a list of fault numbers below " TEXT_OF(WORLD_FAULTS_MAX)},
+        {"--jobs", "a number from 1 to " TEXT_OF(RUN_JOBS_MAX)},
+        {"--report", "a file's name"},
+    };
+    const size_t flags_count = sizeof flags / sizeof flags[0];
+    size_t at = 0;
+    while (at < flags_count && strcmp(name, flags[at].name) != 0)
+        at++;
+    if (at == flags_count) {
+        fprintf(stderr, "baton simulate: %s: unknown flag (see --help)\n", name);
+        return false;
     }
-    if (strcmp(name, "--nodes") == 0) {
-        if (!read_whole(value, 1, WORLD_NODES_MAX, &number)) return false;
-        options->nodes_count = (uint32_t)number;
-        return true;
+    if (value == NULL) {
+        fprintf(stderr, "baton simulate: %s: needs a value: %s\n", name, flags[at].wanted);
+        return false;
     }
-    if (strcmp(name, "--steps") == 0) return read_whole(value, 1, 10000000, &options->steps);
-    if (strcmp(name, "--jobs") == 0) {
-        if (!read_whole(value, 1, 64, &number)) return false;
-        options->jobs = (uint32_t)number;
-        return true;
+    if (is_seed_flag(name)) {
+        if (*seed_flag != NULL) {
+            fprintf(stderr, "baton simulate: %s and %s exclude each other\n", *seed_flag, name);
+            return false;
+        }
+        *seed_flag = flags[at].name;
     }
+    if (read_value(name, value, options)) return true;
+    fprintf(stderr, "baton simulate: %s: \"%s\" is not %s\n", name, value, flags[at].wanted);
     return false;
 }
 
-static bool read_options(int argc, char **argv, struct run_options *options, bool *is_shrink) {
+/* read_options fills the options and the flag that names the seeds; false: it said what is wrong.
+ */
+static bool read_options(int argc, char **argv, struct run_options *options,
+                         const char **seed_flag) {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *options = (struct run_options){.kind = &sequencer_node_kind,
-                                    .seed_first = UINT64_MAX,
                                     .steps = STEPS_DEFAULT,
-                                    .jobs = cores < 1 ? 1 : (uint32_t)cores};
+                                    .jobs = cores < 1              ? 1
+                                            : cores > RUN_JOBS_MAX ? RUN_JOBS_MAX
+                                                                   : (uint32_t)cores};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0) {
             options->is_traced = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--first") == 0) {
+        } else if (strcmp(argv[i], "--first") == 0) {
             options->stops_at_first = true;
-            continue;
+        } else {
+            const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+            if (!read_flag(argv[i], value, options, seed_flag)) return false;
+            i++;
         }
-        if (i + 1 == argc || !read_option(argv[i], argv[i + 1], options, is_shrink)) {
-            fprintf(stderr, "baton simulate: %s is not understood\n%s", argv[i], usage);
-            return false;
-        }
-        i++;
     }
-    if (options->seed_first == UINT64_MAX) {
-        fprintf(stderr, "baton simulate: which seed?\n%s", usage);
+    if (*seed_flag == NULL) {
+        fputs("baton simulate: which seed? --seed S, --seeds A..B or --shrink S (see --help)\n",
+              stderr);
+        return false;
+    }
+    if (options->is_traced && strcmp(*seed_flag, "--seed") != 0) {
+        fprintf(stderr, "baton simulate: --trace goes with --seed, not with %s\n", *seed_flag);
+        return false;
+    }
+    if (options->report != NULL && strcmp(*seed_flag, "--shrink") == 0) {
+        fputs("baton simulate: --shrink writes no report\n", stderr);
         return false;
     }
     const bool is_small = options->nodes_count != 0 && options->nodes_count < 4;
     if (is_small && !(options->has_model && options->fault_model == FAULT_MODEL_CRASH)) {
-        fprintf(stderr, "baton simulate: --model byzantine needs four nodes; use --model crash\n");
+        fputs("baton simulate: --model byzantine needs four nodes; use --model crash\n", stderr);
         return false;
     }
     return true;
@@ -160,17 +210,24 @@ static double now_seconds(void) {
 
 int simulator_main(int argc, char **argv) {
     struct run_options options;
-    bool is_shrink = false;
+    const char *seed_flag = NULL;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
-        fputs(help, stdout);
+        printf(help, WORLD_NODES_MAX, STEPS_DEFAULT, RUN_JOBS_MAX);
         return 0;
     }
-    if (!read_options(argc, argv, &options, &is_shrink)) return 2;
-    if (is_shrink) {
+    if (!read_options(argc, argv, &options, &seed_flag)) return 2;
+    if (strcmp(seed_flag, "--shrink") == 0) {
         if (run_shrink(&options)) return 1;
         printf("seed %" PRIu64 " breaks nothing\n", options.seed_first);
         return 0;
+    }
+    FILE *report = stdout;
+    if (options.report != NULL) report = fopen(options.report, "we");
+    if (report == NULL) {
+        fprintf(stderr, "baton simulate: --report: cannot write \"%s\": %s\n", options.report,
+                strerror(errno));
+        return 1;
     }
     const double began = now_seconds();
     struct run_result result;
@@ -179,7 +236,14 @@ int simulator_main(int argc, char **argv) {
     if (runs == 1) run_summary(&options, &result);
     const char *missing[COUNT_KINDS + FAULT_KINDS];
     const size_t missing_count = run_missing(&options, &result, runs, missing);
-    run_report(&options, &result, runs, failures, now_seconds() - began, missing, missing_count);
+    const double seconds = now_seconds() - began;
+    if (!options.is_traced || options.report != NULL) {
+        run_report(&options, &result, runs, failures, seconds, missing, missing_count, report);
+    }
+    if (ferror(report) != 0 || fflush(report) != 0) {
+        fprintf(stderr, "baton simulate: the report cannot be written: %s\n", strerror(errno));
+        return 1;
+    }
     if (failures != 0) return 1;
     for (size_t i = 0; i < missing_count; i++)
         fprintf(stderr, "never happened, so this is no pass: %s\n", missing[i]);

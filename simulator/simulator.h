@@ -3,14 +3,14 @@
  * must hold checked after every step (checker.h, world.h).
  *
  *   --seed S            one run; the same seed gives the same trace hash on every build
- *   --seeds A..B        many, on all cores (--jobs N), with a progress line on standard error
+ *   --seeds A..B        many, on all cores (--jobs N), with a progress line on a terminal
  *   --kind K            sequencer: all of it, pool, blocks, consensus, sync, batches (default)
  *                       consensus: the consensus machine alone, several times faster
  *   --nodes N           otherwise drawn from the seed
  *   --model M           crash or byzantine; otherwise drawn from the seed
  *   --steps K           events until the faults stop (default 2500)
  *   --without I,J,...   leaves faults out, by number
- *   --trace             prints every event of the run
+ *   --trace             prints every event of the run (trace.h)
  *   --first             stops at the first seed that fails
  *   --shrink S          finds a shorter run that breaks the same rule
  *   --report FILE       the JSON report goes there instead of standard output

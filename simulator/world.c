@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "simulator/checker.h"
+#include "simulator/trace.h"
 
 enum random_purpose { PURPOSE_NETWORK = 1, PURPOSE_FAULTS, PURPOSE_NODES, PURPOSE_BYZANTINE };
 
@@ -27,8 +28,7 @@ static uint64_t mix_text(uint64_t hash, const char *text) {
 void world_trace(struct world *world, const char *what, uint64_t node, uint64_t a, uint64_t b) {
     world->trace = mix(mix(mix(mix_text(world->trace, what), node), a), b);
     if (!world->config.is_traced) return;
-    printf("%8" PRIu64 " ms  node %" PRIu64 "  %-18s %" PRIu64 " %" PRIu64 "\n", world->now_ms,
-           node, what, a, b);
+    trace_line(world->now_ms, what, node, a, b);
 }
 
 void world_trace_hash(struct world *world, const char *what, uint64_t node, uint64_t a,
@@ -36,8 +36,7 @@ void world_trace_hash(struct world *world, const char *what, uint64_t node, uint
     const uint64_t b = be_read(hash->bytes, 8);
     world->trace = mix(mix(mix(mix_text(world->trace, what), node), a), b);
     if (!world->config.is_traced) return;
-    printf("%8" PRIu64 " ms  node %" PRIu64 "  %-18s %" PRIu64 " %016" PRIx64 "\n", world->now_ms,
-           node, what, a, b);
+    trace_line(world->now_ms, what, node, a, b);
 }
 
 void world_fail(struct world *world, const char *rule, const char *format, ...) {
@@ -48,8 +47,9 @@ void world_fail(struct world *world, const char *rule, const char *format, ...) 
     va_start(arguments, format);
     vsnprintf(world->failure, sizeof world->failure, format, arguments);
     va_end(arguments);
-    world_trace(world, "FAILED", 0, 0, 0);
-    if (world->config.is_traced) printf("%s: %s\n", rule, world->failure);
+    world->trace = mix_text(world->trace, "FAILED");
+    if (world->config.is_traced)
+        printf("%8" PRIu64 " ms  FAILED: %s: %s\n", world->now_ms, rule, world->failure);
 }
 
 /* --- the queue */
