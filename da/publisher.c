@@ -6,6 +6,7 @@
 #include "da/answer.h"
 #include "da/attempt.h"
 #include "da/da.h"
+#include "threads/clock.h"
 #include "threads/gate.h"
 
 #define IDLE_HEAD_MS    1000 /* how often the head is asked for when there is nothing to publish */
@@ -37,9 +38,9 @@ struct job {
 
 /* pause_job waits out a backoff; false when the job is over. */
 static bool pause_job(struct da_publisher *publisher, uint64_t ms) {
-    const uint64_t until_ms = gate_now_ms() + ms;
+    const uint64_t until_ms = monotonic_ms() + ms;
     gate_lock(&publisher->gate);
-    while (!publisher->is_stopping && !publisher->is_cancelled && gate_now_ms() < until_ms) {
+    while (!publisher->is_stopping && !publisher->is_cancelled && monotonic_ms() < until_ms) {
         (void)gate_wait(&publisher->gate, until_ms);
     }
     const bool goes_on = !publisher->is_stopping && !publisher->is_cancelled;
@@ -108,7 +109,7 @@ static void deliver(struct da_publisher *publisher, const struct job *job, uint6
         .id = job->id,
         .height = height,
         .commitment = da_commitment(&publisher->config.ns, job->blob),
-        .latency_ms = gate_now_ms() - job->started_ms,
+        .latency_ms = monotonic_ms() - job->started_ms,
         .was_found = was_found,
     };
     gate_lock(&publisher->gate);
@@ -204,10 +205,10 @@ static void *publisher_main(void *argument) {
             gate_unlock(&publisher->gate);
             run_job(publisher, &job);
             gate_lock(&publisher->gate);
-        } else if (gate_now_ms() >= head_at_ms) {
+        } else if (monotonic_ms() >= head_at_ms) {
             gate_unlock(&publisher->gate);
             ask_head(publisher);
-            head_at_ms = gate_now_ms() + IDLE_HEAD_MS;
+            head_at_ms = monotonic_ms() + IDLE_HEAD_MS;
             gate_lock(&publisher->gate);
         } else {
             (void)gate_wait(&publisher->gate, head_at_ms);
@@ -262,7 +263,7 @@ enum err da_publish(struct da_publisher *publisher, const struct da_publication 
         publisher->blob_bytes = blob.size;
         publisher->publication = *publication;
         publisher->publication.blob = BYTES_EMPTY;
-        publisher->started_ms = gate_now_ms();
+        publisher->started_ms = monotonic_ms();
         publisher->has_blob = true;
         publisher->is_cancelled = false;
         gate_wake(&publisher->gate);

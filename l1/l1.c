@@ -7,6 +7,7 @@
 
 #include "l1/reader.h"
 #include "l1/sender.h"
+#include "threads/clock.h"
 #include "threads/gate.h"
 
 #define ASKED_MAX      8  /* blocks whose views are wanted by number */
@@ -146,7 +147,7 @@ static void note(struct l1 *l1, int endpoint, enum err err, const char *error) {
     status->transactions_confirmed = l1->sender.transactions_confirmed;
     status->transactions_failed = l1->sender.transactions_failed;
     status->is_reachable = err == ERR_OK;
-    if (err == ERR_OK) status->last_success_ms = gate_now_ms();
+    if (err == ERR_OK) status->last_success_ms = monotonic_ms();
     if (err != ERR_OK) status->failures += 1;
     if (err != ERR_OK || error[0] != 0) {
         (void)snprintf(status->last_error, STATUS_BYTES, "%.80s: %.110s",
@@ -160,7 +161,7 @@ static void note(struct l1 *l1, int endpoint, enum err err, const char *error) {
 static void look(struct l1 *l1) {
     struct l1_endpoints *endpoints = l1->reader->endpoints;
     for (size_t tries = 0; tries < l1->config.endpoints_count; tries++) {
-        const int endpoint = l1_endpoints_choose(endpoints, gate_now_ms());
+        const int endpoint = l1_endpoints_choose(endpoints, monotonic_ms());
         if (endpoint < 0 || is_stopping(l1)) return;
         char error[L1_ERROR_BYTES] = "";
         const enum err err = poll_endpoint(l1, endpoint, error);
@@ -170,12 +171,12 @@ static void look(struct l1 *l1) {
             l1_endpoints_succeeded(endpoints, endpoint);
             return;
         }
-        l1_endpoints_failed(endpoints, endpoint, gate_now_ms());
+        l1_endpoints_failed(endpoints, endpoint, monotonic_ms());
     }
 }
 
 static void wait_next(struct l1 *l1) {
-    const uint64_t until_ms = gate_now_ms() + l1->config.poll_ms;
+    const uint64_t until_ms = monotonic_ms() + l1->config.poll_ms;
     gate_lock(&l1->gate);
     bool is_time = false;
     while (!l1->is_stopping && !l1->is_woken && !is_time) {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/keccak.h"
-#include "node/clock.h"
 #include "node/version.h"
+#include "threads/clock.h"
 
 static enum err view_open(void *context, struct rpc_view **out) {
     struct node *node = context;

@@ -4,8 +4,9 @@
 #include <sys/mman.h>
 
 #include "node/backend.h"
-#include "node/clock.h"
 #include "node/memory.h"
+#include "threads/clock.h"
+#include "threads/gate.h"
 #include "workloads/ethereum.h"
 
 #define CALLER_STATE_BYTES ((size_t)1 << 30) /* address space */
@@ -15,8 +16,7 @@
 #define CALLER_WAIT_MS 5000
 
 struct callers {
-    pthread_mutex_t lock; /* guards is_busy of all */
-    pthread_cond_t freed;
+    struct gate gate; /* guards is_busy of all; wakes who waits for a free one */
     unsigned count;
     struct caller list[];
 };
@@ -32,12 +32,7 @@ enum err callers_create(unsigned count, struct callers **out) {
         TRY(memory_reserve(CALLER_STATE_BYTES, &memory));
         callers->list[i].arena = arena_over(memory, CALLER_STATE_BYTES);
     }
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&callers->freed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&callers->lock, NULL);
+    gate_create(&callers->gate);
     *out = callers;
     return ERR_OK;
 }
@@ -48,8 +43,7 @@ void callers_destroy(struct callers *callers) {
         munmap(callers->list[i].evm, EVM_ARENA_BYTES);
         munmap(callers->list[i].arena.data, CALLER_STATE_BYTES);
     }
-    pthread_cond_destroy(&callers->freed);
-    pthread_mutex_destroy(&callers->lock);
+    gate_destroy(&callers->gate);
     free(callers);
 }
 
@@ -62,14 +56,12 @@ static struct caller *find_free(struct callers *callers) {
 
 struct caller *caller_take(struct callers *callers) {
     const uint64_t until_ms = monotonic_ms() + CALLER_WAIT_MS;
-    const struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000) * 1000000};
-    pthread_mutex_lock(&callers->lock);
+    gate_lock(&callers->gate);
     struct caller *caller = find_free(callers);
-    while (caller == NULL && pthread_cond_timedwait(&callers->freed, &callers->lock, &until) == 0) {
+    while (caller == NULL && gate_wait(&callers->gate, until_ms))
         caller = find_free(callers);
-    }
     if (caller != NULL) caller->is_busy = true;
-    pthread_mutex_unlock(&callers->lock);
+    gate_unlock(&callers->gate);
     return caller;
 }
 
@@ -79,10 +71,10 @@ void caller_give_back(struct callers *callers, struct caller *caller) {
     arena_reset(&caller->arena);
     spares[count++] = arena_spare(&caller->arena, CALLER_KEEP_BYTES);
     memory_give_back(spares, count);
-    pthread_mutex_lock(&callers->lock);
+    gate_lock(&callers->gate);
     caller->is_busy = false;
-    pthread_cond_signal(&callers->freed);
-    pthread_mutex_unlock(&callers->lock);
+    gate_wake_one(&callers->gate);
+    gate_unlock(&callers->gate);
 }
 
 /* clear_storage empties an account's storage and keeps the rest. */

@@ -7,7 +7,7 @@
 #include "base/hex.h"
 #include "base/keccak.h"
 #include "node/backend.h"
-#include "node/clock.h"
+#include "threads/clock.h"
 
 #define TIMESTAMP_STEP 12 /* seconds between simulated blocks that name no time */
 #define SIMULATION_MS  10000

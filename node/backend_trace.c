@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "node/backend.h"
-#include "node/clock.h"
+#include "threads/clock.h"
 
 #define TRACE_BYTES_MAX ((size_t)96 << 20)
 /* The clock is read once for so many instructions. */

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "threads/clock.h"
 
 #define MESSAGE_ARENA_BYTES ((size_t)1 << 20)
 /* The status that other threads see is at most so old while the node is busy. */

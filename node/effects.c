@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/hex.h"
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "threads/clock.h"
 
 static enum p2p_lane lane_of(enum message_class class) {
     switch (class) {

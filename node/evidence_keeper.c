@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "l1/slash.h"
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "threads/clock.h"
 #include "threads/gate.h"
 
 /* Punished or sent in one look: L1's queue holds no more. */
@@ -139,7 +139,7 @@ static void look(struct evidence_keeper *keeper) {
 
 /* take waits for evidence; false: none came until it was time for a look. */
 static bool take(struct evidence_keeper *keeper, struct evidence *out, bool *is_done) {
-    const uint64_t until_ms = gate_now_ms() + EVIDENCE_CHECK_MS;
+    const uint64_t until_ms = monotonic_ms() + EVIDENCE_CHECK_MS;
     bool is_time = false;
     gate_lock(&keeper->gate);
     while (keeper->waiting_count == 0 && !keeper->is_stopping && !is_time) {

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/memory.h"
+#include "threads/clock.h"
+#include "threads/gate.h"
 
 #define JOB_ARENA_BYTES    ((size_t)64 << 20)
 #define SCRATCH_KEEP_BYTES ((size_t)16 << 20)
@@ -32,8 +33,7 @@ struct executing {
     struct ledger_view *view; /* the executor's own, of the committed head */
     pthread_t thread;
     bool has_thread;
-    pthread_mutex_t lock; /* guards first, count and is_stopping */
-    pthread_cond_t changed;
+    struct gate gate; /* guards first, count and is_stopping; wakes the thread */
     struct entry entries[EXECUTING_JOBS_MAX];
     size_t first, count;
     bool is_stopping;
@@ -75,20 +75,20 @@ static enum err copy_job(struct entry *entry, const struct block_job *job) {
 /* next_free returns the entry after the last waiting one, NULL when the mailbox is full.  Only the
  * sequencer's thread adds, so the entry stays free until publish. */
 static struct entry *next_free(struct executing *executing) {
-    pthread_mutex_lock(&executing->lock);
+    gate_lock(&executing->gate);
     struct entry *entry = NULL;
     if (executing->count < EXECUTING_JOBS_MAX) {
         entry = &executing->entries[(executing->first + executing->count) % EXECUTING_JOBS_MAX];
     }
-    pthread_mutex_unlock(&executing->lock);
+    gate_unlock(&executing->gate);
     return entry;
 }
 
 static void publish(struct executing *executing) {
-    pthread_mutex_lock(&executing->lock);
+    gate_lock(&executing->gate);
     executing->count += 1;
-    pthread_cond_signal(&executing->changed);
-    pthread_mutex_unlock(&executing->lock);
+    gate_wake(&executing->gate);
+    gate_unlock(&executing->gate);
 }
 
 enum err executing_run(struct executing *executing, const struct block_job *job) {
@@ -153,12 +153,12 @@ static void run_commit(struct executing *executing, struct entry *entry) {
 static void *thread_main(void *context) {
     struct executing *executing = context;
     for (;;) {
-        pthread_mutex_lock(&executing->lock);
+        gate_lock(&executing->gate);
         while (executing->count == 0 && !executing->is_stopping) {
-            pthread_cond_wait(&executing->changed, &executing->lock);
+            (void)gate_wait(&executing->gate, GATE_FOREVER);
         }
         const bool is_done = executing->is_stopping;
-        pthread_mutex_unlock(&executing->lock);
+        gate_unlock(&executing->gate);
         if (is_done) return NULL;
 
         struct entry *entry = &executing->entries[executing->first];
@@ -167,10 +167,10 @@ static void *thread_main(void *context) {
         } else {
             run_job(executing, entry);
         }
-        pthread_mutex_lock(&executing->lock);
+        gate_lock(&executing->gate);
         executing->first = (executing->first + 1) % EXECUTING_JOBS_MAX;
         executing->count -= 1;
-        pthread_mutex_unlock(&executing->lock);
+        gate_unlock(&executing->gate);
     }
 }
 
@@ -205,8 +205,7 @@ enum err executing_start(struct ledger *ledger, const struct executor_config *co
     if (executing == NULL) return ERR_MEMORY;
     executing->ledger = ledger;
     executing->events = *events;
-    pthread_mutex_init(&executing->lock, NULL);
-    pthread_cond_init(&executing->changed, NULL);
+    gate_create(&executing->gate);
     enum err err = open_memory(executing, config, slot_bytes);
     if (err == ERR_OK && pthread_create(&executing->thread, NULL, thread_main, executing) != 0) {
         err = ERR_SYSTEM;
@@ -221,10 +220,10 @@ enum err executing_start(struct ledger *ledger, const struct executor_config *co
 }
 
 void executing_stop(struct executing *executing) {
-    pthread_mutex_lock(&executing->lock);
+    gate_lock(&executing->gate);
     executing->is_stopping = true;
-    pthread_cond_signal(&executing->changed);
-    pthread_mutex_unlock(&executing->lock);
+    gate_wake(&executing->gate);
+    gate_unlock(&executing->gate);
     if (executing->has_thread) pthread_join(executing->thread, NULL);
     if (executing->view != NULL) ledger_view_close(executing->view);
     free(executing->view);
@@ -232,8 +231,7 @@ void executing_stop(struct executing *executing) {
     for (size_t i = 0; i < EXECUTING_JOBS_MAX; i++) {
         memory_release(executing->entries[i].arena.data, JOB_ARENA_BYTES);
     }
-    pthread_cond_destroy(&executing->changed);
-    pthread_mutex_destroy(&executing->lock);
+    gate_destroy(&executing->gate);
     free(executing);
 }
 

@@ -1,9 +1,9 @@
 /* Whether this node should get traffic, and what it says of itself. */
 #include <stdio.h>
 
-#include "node/clock.h"
 #include "node/node.h"
 #include "node/version.h"
+#include "threads/clock.h"
 
 /* A node further behind than this is not ready. */
 #define READY_LAG_BLOCKS 5

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "node/clock.h"
 #include "node/node.h"
+#include "threads/clock.h"
 
 /* A page being written. */
 struct page {

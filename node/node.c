@@ -10,10 +10,11 @@
 #include "base/hex.h"
 #include "base/keccak.h"
 #include "node/backend.h"
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/memory.h"
 #include "node/version.h"
+#include "threads/clock.h"
+#include "threads/gate.h"
 
 #define URGENT_BYTES ((size_t)64 << 20)
 #define BULK_BYTES   ((size_t)32 << 20)
@@ -277,43 +278,37 @@ static void pass_baton(struct node *node) {
 /* The end that must come: when taking the node apart hangs, the process ends without it.  What was
  * acknowledged is durable, as after a crash. */
 struct last_resort {
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool has_ended; /* under lock */
+    struct gate gate;
+    bool has_ended; /* under gate */
 };
 
 static void *last_resort_main(void *context) {
     struct last_resort *resort = context;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_MS_MAX / 1000;
-    until.tv_nsec += (long)(STOP_MS_MAX % 1000) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&resort->lock);
-    int waited = 0;
-    while (!resort->has_ended && waited == 0) {
-        waited = pthread_cond_timedwait(&resort->ended, &resort->lock, &until);
+    const uint64_t until_ms = monotonic_ms() + STOP_MS_MAX;
+    gate_lock(&resort->gate);
+    while (!resort->has_ended && gate_wait(&resort->gate, until_ms)) { /* woken for nothing */
     }
     if (!resort->has_ended) {
         LOG(LOG_ERROR, "node", "a thread did not stop in %d ms: ending without it", STOP_MS_MAX);
         _exit(1);
     }
-    pthread_mutex_unlock(&resort->lock);
+    gate_unlock(&resort->gate);
     return NULL;
 }
 
 static void take_apart(struct node *node) {
-    struct last_resort resort = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    struct last_resort resort = {.has_ended = false};
     pthread_t thread;
+    gate_create(&resort.gate);
     const bool has_thread = pthread_create(&thread, NULL, last_resort_main, &resort) == 0;
     pass_baton(node);
     node_stop(node);
-    pthread_mutex_lock(&resort.lock);
+    gate_lock(&resort.gate);
     resort.has_ended = true;
-    pthread_cond_signal(&resort.ended);
-    pthread_mutex_unlock(&resort.lock);
+    gate_wake(&resort.gate);
+    gate_unlock(&resort.gate);
     if (has_thread) pthread_join(thread, NULL);
+    gate_destroy(&resort.gate);
 }
 
 /* is_behind looks whether the running node should take a snapshot. */

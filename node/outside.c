@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "threads/clock.h"
 #include "workloads/workload.h"
 
 #define FORCED_BYTES_MAX (FORCED_ITEMS_MAX * (size_t)ITEM_BYTES_MAX)

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 
 #include "base/keccak.h"
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
 #include "store/store.h"
+#include "threads/clock.h"
 
 #define WARN_MS     60000
 #define ARENA_BYTES (8192 + 2 * ITEM_BYTES_MAX)

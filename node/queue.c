@@ -1,12 +1,11 @@
 #include "node/queue.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/check.h"
-#include "node/clock.h"
+#include "threads/clock.h"
+#include "threads/gate.h"
 
 #define ALIGNMENT 16
 
@@ -29,8 +28,7 @@ struct ring {
 };
 
 struct queue {
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t filled;
+    struct gate gate; /* guards all below; wakes the reader */
     struct ring rings[QUEUE_LANES];
     struct ring *held; /* where the reader's message is */
     size_t held_bytes; /* 0: the reader holds none */
@@ -53,19 +51,13 @@ enum err queue_create(size_t urgent_bytes, size_t bulk_bytes, struct queue **out
         free(queue);
         return ERR_MEMORY;
     }
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->filled, &attributes);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&queue->lock, NULL);
+    gate_create(&queue->gate);
     *out = queue;
     return ERR_OK;
 }
 
 void queue_destroy(struct queue *queue) {
-    pthread_cond_destroy(&queue->filled);
-    pthread_mutex_destroy(&queue->lock);
+    gate_destroy(&queue->gate);
     for (int i = 0; i < QUEUE_LANES; i++)
         free(queue->rings[i].data);
     free(queue);
@@ -100,7 +92,7 @@ enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind, st
     const size_t bytes = sizeof(struct record) + header.size + body.size;
     const size_t size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     struct ring *ring = &queue->rings[lane];
-    pthread_mutex_lock(&queue->lock);
+    gate_lock(&queue->gate);
     enum err err = queue->is_closed ? ERR_STOPPED : ERR_OK;
     if (err == ERR_OK && !room_for(ring, size)) err = ERR_LIMIT;
     bool must_wake = false;
@@ -110,8 +102,8 @@ enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind, st
         must_wake = queue->is_reader_asleep && !(lane == QUEUE_BULK && queue->is_bulk_waiting);
         if (must_wake) queue->is_reader_asleep = false; /* one call is enough */
     }
-    pthread_mutex_unlock(&queue->lock);
-    if (must_wake) pthread_cond_signal(&queue->filled);
+    gate_unlock(&queue->gate);
+    if (must_wake) gate_wake_one(&queue->gate);
     return err;
 }
 
@@ -139,24 +131,18 @@ static struct ring *first_filled(struct queue *queue) {
 
 /* wait_filled sleeps until a ring has something, the deadline, or the end.  The lock is held. */
 static void wait_filled(struct queue *queue, uint64_t deadline_ms) {
-    const struct timespec until = {(time_t)(deadline_ms / 1000),
-                                   (long)(deadline_ms % 1000) * 1000000};
     if (first_filled(queue) != NULL) return;
-    queue->is_bulk_waiting = queue->patience_ms > 0 && deadline_ms != UINT64_MAX &&
+    queue->is_bulk_waiting = queue->patience_ms > 0 && deadline_ms != GATE_FOREVER &&
                              deadline_ms <= monotonic_ms() + queue->patience_ms;
     while (first_filled(queue) == NULL && !queue->is_closed) {
         queue->is_reader_asleep = true;
-        if (deadline_ms == UINT64_MAX) {
-            pthread_cond_wait(&queue->filled, &queue->lock);
-        } else if (pthread_cond_timedwait(&queue->filled, &queue->lock, &until) != 0) {
-            return;
-        }
+        if (!gate_wait(&queue->gate, deadline_ms)) return;
     }
 }
 
 bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct bytes *header,
                struct bytes *body) {
-    pthread_mutex_lock(&queue->lock);
+    gate_lock(&queue->gate);
     CHECK(queue->held_bytes == 0);
     wait_filled(queue, deadline_ms);
     queue->is_reader_asleep = false;
@@ -172,19 +158,19 @@ bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct
         queue->held = ring;
         queue->held_bytes = record.size;
     }
-    pthread_mutex_unlock(&queue->lock);
+    gate_unlock(&queue->gate);
     return ring != NULL;
 }
 
 void queue_release(struct queue *queue) {
-    pthread_mutex_lock(&queue->lock);
+    gate_lock(&queue->gate);
     CHECK(queue->held_bytes > 0);
     struct ring *ring = queue->held;
     ring->read_at = (ring->read_at + queue->held_bytes) % ring->capacity;
     ring->used -= queue->held_bytes;
     queue->held_bytes = 0;
     if (ring->used == 0) ring->read_at = ring->write_at = 0; /* touch few pages while idle */
-    pthread_mutex_unlock(&queue->lock);
+    gate_unlock(&queue->gate);
 }
 
 void queue_set_patience(struct queue *queue, uint64_t patience_ms) {
@@ -192,24 +178,24 @@ void queue_set_patience(struct queue *queue, uint64_t patience_ms) {
 }
 
 bool queue_has_more(struct queue *queue, enum queue_lane lane) {
-    pthread_mutex_lock(&queue->lock);
+    gate_lock(&queue->gate);
     const struct ring *ring = &queue->rings[lane];
     const size_t held_bytes = queue->held == ring ? queue->held_bytes : 0;
     const bool has_more = ring->used > held_bytes;
-    pthread_mutex_unlock(&queue->lock);
+    gate_unlock(&queue->gate);
     return has_more;
 }
 
 void queue_close(struct queue *queue) {
-    pthread_mutex_lock(&queue->lock);
+    gate_lock(&queue->gate);
     queue->is_closed = true;
-    pthread_cond_broadcast(&queue->filled);
-    pthread_mutex_unlock(&queue->lock);
+    gate_wake(&queue->gate);
+    gate_unlock(&queue->gate);
 }
 
 size_t queue_used(struct queue *queue, enum queue_lane lane) {
-    pthread_mutex_lock(&queue->lock);
+    gate_lock(&queue->gate);
     const size_t used = queue->rings[lane].used;
-    pthread_mutex_unlock(&queue->lock);
+    gate_unlock(&queue->gate);
     return used;
 }

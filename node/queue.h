@@ -34,9 +34,9 @@ void queue_set_patience(struct queue *queue, uint64_t patience_ms);
 MUST_USE enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind,
                              struct bytes header, struct bytes body);
 
-/* queue_pop waits until there is a message or `deadline_ms` (CLOCK_MONOTONIC) passes, and views it
- * in the ring: header (aligned to 16) and body stay valid until queue_release.  Returns false on
- * the deadline or when closed and empty.  One reader. */
+/* queue_pop waits until there is a message or `deadline_ms` passes (by monotonic_ms; UINT64_MAX:
+ * never), and views it in the ring: header (aligned to 16) and body stay valid until
+ * queue_release.  Returns false on the deadline or when closed and empty.  One reader. */
 bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct bytes *header,
                struct bytes *body);
 void queue_release(struct queue *queue);

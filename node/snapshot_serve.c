@@ -12,9 +12,9 @@
 
 #include "base/hex.h"
 #include "base/keccak.h"
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "threads/clock.h"
 
 #define QUEUE_BYTES      ((size_t)1 << 20)
 #define ARENA_BYTES      ((size_t)256 << 20) /* address space */

@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include "base/hex.h"
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
 #include "node/snapshot.h"
+#include "threads/clock.h"
 
 #define ARENA_BYTES   ((size_t)256 << 20) /* address space */
 #define RECORD        BYTES_STRING("snapshot")

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "node/clock.h"
 #include "node/queue.h"
+#include "threads/clock.h"
 
 #define WRITERS           4
 #define MESSAGES_A_WRITER 20000

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
 #include "sequencer/batch.h"
+#include "threads/clock.h"
 #include "workloads/workload.h"
 
 #define SERVE_QUEUE_BYTES   ((size_t)1 << 20)

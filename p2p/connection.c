@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "p2p/p2p_internal.h"
+#include "threads/clock.h"
 
 #define READS_MAX  8 /* per wake-up, so that one loud peer does not silence the others */
 #define WRITES_MAX 8
@@ -36,7 +37,7 @@ struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initi
     CHECK(connection != NULL); /* a link has at most two, and pending ones are limited */
     const size_t used = (size_t)(connection - p2p->connections) + 1;
     if (used > p2p->connections_used) p2p->connections_used = used;
-    const uint64_t now_ms = p2p_now_ms();
+    const uint64_t now_ms = monotonic_ms();
     connection->state = is_initiator ? P2P_CONNECTION_DIALING : P2P_CONNECTION_HANDSHAKE;
     connection->fd = fd;
     connection->is_initiator = is_initiator;
@@ -58,7 +59,7 @@ struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initi
 static void back_off(struct p2p_link *link, uint64_t lasted_ms) {
     if (lasted_ms >= P2P_STABLE_MS) link->backoff_ms = P2P_BACKOFF_MS_MIN;
     const uint64_t jitter = randombytes_uniform((uint32_t)(link->backoff_ms / 2 + 1));
-    link->dial_at_ms = p2p_now_ms() + link->backoff_ms * 3 / 4 + jitter;
+    link->dial_at_ms = monotonic_ms() + link->backoff_ms * 3 / 4 + jitter;
     link->backoff_ms *= 2;
     if (link->backoff_ms > P2P_BACKOFF_MS_MAX) link->backoff_ms = P2P_BACKOFF_MS_MAX;
 }
@@ -73,7 +74,7 @@ void p2p_connection_close(struct p2p *p2p, struct p2p_connection *connection) {
     connection->link = NULL;
     if (link == NULL) return;
     if (link->dialing == connection) link->dialing = NULL;
-    back_off(link, was_open ? p2p_now_ms() - connection->opened_ms : 0);
+    back_off(link, was_open ? monotonic_ms() - connection->opened_ms : 0);
     if (!was_open) return;
 
     link->open = NULL;
@@ -237,7 +238,7 @@ static bool consume(struct p2p *p2p, struct p2p_connection *connection) {
 bool p2p_connection_read(struct p2p *p2p, struct p2p_connection *connection) {
     for (int i = 0; i < READS_MAX; i++) {
         if (connection->state == P2P_CONNECTION_LAST_WORDS) return true;
-        if (!p2p_connection_may_read(p2p, connection, p2p_now_ms())) return true;
+        if (!p2p_connection_may_read(p2p, connection, monotonic_ms())) return true;
         const size_t room = sizeof connection->in - connection->in_size;
         CHECK(room > 0); /* a record fits twice, so whole ones were taken out before */
         const ssize_t got =
@@ -252,7 +253,7 @@ bool p2p_connection_read(struct p2p *p2p, struct p2p_connection *connection) {
         connection->in_size += size;
         connection->budget_bytes -=
             size < connection->budget_bytes ? size : connection->budget_bytes;
-        connection->received_ms = p2p_now_ms();
+        connection->received_ms = monotonic_ms();
         count(&p2p->tallies.bytes_received, size);
         if (!consume(p2p, connection)) return false;
         if (size < room) return true;
@@ -346,7 +347,7 @@ bool p2p_connection_write(struct p2p *p2p, struct p2p_connection *connection) {
             return false;
         }
         connection->out_sent += (size_t)sent;
-        connection->sent_ms = p2p_now_ms();
+        connection->sent_ms = monotonic_ms();
         count(&p2p->tallies.bytes_sent, (uint64_t)sent);
     }
     if (connection->state == P2P_CONNECTION_LAST_WORDS && !p2p_connection_has_output(connection)) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "p2p/p2p_internal.h"
+#include "threads/clock.h"
 
 struct p2p_fetch {
     int fd;
@@ -26,7 +27,7 @@ struct p2p_fetch {
 /* wait_for waits for the socket; ERR_TIMEOUT. */
 static enum err wait_for(const struct p2p_fetch *fetch, short events, uint64_t until_ms) {
     for (;;) {
-        const uint64_t now_ms = p2p_now_ms();
+        const uint64_t now_ms = monotonic_ms();
         if (now_ms >= until_ms) return ERR_TIMEOUT;
         struct pollfd fd = {.fd = fetch->fd, .events = events};
         const int ready = poll(&fd, 1, (int)(until_ms - now_ms));
@@ -36,7 +37,7 @@ static enum err wait_for(const struct p2p_fetch *fetch, short events, uint64_t u
 }
 
 static enum err send_all(const struct p2p_fetch *fetch, struct bytes bytes) {
-    const uint64_t until_ms = p2p_now_ms() + fetch->timeout_ms;
+    const uint64_t until_ms = monotonic_ms() + fetch->timeout_ms;
     while (bytes.size > 0) {
         TRY(wait_for(fetch, POLLOUT, until_ms));
         const ssize_t sent = send(fetch->fd, bytes.data, bytes.size, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -54,7 +55,7 @@ static enum err connect_one(struct p2p_fetch *fetch, const struct addrinfo *to) 
     socklen_t size = sizeof failure;
     enum err err = ERR_OK;
     if (connect(fetch->fd, to->ai_addr, to->ai_addrlen) != 0) {
-        err = errno == EINPROGRESS ? wait_for(fetch, POLLOUT, p2p_now_ms() + fetch->timeout_ms)
+        err = errno == EINPROGRESS ? wait_for(fetch, POLLOUT, monotonic_ms() + fetch->timeout_ms)
                                    : ERR_NETWORK;
     }
     if (err == ERR_OK &&
@@ -144,7 +145,7 @@ static enum err shake_hands(struct p2p_fetch *fetch, const struct hash32 *expect
     fetch->key = ed25519_key_from_seed(seed);
     p2p_session_call(&fetch->session, &fetch->key, expected, &out);
     TRY(send_all(fetch, buffer_bytes(&out)));
-    const uint64_t until_ms = p2p_now_ms() + fetch->timeout_ms;
+    const uint64_t until_ms = monotonic_ms() + fetch->timeout_ms;
     while (fetch->session.state != P2P_SESSION_OPEN) {
         TRY(receive_some(fetch, until_ms));
         TRY(consume(fetch));
@@ -200,7 +201,7 @@ enum err p2p_fetch_send(struct p2p_fetch *fetch, struct bytes message) {
 }
 
 enum err p2p_fetch_receive(struct p2p_fetch *fetch, struct bytes *message) {
-    const uint64_t until_ms = p2p_now_ms() + fetch->timeout_ms;
+    const uint64_t until_ms = monotonic_ms() + fetch->timeout_ms;
     fetch->message_size = 0;
     fetch->is_message_done = false;
     for (;;) {

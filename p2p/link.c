@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "p2p/p2p_internal.h"
+#include "threads/clock.h"
 
 struct p2p_link *p2p_link_find(struct p2p *p2p, const struct hash32 *id) {
     for (size_t i = 0; i < P2P_LINKS_MAX; i++) {
@@ -66,7 +67,7 @@ static void link_add(struct p2p *p2p, const struct p2p_peer *peer) {
     if (link == NULL) return;
     /* Two that start together shall not both call: the lower key goes first. */
     const bool goes_first = hash_compare(&p2p->config.key.public_key, &peer->id) < 0;
-    link->dial_at_ms = p2p_now_ms() + (goes_first ? 0 : 2 * P2P_TICK_MS);
+    link->dial_at_ms = monotonic_ms() + (goes_first ? 0 : 2 * P2P_TICK_MS);
 }
 
 struct p2p_link *p2p_guest_admit(struct p2p *p2p, const struct hash32 *id) {
@@ -155,7 +156,7 @@ bool p2p_link_offer(struct p2p *p2p, struct p2p_link *link, struct p2p_connectio
     }
     struct p2p_connection *open = link->open;
     if (open != NULL && open->is_initiator != connection->is_initiator &&
-        p2p_now_ms() - open->opened_ms < P2P_TIE_MS && is_preferred(p2p, link, open)) {
+        monotonic_ms() - open->opened_ms < P2P_TIE_MS && is_preferred(p2p, link, open)) {
         return false;
     }
     /* Otherwise the peer has no connection any more, whatever we still believe. */
@@ -169,7 +170,7 @@ void p2p_link_attach(struct p2p *p2p, struct p2p_link *link, struct p2p_connecti
     if (link->dialing == connection) link->dialing = NULL;
     connection->state = P2P_CONNECTION_OPEN;
     connection->link = link;
-    connection->opened_ms = p2p_now_ms();
+    connection->opened_ms = monotonic_ms();
     link->open = connection;
     for (size_t lane = 0; lane < P2P_LANE_COUNT; lane++) {
         link->sending[lane].size = link->sending[lane].done = 0;

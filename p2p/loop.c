@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "p2p/p2p_internal.h"
+#include "threads/clock.h"
 
 #ifndef TCP_RTO_MAX_MS
 #define TCP_RTO_MAX_MS 44 /* newer than the C library's header */
@@ -96,7 +97,7 @@ static void prepare(struct p2p *p2p, struct poll_set *set, bool is_stopping) {
     set->count = 0;
     poll_add(set, p2p->wake_fd, POLLIN, NULL);
     poll_add(set, is_stopping ? -1 : p2p->listen_fd, POLLIN, NULL);
-    const uint64_t now_ms = p2p_now_ms();
+    const uint64_t now_ms = monotonic_ms();
     for (size_t i = 0; i < p2p->connections_used; i++) {
         struct p2p_connection *connection = &p2p->connections[i];
         if (connection->state == P2P_CONNECTION_FREE) continue;
@@ -158,7 +159,7 @@ static void drain(struct p2p *p2p, uint64_t deadline_ms) {
     for (size_t i = 0; i < P2P_LINKS_MAX; i++) {
         const struct p2p_link *link = &p2p->links[i];
         if (!link->in_use || link->open == NULL) continue;
-        for (uint64_t now_ms = p2p_now_ms(); now_ms < deadline_ms; now_ms = p2p_now_ms()) {
+        for (uint64_t now_ms = monotonic_ms(); now_ms < deadline_ms; now_ms = monotonic_ms()) {
             struct pollfd fd = {.fd = link->open->fd, .events = POLLIN};
             if (poll(&fd, 1, (int)(deadline_ms - now_ms)) <= 0) break;
             if (recv(fd.fd, link->open->in, sizeof link->open->in, MSG_DONTWAIT) <= 0) break;
@@ -174,12 +175,12 @@ void *p2p_loop(void *argument) {
         p2p_lock(p2p);
         const bool is_stopping = p2p->is_stopping;
         p2p_unlock(p2p);
-        if (is_stopping && stop_ms == UINT64_MAX) stop_ms = p2p_now_ms() + P2P_STOP_MS;
-        if (is_stopping && (p2p_now_ms() >= stop_ms || !has_unsent(p2p))) break;
+        if (is_stopping && stop_ms == UINT64_MAX) stop_ms = monotonic_ms() + P2P_STOP_MS;
+        if (is_stopping && (monotonic_ms() >= stop_ms || !has_unsent(p2p))) break;
         if (!is_stopping) {
             p2p_links_apply(p2p);
             p2p_guests_reap(p2p);
-            dial_due(p2p, p2p_now_ms());
+            dial_due(p2p, monotonic_ms());
         }
         prepare(p2p, &set, is_stopping);
         const int ready = poll(set.fds, set.count, P2P_TICK_MS);

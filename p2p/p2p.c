@@ -22,12 +22,6 @@ static const uint32_t LANE_BYTES_DEFAULT[P2P_LANE_COUNT] = {
     [P2P_LANE_SYNC] = 16u << 20,
 };
 
-uint64_t p2p_now_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void p2p_lock(struct p2p *p2p) {
     CHECK(pthread_mutex_lock(&p2p->lock) == 0);
 }

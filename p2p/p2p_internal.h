@@ -102,8 +102,7 @@ struct p2p {
     bool is_stopping;
 };
 
-/* The monotonic clock, and the lock of what other threads see (lanes, tallies, wanted peers). */
-uint64_t p2p_now_ms(void);
+/* The lock of what other threads see (lanes, tallies, wanted peers). */
 void p2p_lock(struct p2p *p2p);
 void p2p_unlock(struct p2p *p2p);
 

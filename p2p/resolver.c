@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "p2p/p2p.h"
+#include "threads/gate.h"
 
 enum slot_state { SLOT_IDLE, SLOT_WANTED, SLOT_FOUND, SLOT_FAILED };
 
@@ -20,8 +21,7 @@ struct slot {
 /* The thread may be inside getaddrinfo for long after the owner has gone: whoever leaves last
  * frees. */
 struct p2p_resolver {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    struct gate gate; /* guards all below; wakes the thread */
     int owners_count;
     bool is_stopping;
     struct slot slots[P2P_PEERS_MAX];
@@ -47,10 +47,9 @@ static bool lookup(const char *host, uint16_t port, int flags, struct p2p_endpoi
 static void leave(struct p2p_resolver *resolver) {
     resolver->owners_count -= 1;
     const bool is_last = resolver->owners_count == 0;
-    CHECK(pthread_mutex_unlock(&resolver->lock) == 0);
+    gate_unlock(&resolver->gate);
     if (!is_last) return;
-    CHECK(pthread_cond_destroy(&resolver->changed) == 0);
-    CHECK(pthread_mutex_destroy(&resolver->lock) == 0);
+    gate_destroy(&resolver->gate);
     free(resolver);
 }
 
@@ -63,17 +62,17 @@ static struct slot *wanted_slot(struct p2p_resolver *resolver) {
 
 static void *resolver_main(void *argument) {
     struct p2p_resolver *resolver = argument;
-    CHECK(pthread_mutex_lock(&resolver->lock) == 0);
+    gate_lock(&resolver->gate);
     while (!resolver->is_stopping) {
         struct slot *slot = wanted_slot(resolver);
         if (slot == NULL) {
-            CHECK(pthread_cond_wait(&resolver->changed, &resolver->lock) == 0);
+            (void)gate_wait(&resolver->gate, GATE_FOREVER);
             continue;
         }
         struct slot question = *slot;
-        CHECK(pthread_mutex_unlock(&resolver->lock) == 0);
+        gate_unlock(&resolver->gate);
         const bool found = lookup(question.host, question.port, 0, &question.endpoint);
-        CHECK(pthread_mutex_lock(&resolver->lock) == 0);
+        gate_lock(&resolver->gate);
         if (slot->port != question.port || strcmp(slot->host, question.host) != 0) continue;
         slot->endpoint = question.endpoint;
         slot->state = found ? SLOT_FOUND : SLOT_FAILED;
@@ -86,10 +85,10 @@ enum err p2p_resolver_start(struct p2p_resolver **out) {
     struct p2p_resolver *resolver = calloc(1, sizeof *resolver);
     if (resolver == NULL) return ERR_MEMORY;
     resolver->owners_count = 2;
-    CHECK(pthread_mutex_init(&resolver->lock, NULL) == 0);
-    CHECK(pthread_cond_init(&resolver->changed, NULL) == 0);
+    gate_create(&resolver->gate);
     pthread_t thread;
     if (pthread_create(&thread, NULL, resolver_main, resolver) != 0) {
+        gate_destroy(&resolver->gate);
         free(resolver);
         return ERR_SYSTEM;
     }
@@ -99,9 +98,9 @@ enum err p2p_resolver_start(struct p2p_resolver **out) {
 }
 
 void p2p_resolver_stop(struct p2p_resolver *resolver) {
-    CHECK(pthread_mutex_lock(&resolver->lock) == 0);
+    gate_lock(&resolver->gate);
     resolver->is_stopping = true;
-    CHECK(pthread_cond_signal(&resolver->changed) == 0);
+    gate_wake(&resolver->gate);
     leave(resolver);
 }
 
@@ -111,7 +110,7 @@ enum p2p_resolver_answer p2p_resolver_ask(struct p2p_resolver *resolver, size_t 
     CHECK(index < P2P_PEERS_MAX);
     if (lookup(host, port, AI_NUMERICHOST, out)) return P2P_RESOLVER_FOUND;
     enum p2p_resolver_answer answer = P2P_RESOLVER_PENDING;
-    CHECK(pthread_mutex_lock(&resolver->lock) == 0);
+    gate_lock(&resolver->gate);
     struct slot *slot = &resolver->slots[index];
     const bool is_same = slot->port == port && strcmp(slot->host, host) == 0;
     if (is_same && slot->state == SLOT_FOUND) {
@@ -125,8 +124,8 @@ enum p2p_resolver_answer p2p_resolver_ask(struct p2p_resolver *resolver, size_t 
         slot->state = SLOT_WANTED;
         slot->port = port;
         (void)snprintf(slot->host, sizeof slot->host, "%s", host);
-        CHECK(pthread_cond_signal(&resolver->changed) == 0);
+        gate_wake(&resolver->gate);
     }
-    CHECK(pthread_mutex_unlock(&resolver->lock) == 0);
+    gate_unlock(&resolver->gate);
     return answer;
 }

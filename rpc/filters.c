@@ -6,6 +6,7 @@
 #include "rpc/logs.h"
 #include "rpc/methods.h"
 #include "rpc/rpc_internal.h"
+#include "threads/clock.h"
 
 #define FILTERS_MAX       4096
 #define FILTER_EXPIRY_MS  (5 * 60 * 1000)
@@ -47,7 +48,7 @@ void rpc_filters_destroy(struct rpc *rpc) {
 
 /* insert takes a free or expired place; 0 when all are in use. */
 static uint64_t insert(struct filters *table, const struct filter *wanted) {
-    const uint64_t now = rpc_now_ms();
+    const uint64_t now = monotonic_ms();
     uint64_t id = 0;
     pthread_mutex_lock(&table->lock);
     for (size_t i = 0; i < FILTERS_MAX && id == 0; i++) {
@@ -66,7 +67,7 @@ static uint64_t insert(struct filters *table, const struct filter *wanted) {
 static struct filter *find(struct filters *table, uint64_t id) {
     struct filter *filter = &table->list[id % 65536 % FILTERS_MAX];
     if (!filter->is_used || filter->id != id) return NULL;
-    return rpc_now_ms() - filter->used_ms < FILTER_EXPIRY_MS ? filter : NULL;
+    return monotonic_ms() - filter->used_ms < FILTER_EXPIRY_MS ? filter : NULL;
 }
 
 static enum method_result create(struct call *call, struct filter *wanted) {
@@ -132,7 +133,7 @@ static bool advance(struct call *call, uint64_t latest, bool move, struct filter
     if (filter != NULL) {
         *out = *filter;
         if (filter->logs != NULL) copy = rpc_logs_filter_copy(filter->logs);
-        filter->used_ms = rpc_now_ms();
+        filter->used_ms = monotonic_ms();
         if (move && latest >= filter->next_block) filter->next_block = latest + 1;
     }
     pthread_mutex_unlock(&table->lock);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "rpc/server.h"
+#include "threads/clock.h"
 
 #define HEIGHT_HEADER      "baton-height:"
 #define HEIGHT_DIGITS_MAX  20
@@ -39,7 +40,7 @@ bool rpc_height_is_here(struct rpc *rpc, const struct session *session) {
 
 void rpc_height_wait(struct service *service, struct session *session) {
     session->is_behind = true;
-    session->behind_until_ms = rpc_now_ms() + HEIGHT_WAIT_MS_MAX;
+    session->behind_until_ms = monotonic_ms() + HEIGHT_WAIT_MS_MAX;
     atomic_fetch_add(&service->behind_count, 1);
 }
 
@@ -60,7 +61,7 @@ void rpc_height_wake(struct rpc *rpc) {
 void rpc_height_go_on(struct service *service) {
     if (atomic_load(&service->behind_count) == 0) return;
     const uint64_t height = rpc_height(service->rpc);
-    const uint64_t now = rpc_now_ms();
+    const uint64_t now = monotonic_ms();
     struct session *next;
     for (struct session *session = service->sessions; session != NULL; session = next) {
         next = session->next;

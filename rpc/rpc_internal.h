@@ -6,6 +6,7 @@
 
 #include "rpc/rpc.h"
 #include "rpc/task.h"
+#include "threads/gate.h"
 
 #define RPC_SERVICES_MAX 16
 #define RPC_WORKERS_MAX  64
@@ -72,10 +73,9 @@ struct rpc {
     struct service services[RPC_SERVICES_MAX];
     unsigned workers_count;
     pthread_t workers[RPC_WORKERS_MAX];
-    unsigned workers_begun;     /* which counters the next worker takes */
-    unsigned workers_idle;      /* of the threads; the rest runs a task, or begins */
-    pthread_mutex_t queue_lock; /* guards the workers and their queue */
-    pthread_cond_t queue_filled;
+    unsigned workers_begun; /* which counters the next worker takes */
+    unsigned workers_idle;  /* of the threads; the rest runs a task, or begins */
+    struct gate queue_gate; /* guards the workers and their queue; wakes a worker */
     struct task *queue, **queue_end;
     unsigned queue_count;
     bool is_stopping;
@@ -140,8 +140,3 @@ void rpc_subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct b
 /* filters.c */
 enum err rpc_filters_create(struct rpc *rpc);
 void rpc_filters_destroy(struct rpc *rpc);
-
-/* The monotonic clock.  Any thread. */
-uint64_t rpc_now_ms(void);
-/* The same in microseconds. */
-uint64_t rpc_now_us(void);

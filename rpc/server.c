@@ -6,20 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #define SERVICE_SHIFT   56
 #define LISTEN_BACKLOG  4096
 #define ACCEPTS_AT_ONCE 32
-
-uint64_t rpc_now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-uint64_t rpc_now_ms(void) {
-    return rpc_now_us() / 1000;
-}
 
 struct session *rpc_session_find(struct service *service, uint64_t id) {
     struct session *session = service->sessions;

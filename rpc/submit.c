@@ -7,6 +7,7 @@
 #include "rpc/encode.h"
 #include "rpc/rpc_internal.h"
 #include "rpc/submit.h"
+#include "threads/clock.h"
 
 #define RECEIPT_TEXT_BYTES_MAX ((size_t)8 << 20)
 /* Late entries that are taken out under one hold of the lock. */
@@ -82,12 +83,12 @@ enum method_result rpc_submit_call(struct call *call, struct bytes raw, uint64_t
     struct rpc *rpc = call->rpc;
     struct waiting waiting = {.task = call->task,
                               .index = call->index,
-                              .deadline_ms = rpc_now_ms() + RPC_SUBMIT_TIMEOUT_MS};
+                              .deadline_ms = monotonic_ms() + RPC_SUBMIT_TIMEOUT_MS};
     uint64_t token;
     if (sync_ms > 0) {
         waiting.is_sync = true;
         waiting.hash = keccak256(raw);
-        waiting.deadline_ms = rpc_now_ms() + sync_ms;
+        waiting.deadline_ms = monotonic_ms() + sync_ms;
     }
     if (!reserve(rpc, &waiting, &token)) {
         return rpc_call_error(call, RPC_SERVER_ERROR, "server is busy, try again");
@@ -175,7 +176,7 @@ void rpc_submit_expire(struct rpc *rpc) {
     struct waiting late[LATE_AT_ONCE];
     size_t count;
     do {
-        count = take_late(rpc, rpc_now_ms(), late);
+        count = take_late(rpc, monotonic_ms(), late);
         for (size_t i = 0; i < count; i++)
             answer_late(&late[i]);
     } while (count == LATE_AT_ONCE);

@@ -4,17 +4,17 @@
  * add and remove, the notifier thread walks it.  Notifications are made on a thread of their own,
  * so that a slow store or many subscribers delay neither the sequencer nor the service threads.
  * Blocks are announced one by one, in order, none left out. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "base/keccak.h"
 #include "rpc/encode.h"
 #include "rpc/logs.h"
 #include "rpc/methods.h"
 #include "rpc/rpc_internal.h"
+#include "threads/clock.h"
+#include "threads/gate.h"
 
 #define SUBSCRIPTIONS_MAX 16384
 #define ITEMS_QUEUED_MAX  4096
@@ -40,8 +40,7 @@ struct queued_item {
 
 struct subscriptions {
     struct rpc *rpc;
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t filled;
+    struct gate gate; /* guards all below; wakes the notifier */
     struct subscription list[SUBSCRIPTIONS_MAX];
     size_t used_max; /* entries beyond were never used */
     uint64_t id_next;
@@ -121,7 +120,7 @@ static void announce(struct subscriptions *table, uint64_t number) {
     if (err == ERR_OK) err = backend->receipts(view, number, &table->arena, &receipts, &count);
     backend->view_close(view);
     if (err != ERR_OK || count != block.block.transactions_count) return;
-    pthread_mutex_lock(&table->lock);
+    gate_lock(&table->gate);
     for (size_t i = 0; i < table->used_max; i++) {
         struct subscription *to = &table->list[i];
         if (!to->is_used || number < to->next_block) continue;
@@ -129,11 +128,11 @@ static void announce(struct subscriptions *table, uint64_t number) {
         if (to->kind == SUBSCRIPTION_HEADS) notify_head(table, to, &block);
         if (to->kind == SUBSCRIPTION_LOGS) notify_logs(table, to, &block, receipts, count);
     }
-    pthread_mutex_unlock(&table->lock);
+    gate_unlock(&table->gate);
 }
 
 static void announce_item(struct subscriptions *table, const struct queued_item *item) {
-    pthread_mutex_lock(&table->lock);
+    gate_lock(&table->gate);
     for (size_t i = 0; i < table->used_max; i++) {
         const struct subscription *to = &table->list[i];
         if (!to->is_used || to->kind != SUBSCRIPTION_ITEMS) continue;
@@ -148,7 +147,7 @@ static void announce_item(struct subscriptions *table, const struct queued_item 
         }
         send_notice(table, to, &json);
     }
-    pthread_mutex_unlock(&table->lock);
+    gate_unlock(&table->gate);
 }
 
 enum work { WORK_END, WORK_TICK, WORK_BLOCK, WORK_ITEM };
@@ -156,17 +155,16 @@ enum work { WORK_END, WORK_TICK, WORK_BLOCK, WORK_ITEM };
 /* next_work waits for a block, an item or the next tick. */
 static enum work next_work(struct subscriptions *table, uint64_t tick_ms, uint64_t *block,
                            struct queued_item *item) {
-    const struct timespec until = {(time_t)(tick_ms / 1000), (long)(tick_ms % 1000) * 1000000};
     enum work work = WORK_TICK;
-    int waited = rpc_now_ms() >= tick_ms ? ETIMEDOUT : 0;
-    pthread_mutex_lock(&table->lock);
+    bool is_tick = monotonic_ms() >= tick_ms;
+    gate_lock(&table->gate);
     while (!table->is_stopping && table->announced >= table->head && table->items_count == 0 &&
-           waited == 0) {
-        waited = pthread_cond_timedwait(&table->filled, &table->lock, &until);
+           !is_tick) {
+        is_tick = !gate_wait(&table->gate, tick_ms);
     }
     if (table->is_stopping) {
         work = WORK_END;
-    } else if (waited != 0) {
+    } else if (is_tick) {
         work = WORK_TICK; /* also when there is work: it comes next */
     } else if (table->announced < table->head) {
         work = WORK_BLOCK;
@@ -177,13 +175,13 @@ static enum work next_work(struct subscriptions *table, uint64_t tick_ms, uint64
         table->items_first = (table->items_first + 1) % ITEMS_QUEUED_MAX;
         table->items_count -= 1;
     }
-    pthread_mutex_unlock(&table->lock);
+    gate_unlock(&table->gate);
     return work;
 }
 
 static void *notifier_main(void *context) {
     struct subscriptions *table = context;
-    uint64_t block = 0, tick_ms = rpc_now_ms();
+    uint64_t block = 0, tick_ms = monotonic_ms();
     struct queued_item item;
     for (;;) {
         switch (next_work(table, tick_ms, &block, &item)) {
@@ -191,7 +189,7 @@ static void *notifier_main(void *context) {
         case WORK_TICK:
             rpc_submit_expire(table->rpc);
             rpc_height_wake(table->rpc);
-            tick_ms = rpc_now_ms() + TICK_MS;
+            tick_ms = monotonic_ms() + TICK_MS;
             break;
         case WORK_BLOCK: announce(table, block); break;
         case WORK_ITEM:
@@ -215,13 +213,9 @@ enum err rpc_subscriptions_create(struct rpc *rpc) {
     table->id_next = 1;
     table->arena = arena_over(memory, NOTIFIER_ARENA);
     table->text = (uint8_t *)memory + NOTIFIER_ARENA;
-    pthread_mutex_init(&table->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&table->filled, &attributes);
-    pthread_condattr_destroy(&attributes);
+    gate_create(&table->gate);
     if (pthread_create(&table->thread, NULL, notifier_main, table) != 0) {
+        gate_destroy(&table->gate);
         munmap(memory, NOTIFIER_ARENA + NOTICE_BYTES_MAX);
         free(table);
         return ERR_SYSTEM;
@@ -232,10 +226,10 @@ enum err rpc_subscriptions_create(struct rpc *rpc) {
 
 void rpc_subscriptions_destroy(struct rpc *rpc) {
     struct subscriptions *table = rpc->subscriptions;
-    pthread_mutex_lock(&table->lock);
+    gate_lock(&table->gate);
     table->is_stopping = true;
-    pthread_cond_signal(&table->filled);
-    pthread_mutex_unlock(&table->lock);
+    gate_wake(&table->gate);
+    gate_unlock(&table->gate);
     pthread_join(table->thread, NULL);
     for (size_t i = 0; i < table->items_count; i++) {
         const size_t at = (table->items_first + i) % ITEMS_QUEUED_MAX;
@@ -243,6 +237,7 @@ void rpc_subscriptions_destroy(struct rpc *rpc) {
     }
     for (size_t i = 0; i < table->used_max; i++)
         free(table->list[i].filter);
+    gate_destroy(&table->gate);
     munmap(table->arena.data, NOTIFIER_ARENA + NOTICE_BYTES_MAX);
     free(table);
     rpc->subscriptions = NULL;
@@ -256,29 +251,29 @@ static void release(struct subscriptions *table, struct subscription *subscripti
 
 void rpc_subscriptions_session_closed(struct rpc *rpc, uint64_t session_id) {
     struct subscriptions *table = rpc->subscriptions;
-    pthread_mutex_lock(&table->lock);
+    gate_lock(&table->gate);
     for (size_t i = 0; i < table->used_max; i++) {
         struct subscription *subscription = &table->list[i];
         if (subscription->is_used && subscription->session_id == session_id) {
             release(table, subscription);
         }
     }
-    pthread_mutex_unlock(&table->lock);
+    gate_unlock(&table->gate);
 }
 
 void rpc_subscriptions_block(struct rpc *rpc, uint64_t number) {
     struct subscriptions *table = rpc->subscriptions;
-    pthread_mutex_lock(&table->lock);
+    gate_lock(&table->gate);
     if (!table->has_head) table->announced = number - 1;
     table->has_head = true;
     if (number > table->head) table->head = number;
-    pthread_cond_signal(&table->filled);
-    pthread_mutex_unlock(&table->lock);
+    gate_wake(&table->gate);
+    gate_unlock(&table->gate);
 }
 
 void rpc_subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct bytes encoded) {
     struct subscriptions *table = rpc->subscriptions;
-    pthread_mutex_lock(&table->lock);
+    gate_lock(&table->gate);
     if (table->item_subscribers > 0 && table->items_count < ITEMS_QUEUED_MAX) {
         uint8_t *copy = malloc(encoded.size + 1);
         if (copy != NULL) {
@@ -286,10 +281,10 @@ void rpc_subscriptions_item(struct rpc *rpc, const struct hash32 *hash, struct b
             memcpy(copy, encoded.data, encoded.size);
             table->items[at] = (struct queued_item){*hash, {copy, encoded.size}};
             table->items_count += 1;
-            pthread_cond_signal(&table->filled);
+            gate_wake(&table->gate);
         }
     }
-    pthread_mutex_unlock(&table->lock);
+    gate_unlock(&table->gate);
 }
 
 /* insert finds a place; 0 when the table or the session's share is full. */
@@ -345,9 +340,9 @@ enum method_result rpc_eth_subscribe(struct call *call) {
                               "notifications not supported: use WebSocket");
     }
     if (!read_kind(call, &wanted)) return METHOD_FAILED;
-    pthread_mutex_lock(&table->lock);
+    gate_lock(&table->gate);
     const uint64_t id = insert(table, &wanted, call->limits->subscriptions_max);
-    pthread_mutex_unlock(&table->lock);
+    gate_unlock(&table->gate);
     if (id == 0) {
         free(wanted.filter);
         return rpc_call_error(call, RPC_SERVER_ERROR, "too many subscriptions: %u per connection",
@@ -362,14 +357,14 @@ enum method_result rpc_eth_unsubscribe(struct call *call) {
     uint64_t id;
     bool found = false;
     if (!rpc_param_quantity(call, 0, &id)) return METHOD_FAILED;
-    pthread_mutex_lock(&table->lock);
+    gate_lock(&table->gate);
     struct subscription *subscription = &table->list[id % (1u << 20) % SUBSCRIPTIONS_MAX];
     if (subscription->is_used && subscription->id == id &&
         subscription->session_id == call->session_id) {
         release(table, subscription);
         found = true;
     }
-    pthread_mutex_unlock(&table->lock);
+    gate_unlock(&table->gate);
     if (!found) return rpc_call_error(call, RPC_SERVER_ERROR, "subscription not found");
     json_bool(call->out, true);
     return METHOD_DONE;

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "rpc/rpc_internal.h"
+#include "threads/clock.h"
 
 /* An answer that is only an error without data: its texts are short. */
 #define ERROR_ANSWER_BYTES_MAX (REQUEST_ID_BYTES_MAX + 256)
@@ -210,7 +211,7 @@ static bool run_call(struct task *task, size_t index, struct runner *runner, uin
         is_there = perform(task, index, runner, &is_error);
     }
     arena_release(&runner->arena, arena_at);
-    *now_us = rpc_now_us();
+    *now_us = monotonic_us();
     rpc_metrics_observe(runner->counters, request->method, *now_us - begin_us, is_error);
     return is_there;
 }
@@ -266,7 +267,7 @@ static size_t run_all(struct task *task, struct runner *runner, size_t *sent) {
     struct buffer *out = &runner->scratch;
     struct requests *requests = &task->requests;
     size_t later = 0;
-    uint64_t now_us = rpc_now_us();
+    uint64_t now_us = monotonic_us();
     *sent = 0;
     for (size_t i = 0; i < requests->count; i++) {
         struct request *request = &requests->list[i];

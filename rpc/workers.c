@@ -5,11 +5,10 @@
 #include "rpc/rpc_internal.h"
 
 static struct task *take(struct rpc *rpc) {
-    pthread_mutex_lock(&rpc->queue_lock);
+    gate_lock(&rpc->queue_gate);
     rpc->workers_idle += 1;
-    while (rpc->queue == NULL && !rpc->is_stopping) {
-        pthread_cond_wait(&rpc->queue_filled, &rpc->queue_lock);
-    }
+    while (rpc->queue == NULL && !rpc->is_stopping)
+        (void)gate_wait(&rpc->queue_gate, GATE_FOREVER);
     rpc->workers_idle -= 1;
     struct task *task = rpc->queue;
     if (task != NULL) {
@@ -18,15 +17,15 @@ static struct task *take(struct rpc *rpc) {
         rpc->queue_count -= 1;
         task->next = NULL;
     }
-    pthread_mutex_unlock(&rpc->queue_lock);
+    gate_unlock(&rpc->queue_gate);
     return task;
 }
 
 static void *worker_main(void *context) {
     struct rpc *rpc = context;
-    pthread_mutex_lock(&rpc->queue_lock);
+    gate_lock(&rpc->queue_gate);
     const unsigned index = rpc->workers_begun++;
-    pthread_mutex_unlock(&rpc->queue_lock);
+    gate_unlock(&rpc->queue_gate);
     const size_t bytes = rpc_runner_bytes(&rpc->config.limits);
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -54,7 +53,7 @@ static bool add_worker(struct rpc *rpc) {
 }
 
 bool rpc_workers_push(struct rpc *rpc, struct task *task) {
-    pthread_mutex_lock(&rpc->queue_lock);
+    gate_lock(&rpc->queue_gate);
     const bool fits = rpc->queue_count < rpc->config.limits.workers_queue_max &&
                       !rpc->is_stopping && add_worker(rpc);
     if (fits) {
@@ -62,23 +61,22 @@ bool rpc_workers_push(struct rpc *rpc, struct task *task) {
         *rpc->queue_end = task;
         rpc->queue_end = &task->next;
         rpc->queue_count += 1;
-        pthread_cond_signal(&rpc->queue_filled);
+        gate_wake_one(&rpc->queue_gate);
     }
-    pthread_mutex_unlock(&rpc->queue_lock);
+    gate_unlock(&rpc->queue_gate);
     return fits;
 }
 
 void rpc_workers_create(struct rpc *rpc) {
-    pthread_mutex_init(&rpc->queue_lock, NULL);
-    pthread_cond_init(&rpc->queue_filled, NULL);
+    gate_create(&rpc->queue_gate);
     rpc->queue_end = &rpc->queue;
 }
 
 void rpc_workers_stop(struct rpc *rpc) {
-    pthread_mutex_lock(&rpc->queue_lock);
+    gate_lock(&rpc->queue_gate);
     rpc->is_stopping = true;
-    pthread_cond_broadcast(&rpc->queue_filled);
-    pthread_mutex_unlock(&rpc->queue_lock);
+    gate_wake(&rpc->queue_gate);
+    gate_unlock(&rpc->queue_gate);
     for (unsigned i = 0; i < rpc->workers_count; i++)
         pthread_join(rpc->workers[i], NULL);
 }

@@ -31,16 +31,18 @@ void gate_wake(struct gate *gate) {
     CHECK(pthread_cond_broadcast(&gate->changed) == 0);
 }
 
+void gate_wake_one(struct gate *gate) {
+    CHECK(pthread_cond_signal(&gate->changed) == 0);
+}
+
 bool gate_wait(struct gate *gate, uint64_t deadline_ms) {
+    if (deadline_ms == GATE_FOREVER) {
+        CHECK(pthread_cond_wait(&gate->changed, &gate->lock) == 0);
+        return true;
+    }
     const struct timespec until = {(time_t)(deadline_ms / 1000),
                                    (long)(deadline_ms % 1000) * 1000000};
     const int failure = pthread_cond_timedwait(&gate->changed, &gate->lock, &until);
     CHECK(failure == 0 || failure == ETIMEDOUT);
     return failure == 0;
-}
-
-uint64_t gate_now_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }

@@ -2,8 +2,9 @@
 /* A gate: a lock, and a place to wait for what others change under it.
  *
  * Whoever waits holds the lock, is without it while asleep, and looks again at what it waits for
- * when it wakes: for a change, for its deadline, or for nothing.  Deadlines are CLOCK_MONOTONIC, so
- * that nobody sleeps through a change of the wall clock.  A gate stays where it was made. */
+ * when it wakes: for a change, for its deadline, or for nothing.  Deadlines are by monotonic_ms
+ * (threads/clock.h), so that nobody sleeps through a change of the wall clock.  A gate stays where
+ * it was made. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,10 +22,12 @@ void gate_destroy(struct gate *gate);
 void gate_lock(struct gate *gate);
 void gate_unlock(struct gate *gate);
 
-/* gate_wake wakes all who wait; gate_wait, with the lock held, sleeps until then or until
- * `deadline_ms`.  false: the deadline has passed. */
+/* gate_wake wakes all who wait; gate_wake_one wakes one of them, where any is as good as another.
+ * The lock may be held or not. */
 void gate_wake(struct gate *gate);
-bool gate_wait(struct gate *gate, uint64_t deadline_ms);
+void gate_wake_one(struct gate *gate);
 
-/* gate_now_ms is the clock of deadlines. */
-uint64_t gate_now_ms(void);
+/* gate_wait, with the lock held, sleeps until woken or until `deadline_ms`, which may be
+ * GATE_FOREVER.  false: the deadline has passed. */
+#define GATE_FOREVER UINT64_MAX
+bool gate_wait(struct gate *gate, uint64_t deadline_ms);

@@ -13,9 +13,9 @@
 #include "base/keccak.h"
 #include "base/rlp.h"
 #include "fixtures/genesis_json.h"
-#include "node/clock.h"
 #include "node/ledger.h"
 #include "node/settings.h"
+#include "threads/clock.h"
 #include "tools/commands.h"
 #include "workloads/ethereum.h"
 

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node/clock.h"
+#include "threads/clock.h"
 #include "tools/commands.h"
 #include "tools/http.h"
 #include "tools/monitor_view.h"

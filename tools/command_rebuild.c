@@ -9,12 +9,12 @@
 #include "base/hex.h"
 #include "da/da.h"
 #include "fixtures/genesis_json.h"
-#include "node/clock.h"
 #include "node/keys.h"
 #include "node/ledger.h"
 #include "node/log.h"
 #include "node/settings.h"
 #include "sequencer/batch.h"
+#include "threads/clock.h"
 #include "tools/commands.h"
 
 #define REBUILD_SLOT_BYTES  ((size_t)4 << 30)

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "node/clock.h"
+#include "threads/clock.h"
 #include "tools/testnet.h"
 
 #define STOP_MS_MAX  20000 /* a node ends itself within 10 s */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "node/clock.h"
+#include "threads/clock.h"
 #include "tools/testnet.h"
 
 #define TURN_MS        100

@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "node/clock.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "threads/clock.h"
 #include "workloads/system_contracts.h"
 #include "workloads/workload.h"
 

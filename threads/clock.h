@@ -1,14 +1,15 @@
 #pragma once
-/* The node's two clocks. */
+/* The two clocks of the edge.  Pure rooms have none: time comes to them in their inputs. */
 #include <stdint.h>
 #include <time.h>
 
-/* monotonic_ms never goes back: for timers and durations. */
+/* monotonic_ms never goes back, whatever is done to the wall clock: for deadlines and durations. */
 static inline uint64_t monotonic_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
+/* monotonic_us is the same clock, in microseconds. */
 static inline uint64_t monotonic_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
