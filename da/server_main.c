@@ -80,7 +80,7 @@ static const char *set_option(struct options *options, const char *name, const c
 static int parse(int argc, char **argv, struct options *options) {
     for (int i = 1; i < argc; i++) {
         char *name = argv[i];
-        if (strcmp(name, "--help") == 0) {
+        if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
             options->is_help = true;
             return 0;
         }
@@ -92,7 +92,7 @@ static int parse(int argc, char **argv, struct options *options) {
         char *value = strchr(name, '=');
         if (value != NULL) *value++ = 0;
         if (value == NULL && i + 1 < argc) value = argv[++i];
-        if (value == NULL) return complain(name, "needs a value");
+        if (value == NULL) return complain(name, "unknown, or needs a value (see baton da --help)");
         const char *wrong = set_option(options, name, value);
         if (wrong != NULL) return complain(name, wrong);
     }

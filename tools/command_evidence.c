@@ -9,6 +9,7 @@
 #include "base/hex.h"
 #include "tools/commands.h"
 #include "tools/evidence_file.h"
+#include "tools/flags.h"
 #include "tools/http.h"
 
 #define ANSWER_BYTES ((size_t)4 << 20)
@@ -47,39 +48,47 @@ struct options {
     struct evidence_domain domain; /* what claims must be about */
 };
 
-static bool read_flag(const char *name, const char *value, struct options *options) {
-    if (strcmp(name, "--rpc") == 0) {
-        options->rpc = value;
-        return strlen(value) < HTTP_URL_BYTES;
-    }
-    if (strcmp(name, "--contract") == 0) {
-        options->has_contract = true;
-        return hex_to_address(bytes_from_string(value), &options->domain.contract) == ERR_OK;
-    }
-    if (strcmp(name, "--chain-id") == 0) {
-        char *end;
-        errno = 0;
-        options->has_chain_id = true;
-        options->domain.chain_id = strtoull(value, &end, 0);
-        return errno == 0 && value[0] >= '0' && value[0] <= '9' && *end == '\0';
-    }
-    return false;
+static bool read_rpc(const char *value, void *out) {
+    *(const char **)out = value;
+    return strlen(value) < HTTP_URL_BYTES;
+}
+
+static bool read_contract(const char *value, void *out) {
+    struct options *options = out;
+    options->has_contract = true;
+    return hex_to_address(bytes_from_string(value), &options->domain.contract) == ERR_OK;
+}
+
+static bool read_chain_id(const char *value, void *out) {
+    struct options *options = out;
+    char *end;
+    errno = 0;
+    options->has_chain_id = true;
+    options->domain.chain_id = strtoull(value, &end, 0);
+    return errno == 0 && value[0] >= '0' && value[0] <= '9' && *end == '\0';
 }
 
 static bool read_options(int argc, char **argv, struct options *options) {
+    const struct flag flags[] = {
+        {.name = "rpc",
+         .kind = FLAG_OTHER,
+         .out = &options->rpc,
+         .wanted = "a URL",
+         .read = read_rpc},
+        {.name = "contract",
+         .kind = FLAG_OTHER,
+         .out = options,
+         .wanted = "an address",
+         .read = read_contract},
+        {.name = "chain-id",
+         .kind = FLAG_OTHER,
+         .out = options,
+         .wanted = "a chain id",
+         .read = read_chain_id},
+    };
     *options = (struct options){.rpc = "http://127.0.0.1:8545"};
-    for (int i = 2; i < argc; i++) {
-        const bool is_flag = strncmp(argv[i], "--", 2) == 0;
-        if (is_flag && i + 1 < argc && read_flag(argv[i], argv[i + 1], options)) {
-            i += 1;
-        } else if (!is_flag && options->file == NULL) {
-            options->file = argv[i];
-        } else {
-            fprintf(stderr, "baton evidence: %s is not understood (see --help)\n", argv[i]);
-            return false;
-        }
-    }
-    return true;
+    return flags_read("evidence", argc, argv, 2, flags, sizeof flags / sizeof flags[0],
+                      &options->file);
 }
 
 /* read_whole reads a file, or standard input, into memory of its own; NULL: an error was printed.

@@ -13,6 +13,7 @@
 
 #include "threads/clock.h"
 #include "tools/commands.h"
+#include "tools/flags.h"
 #include "tools/http.h"
 #include "tools/monitor_view.h"
 
@@ -196,40 +197,30 @@ static int run(struct monitor *monitor) {
     return monitor_all_ready(&monitor->view) ? 0 : 1;
 }
 
-static bool read_number(const char *text, uint64_t low, uint64_t high, uint64_t *out) {
-    char *end;
-    errno = 0;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || errno != 0 || *end != '\0') return false;
-    *out = value;
-    return value >= low && value <= high;
+static bool read_urls(const char *value, void *out) {
+    return monitor_add_urls(out, value);
 }
 
 static bool read_options(int argc, char **argv, struct monitor *monitor) {
+    const struct flag flags[] = {
+        {.name = "rpc",
+         .kind = FLAG_OTHER,
+         .out = &monitor->view,
+         .wanted = "a list of at most 128 URLs",
+         .read = read_urls},
+        {.name = "interval-ms",
+         .kind = FLAG_NUMBER,
+         .out = &monitor->interval_ms,
+         .low = 100,
+         .high = 60000},
+        {.name = "once", .kind = FLAG_SWITCH, .out = &monitor->is_once},
+        {.name = "json", .kind = FLAG_SWITCH, .out = &monitor->is_json},
+    };
     monitor->interval_ms = REFRESH_MS_DEFAULT;
-    for (int i = 1; i < argc; i++) {
-        bool is_good = true;
-        if (strcmp(argv[i], "--once") == 0) {
-            monitor->is_once = true;
-        } else if (strcmp(argv[i], "--json") == 0) {
-            monitor->is_json = true;
-        } else if (strcmp(argv[i], "--rpc") == 0 && i + 1 < argc) {
-            is_good = monitor_add_urls(&monitor->view, argv[++i]);
-        } else if (strncmp(argv[i], "--rpc=", 6) == 0) {
-            is_good = monitor_add_urls(&monitor->view, argv[i] + 6);
-        } else if (strcmp(argv[i], "--interval-ms") == 0 && i + 1 < argc) {
-            is_good = read_number(argv[++i], 100, 60000, &monitor->interval_ms);
-        } else {
-            is_good = false;
-        }
-        if (is_good) continue;
-        fprintf(stderr, "baton monitor: %s is not understood (see --help)\n", argv[i]);
+    if (!flags_read("monitor", argc, argv, 1, flags, sizeof flags / sizeof flags[0], NULL)) {
         return false;
     }
-    if (monitor->view.count == 0) {
-        return monitor_add_urls(&monitor->view, "http://127.0.0.1:8545");
-    }
-    return true;
+    return monitor->view.count != 0 || monitor_add_urls(&monitor->view, "http://127.0.0.1:8545");
 }
 
 int command_monitor(int argc, char **argv) {

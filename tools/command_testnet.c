@@ -8,6 +8,7 @@
 
 #include "base/ed25519.h"
 #include "tools/commands.h"
+#include "tools/flags.h"
 #include "tools/testnet.h"
 
 static const char HELP[] =
@@ -66,18 +67,8 @@ static const char HELP[] =
     "  0 blocks were decided and all nodes have the same chain; 1 not so; 2 wrong use; 130 ended\n"
     "  by a signal.\n";
 
-static bool read_number(const char *text, uint64_t low, uint64_t high, uint64_t *out) {
-    char *end = NULL;
-    if (text[0] < '0' || text[0] > '9') return false;
-    errno = 0;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || *end != '\0' || value < low || value > high) return false;
-    *out = value;
-    return true;
-}
-
 /* read_time reads 90s, 10m, 1h, or seconds without a letter, 1 second to 30 days. */
-static bool read_time(const char *text, uint64_t *out_ms) {
+static bool read_time(const char *text, void *out_ms) {
     static const struct {
         char letter;
         uint64_t seconds;
@@ -94,57 +85,58 @@ static bool read_time(const char *text, uint64_t *out_ms) {
     }
     memcpy(digits, text, size);
     digits[size] = '\0';
-    if (!read_number(digits, 1, 2592000 / factor, &value)) return false;
-    *out_ms = value * factor * 1000;
+    if (!flag_read_number(digits, 1, 2592000 / factor, &value)) return false;
+    *(uint64_t *)out_ms = value * factor * 1000;
     return true;
-}
-
-static bool read_model(const char *text, enum fault_model *out, bool *is_given) {
-    *is_given = true;
-    *out = strcmp(text, "crash") == 0 ? FAULT_MODEL_CRASH : FAULT_MODEL_BYZANTINE;
-    return strcmp(text, "crash") == 0 || strcmp(text, "byzantine") == 0;
 }
 
 /* Values of flags that have no place in the options, or whose default depends on others. */
 struct raw {
     uint64_t validators, kills, port_base, timeout_ms;
     bool has_model;
+    enum fault_model model;
 };
 
-/* read_flag takes one flag with its value; false: the value is not good, or there is no such flag.
- */
-static bool read_flag(const char *name, const char *value, struct testnet_options *options,
-                      struct raw *raw) {
-    const struct {
-        const char *name;
-        uint64_t low, high;
-        uint64_t *out;
-    } numbers[] = {
-        {"--validators", 1, TESTNET_NODES_MAX, &raw->validators},
-        {"--kill", 0, 100000, &raw->kills},
-        {"--down-ms", 1, 3600000, &options->down_ms},
-        {"--block-time-ms", 50, 600000, &options->block_time_ms},
-        {"--load", 0, 2000, &options->load_tps},
-        {"--port-base", 1024, 65535 - TESTNET_PORTS * TESTNET_NODES_MAX, &raw->port_base},
-        {"--stagger-ms", 0, 60000, &options->stagger_ms},
-        {"--timeout-ms", 20, 600000, &raw->timeout_ms},
+static bool read_model(const char *text, void *out) {
+    struct raw *raw = out;
+    raw->has_model = true;
+    raw->model = strcmp(text, "crash") == 0 ? FAULT_MODEL_CRASH : FAULT_MODEL_BYZANTINE;
+    return strcmp(text, "crash") == 0 || strcmp(text, "byzantine") == 0;
+}
+
+static bool read_flags(int argc, char **argv, struct testnet_options *options, struct raw *raw) {
+    static const char time_wanted[] = "a time up to 30 days, as 90s, 10m or 1h";
+#define NUMBER(text, place, least, most)                                                           \
+    { .name = text, .kind = FLAG_NUMBER, .out = place, .low = least, .high = most }
+    const struct flag flags[] = {
+        NUMBER("validators", &raw->validators, 1, TESTNET_NODES_MAX),
+        NUMBER("kill", &raw->kills, 0, 100000),
+        NUMBER("down-ms", &options->down_ms, 1, 3600000),
+        NUMBER("block-time-ms", &options->block_time_ms, 50, 600000),
+        NUMBER("load", &options->load_tps, 0, 2000),
+        NUMBER("port-base", &raw->port_base, 1024, 65535 - TESTNET_PORTS * TESTNET_NODES_MAX),
+        NUMBER("stagger-ms", &options->stagger_ms, 0, 60000),
+        NUMBER("timeout-ms", &raw->timeout_ms, 20, 600000),
+        {.name = "duration",
+         .kind = FLAG_OTHER,
+         .out = &options->duration_ms,
+         .wanted = time_wanted,
+         .read = read_time},
+        {.name = "start-max",
+         .kind = FLAG_OTHER,
+         .out = &options->start_ms_max,
+         .wanted = time_wanted,
+         .read = read_time},
+        {.name = "model",
+         .kind = FLAG_OTHER,
+         .out = raw,
+         .wanted = "crash or byzantine",
+         .read = read_model},
+        {.name = "report", .kind = FLAG_TEXT, .out = &options->report},
+        {.name = "dir", .kind = FLAG_TEXT, .out = &options->directory},
     };
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        if (strcmp(name, numbers[i].name) != 0) continue;
-        return read_number(value, numbers[i].low, numbers[i].high, numbers[i].out);
-    }
-    if (strcmp(name, "--duration") == 0) return read_time(value, &options->duration_ms);
-    if (strcmp(name, "--start-max") == 0) return read_time(value, &options->start_ms_max);
-    if (strcmp(name, "--model") == 0) return read_model(value, &options->model, &raw->has_model);
-    if (strcmp(name, "--report") == 0) {
-        options->report = value;
-        return true;
-    }
-    if (strcmp(name, "--dir") == 0) {
-        options->directory = value;
-        return value[0] != '\0';
-    }
-    return false;
+#undef NUMBER
+    return flags_read("testnet", argc, argv, 1, flags, sizeof flags / sizeof flags[0], NULL);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b) {
@@ -166,32 +158,35 @@ static void complete(struct testnet_options *options, const struct raw *raw) {
         const uint64_t sixth = options->duration_ms / 6;
         options->down_ms = sixth < 5000 ? sixth : 5000;
     }
-    if (!raw->has_model) options->model = count >= 4 ? FAULT_MODEL_BYZANTINE : FAULT_MODEL_CRASH;
+    options->model = raw->has_model ? raw->model
+                     : count >= 4   ? FAULT_MODEL_BYZANTINE
+                                    : FAULT_MODEL_CRASH;
 }
 
 static bool read_options(int argc, char **argv, struct testnet_options *options) {
     struct raw raw = {.validators = 4, .port_base = 26000};
     *options = (struct testnet_options){
         .duration_ms = 60000, .directory = "", .load_tps = 10, .stagger_ms = 50};
-    for (int i = 1; i < argc; i++) {
-        const char *equals = strchr(argv[i], '=');
-        char name[32];
-        const size_t size = equals != NULL ? (size_t)(equals - argv[i]) : strlen(argv[i]);
-        snprintf(name, sizeof name, "%.*s", size < sizeof name ? (int)size : 0, argv[i]);
-        const char *value = equals != NULL ? equals + 1 : NULL;
-        if (value == NULL && i + 1 < argc) value = argv[++i];
-        if (value != NULL && read_flag(name, value, options, &raw)) continue;
-        fprintf(stderr, "baton testnet: %s%s%s is not understood (see --help)\n",
-                equals != NULL ? argv[i] : name, equals == NULL && value != NULL ? " " : "",
-                equals == NULL && value != NULL ? value : "");
-        return false;
-    }
+    if (!read_flags(argc, argv, options, &raw)) return false;
     complete(options, &raw);
     if (options->model == FAULT_MODEL_BYZANTINE && options->validators < 4) {
         fputs("baton testnet: --model byzantine needs four validators: fewer survive no fault\n",
               stderr);
         return false;
     }
+    return true;
+}
+
+/* is_report_writable finds out before the run that the report has a place. */
+static bool is_report_writable(const char *path) {
+    if (path == NULL) return true;
+    FILE *file = fopen(path, "ae");
+    if (file == NULL) {
+        fprintf(stderr, "baton testnet: --report: cannot write \"%s\": %s\n", path,
+                strerror(errno));
+        return false;
+    }
+    fclose(file);
     return true;
 }
 
@@ -224,6 +219,10 @@ int command_testnet(int argc, char **argv) {
     if (!read_options(argc, argv, &net->options)) {
         free(net);
         return 2;
+    }
+    if (!is_report_writable(net->options.report)) {
+        free(net);
+        return 1;
     }
     clear_settings();
     curl_global_init(CURL_GLOBAL_DEFAULT);

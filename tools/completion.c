@@ -16,8 +16,9 @@ static const struct {
     {"import", COMMAND_IMPORT},
     {"health", COMMAND_HEALTH},
     {"join", (enum settings_command)(COMMAND_JOIN | COMMAND_NODE)},
+    {"config", COMMAND_NODE},
 };
-/* Commands with flags of their own. */
+/* Commands with flags of their own, some beside settings. */
 static const struct {
     const char *name;
     const char *flags; /* those that take a value, without "--" */
@@ -32,7 +33,22 @@ static const struct {
     {"simulate", "seed seeds shrink kind nodes model steps without jobs report",
      "--trace --first --help"},
     {"key", "", "new address peer-id --help"},
-    {"da", "listen port dir block-time-ms", "--help"},
+    {"da", "listen port dir block-time-ms token-file keep-heights chain-id", "--faults --help"},
+    {"join", "data l1 contract", ""},
+    {"rebuild", "data", ""},
+    {"config", "", "check"},
+    {"statetest", "fork case jobs", "--json --trace --help"},
+    {"blocktest", "fork case jobs", "--json --trace --help"},
+    {"vectortest", "fork case jobs", "--json --trace --help"},
+    {"t8n",
+     "input.alloc input.env input.txs output.basedir output.alloc output.result output.body "
+     "state.fork state.chainid state.reward",
+     "--trace --help"},
+    {"t9n", "input.txs state.fork state.chainid", "--help"},
+    {"b11r", "input.header input.txs input.ommers input.withdrawals output.block output.basedir",
+     "--help"},
+    {"completion", "", "bash zsh fish --help"},
+    {"version", "", "--help"},
 };
 static const size_t WITH_FLAGS_COUNT = sizeof WITH_FLAGS / sizeof WITH_FLAGS[0];
 
@@ -57,8 +73,24 @@ static void each_flag(const char *list, void *context,
     }
 }
 
+/* print_own prints what a command knows beside settings. */
+static void print_own(const char *command) {
+    for (size_t i = 0; i < WITH_FLAGS_COUNT; i++) {
+        if (strcmp(command, WITH_FLAGS[i].name) != 0) continue;
+        each_flag(WITH_FLAGS[i].flags, NULL, print_flag);
+        printf("%s", WITH_FLAGS[i].words);
+    }
+}
+
+static bool has_settings(const char *command) {
+    for (size_t i = 0; i < WITH_SETTINGS_COUNT; i++) {
+        if (strcmp(command, WITH_SETTINGS[i].name) == 0) return true;
+    }
+    return false;
+}
+
 static void print_bash(const char *const *commands, size_t count) {
-    puts("_baton() {\n    local current=${COMP_WORDS[COMP_CWORD]} words\n"
+    puts("_baton() {\n    local current=${COMP_WORDS[COMP_CWORD]} words=''\n"
          "    if [ \"$COMP_CWORD\" = 1 ]; then\n        words=\"");
     for (size_t i = 0; i < count; i++)
         printf("%s ", commands[i]);
@@ -66,12 +98,14 @@ static void print_bash(const char *const *commands, size_t count) {
     for (size_t i = 0; i < WITH_SETTINGS_COUNT; i++) {
         printf("        %s) words=\"--config --help ", WITH_SETTINGS[i].name);
         settings_names(WITH_SETTINGS[i].command, NULL, print_flag);
+        print_own(WITH_SETTINGS[i].name);
         puts("\" ;;");
     }
     for (size_t i = 0; i < WITH_FLAGS_COUNT; i++) {
+        if (has_settings(WITH_FLAGS[i].name)) continue;
         printf("        %s) words=\"", WITH_FLAGS[i].name);
-        each_flag(WITH_FLAGS[i].flags, NULL, print_flag);
-        printf("%s\" ;;\n", WITH_FLAGS[i].words);
+        print_own(WITH_FLAGS[i].name);
+        puts("\" ;;");
     }
     puts(
         "    esac; fi\n"

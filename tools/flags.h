@@ -1,0 +1,33 @@
+#pragma once
+/* The flags that a command has of its own, beside or instead of settings (node/settings.h).  A
+ * table says each flag's name, what its value must be and where it goes; `--name VALUE` and
+ * `--name=VALUE` are the same.  An argument that is wrong is answered on standard error, with the
+ * flag's name and what it wants. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum flag_kind {
+    FLAG_SWITCH, /* no value; out: bool */
+    FLAG_NUMBER, /* low to high; out: uint64_t */
+    FLAG_TEXT,   /* not empty; out: const char *, the argument itself */
+    FLAG_OTHER,  /* `read` takes it */
+};
+
+struct flag {
+    const char *name; /* without "--" */
+    enum flag_kind kind;
+    void *out;
+    uint64_t low, high;
+    const char *wanted;                         /* OTHER: what the value must be */
+    bool (*read)(const char *value, void *out); /* OTHER; false: it is not that */
+};
+
+/* flag_read_number reads decimal digits, nothing else; false: there is something else, or the
+ * number is out of range. */
+bool flag_read_number(const char *text, uint64_t low, uint64_t high, uint64_t *out);
+
+/* flags_read reads argv[first..argc).  *operand takes one argument that is no flag ("-" is none);
+ * without `operand` there may be none.  false: it said what is wrong, after "baton COMMAND: ". */
+bool flags_read(const char *command, int argc, char **argv, int first, const struct flag *flags,
+                size_t flags_count, const char **operand);

@@ -1,0 +1,62 @@
+/* Flags of commands: what is taken, and what is refused without a word of it taken for granted. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "tools/flags.h"
+
+static bool is_even(const char *value, void *out) {
+    return flag_read_number(value, 0, 100, out) && *(uint64_t *)out % 2 == 0;
+}
+
+struct values {
+    bool is_loud;
+    uint64_t number, even;
+    const char *text, *operand;
+};
+
+static bool read_words(struct values *values, bool has_operand, int count, char **words) {
+    const struct flag flags[] = {
+        {.name = "loud", .kind = FLAG_SWITCH, .out = &values->is_loud},
+        {.name = "number", .kind = FLAG_NUMBER, .out = &values->number, .low = 2, .high = 7},
+        {.name = "text", .kind = FLAG_TEXT, .out = &values->text},
+        {.name = "even",
+         .kind = FLAG_OTHER,
+         .out = &values->even,
+         .wanted = "an even number",
+         .read = is_even},
+    };
+    *values = (struct values){0};
+    return flags_read("test", count, words, 0, flags, sizeof flags / sizeof flags[0],
+                      has_operand ? &values->operand : NULL);
+}
+
+#define READ(has_operand, ...)                                                                     \
+    read_words(&values, has_operand, (int)(sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)),      \
+               (char *[]){__VA_ARGS__})
+
+int main(void) {
+    struct values values;
+    CHECK(READ(true, "--loud", "--number", "7", "file", "--text=a=b", "--even", "4"));
+    CHECK(values.is_loud && values.number == 7 && values.even == 4);
+    CHECK(strcmp(values.text, "a=b") == 0 && strcmp(values.operand, "file") == 0);
+    CHECK(READ(true, "-") && strcmp(values.operand, "-") == 0);
+    CHECK(READ(false, "--number=2") && values.number == 2);
+
+    CHECK(!READ(false, "file"));
+    CHECK(!READ(true, "one", "two"));
+    CHECK(!READ(true, "--loudly"));
+    CHECK(!READ(true, "--lou"));
+    CHECK(!READ(true, "-l"));
+    CHECK(!READ(true, "--loud=yes"));
+    CHECK(!READ(true, "--number"));
+    CHECK(!READ(true, "--number", "1"));
+    CHECK(!READ(true, "--number", "8"));
+    CHECK(!READ(true, "--number", "3x"));
+    CHECK(!READ(true, "--number", "-3"));
+    CHECK(!READ(true, "--number", "99999999999999999999999"));
+    CHECK(!READ(true, "--text="));
+    CHECK(!READ(true, "--even", "3"));
+    puts("flags: ok");
+    return 0;
+}
