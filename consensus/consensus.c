@@ -146,7 +146,8 @@ void consensus_accept_proposal(struct consensus *core, const struct vote *propos
     }
     /* A proposer's further blocks are remembered only once somebody correct voted for them. */
     if (consensus_block_state(core, &proposal->block) != BLOCK_UNKNOWN) return;
-    if (is_first || consensus_block_is_wanted(core, &proposal->block)) {
+    const bool is_ours = core->has_valid && hash_equal(&core->valid, &proposal->block);
+    if (is_first || is_ours || consensus_block_is_wanted(core, &proposal->block)) {
         consensus_block_set(core, &proposal->block, BLOCK_PRESENT);
     }
 }
@@ -349,6 +350,20 @@ static void on_checked(struct consensus *core, const struct consensus_input *inp
     consensus_block_set(core, &input->block, input->is_valid ? BLOCK_VALID : BLOCK_INVALID);
 }
 
+/* need_valid asks for our valid block where its bytes are gone: a crash between what is kept of it,
+ * or later candidates in its place.  While it is locked we could vote for nothing else. */
+static void need_valid(struct consensus *core, struct consensus_effects *effects) {
+    if (!core->has_valid || consensus_block_state(core, &core->valid) != BLOCK_UNKNOWN) return;
+    (void)consensus_block_need(core, &core->valid, core->valid_round, effects);
+}
+
+static void on_missing(struct consensus *core, const struct hash32 *block,
+                       struct consensus_effects *effects) {
+    if (consensus_block_state(core, block) != BLOCK_CHECKING) return;
+    consensus_block_set(core, block, BLOCK_UNKNOWN); /* until a proposal brings it again */
+    need_valid(core, effects);
+}
+
 /* resend_due sends again, and asks again for what is missing.  A block that a quorum decided
  * although it was invalid here is executed again: our view of L1 may have been behind. */
 static void resend_due(struct consensus *core, struct consensus_effects *effects) {
@@ -365,6 +380,7 @@ static void resend_due(struct consensus *core, struct consensus_effects *effects
             }
         }
     }
+    need_valid(core, effects);
     consensus_resend(core, effects);
 }
 
@@ -379,6 +395,7 @@ void consensus_step(struct consensus *core, const struct consensus_input *input,
     case CONSENSUS_INPUT_VOTE: on_vote(core, &input->vote, effects); break;
     case CONSENSUS_INPUT_BUILT: on_built(core, input, effects); break;
     case CONSENSUS_INPUT_CHECKED: on_checked(core, input); break;
+    case CONSENSUS_INPUT_MISSING: on_missing(core, &input->block, effects); break;
     case CONSENSUS_INPUT_SILENCE: core->own_index = -1; break;
     case CONSENSUS_INPUT_HANDOVER: on_handover(core, &input->vote); break;
     }

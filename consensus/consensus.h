@@ -62,6 +62,7 @@ enum consensus_input_kind {
     CONSENSUS_INPUT_VOTE,     /* prevote or precommit */
     CONSENSUS_INPUT_BUILT,    /* the block asked for by EFFECT_BUILD is ready and executed */
     CONSENSUS_INPUT_CHECKED,  /* a proposed block was executed: valid or not */
+    CONSENSUS_INPUT_MISSING,  /* the block that CHECK named is not here (any more) */
     CONSENSUS_INPUT_SILENCE,  /* sign nothing more at this height: begin.is_silent, too late */
     CONSENSUS_INPUT_HANDOVER, /* the round-0 proposer of this height says that it will not propose
                                */
@@ -84,7 +85,7 @@ struct consensus_input {
         bool is_silent;             /* follow, and sign nothing */
     } begin;
     struct vote vote;    /* PROPOSAL, VOTE, HANDOVER (voter only) */
-    struct hash32 block; /* BUILT, CHECKED */
+    struct hash32 block; /* BUILT, CHECKED, MISSING */
     uint32_t round;      /* BUILT: the round it was built for */
     bool is_valid;       /* CHECKED */
 };
@@ -92,7 +93,7 @@ struct consensus_input {
 enum consensus_effect_kind {
     CONSENSUS_EFFECT_PERSIST,   /* make `record` durable before anything after it */
     CONSENSUS_EFFECT_BUILD,     /* build a block for (height, round); answer with BUILT */
-    CONSENSUS_EFFECT_CHECK,     /* execute `block`; answer with CHECKED */
+    CONSENSUS_EFFECT_CHECK,     /* execute `block`; answer with CHECKED, or MISSING */
     CONSENSUS_EFFECT_BROADCAST, /* send `vote` (a proposal goes with its block's bytes) to all */
     CONSENSUS_EFFECT_COMMIT,    /* `block` is decided; `commit` proves it */
     CONSENSUS_EFFECT_EVIDENCE,  /* `vote` and `conflicting` are signed by one voter */

@@ -9,6 +9,13 @@
  * input passes at most two rounds, or sets a timer or the valid value, once per round. */
 #define RULES_FIRED_MAX 32
 
+/* Timeouts grow no more from this round on: whatever brought a height there, it shall get on. */
+#define GROWTH_ROUNDS_MAX 1024
+/* Nobody follows others into a round beyond this one, but step by step: rounds end at INT32_MAX,
+ * and in the crash model one voter who lies would lead everybody there for good. */
+#define SKIP_ROUND_MAX (1u << 30)
+#define SKIP_STEP_MAX  1024
+
 static const struct hash32 nil = {{0}};
 
 static struct round_votes *current(struct consensus *core) {
@@ -18,7 +25,7 @@ static struct round_votes *current(struct consensus *core) {
 }
 
 static uint64_t grown(uint64_t base_ms, uint64_t delta_ms, uint32_t round) {
-    return base_ms + delta_ms * round;
+    return base_ms + delta_ms * (round < GROWTH_ROUNDS_MAX ? round : GROWTH_ROUNDS_MAX);
 }
 
 /* Line 11, StartRound.  Nobody leaves a round without having precommitted in the one before the
@@ -225,6 +232,7 @@ static bool rule_55_skip(struct consensus *core, struct consensus_effects *effec
     for (uint32_t i = 0; i < core->set.count; i++) {
         if (core->highest_round[i] <= target + 1) continue;
         const uint32_t round = core->highest_round[i] - 1;
+        if (round > SKIP_ROUND_MAX && round - core->round > SKIP_STEP_MAX) continue;
         uint64_t power = 0;
         for (uint32_t j = 0; j < core->set.count; j++) {
             if (core->highest_round[j] > round) power += core->set.validators[j].power;

@@ -522,6 +522,30 @@ static void test_restart_keeps_the_lock(void) {
     CHECK(find(CONSENSUS_EFFECT_PERSIST)->commit != NULL);
 }
 
+/* The stored bytes are those of another block: it is asked for, and checked when it comes. */
+static void test_restart_without_the_block(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, A);
+    restart();
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A));
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_MISSING, .block = A});
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_NEED)->block, &A));
+    CHECK(find(CONSENSUS_EFFECT_NEED)->round == 0);
+    tick(700);
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_NEED)->block, &A)); /* again and again */
+    for (uint32_t voter = 0; voter < 4; voter++) {
+        if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, nil);
+    }
+    CHECK(!sent(VOTE_PROPOSAL, 1, A)); /* its turn, and nothing to propose */
+    propose(0, 0, A, -1);
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A));
+    checked(A, true);
+    CHECK(sent(VOTE_PROPOSAL, 1, A));
+}
+
 static void test_restart_does_not_sign_twice(void) {
     start();
     tick(1050);
@@ -609,6 +633,31 @@ static void test_crash_model(void) {
     CHECK(consensus_set_check(FAULT_MODEL_BYZANTINE, &four) == ERR_OK);
 }
 
+/* One voter of the crash model that lies about its round costs rounds, not the chain. */
+static void test_round_of_a_liar(void) {
+    create(FAULT_MODEL_CRASH, OWN);
+    begin(11, NULL, NULL);
+    vote(2, VOTE_PRECOMMIT, INT32_MAX, nil);
+    CHECK(consensus_status(core).round == 0);
+    vote(0, VOTE_PRECOMMIT, 6, nil);
+    CHECK(consensus_status(core).round == 6);
+    create(FAULT_MODEL_CRASH, OWN);
+    begin(11, NULL, NULL);
+    const uint32_t high = 1u << 30;
+    vote(2, VOTE_PRECOMMIT, high, nil); /* 2^30 mod 3 is 1: we propose */
+    CHECK(consensus_status(core).round == high);
+    CHECK(find(CONSENSUS_EFFECT_BUILD) != NULL);
+    vote(2, VOTE_PRECOMMIT, high, nil); /* again: it was too far off to count */
+    vote(0, VOTE_PRECOMMIT, high, nil); /* round high + 1 belongs to 2, which is gone */
+    CHECK(consensus_status(core).round == high + 1);
+    CHECK(consensus_deadline_ms(core) <= now_ms + 700);
+    tick(1000 + 500 * 1024);
+    CHECK(sent(VOTE_PREVOTE, high + 1, nil));
+    vote(0, VOTE_PREVOTE, high + 1, nil);
+    vote(0, VOTE_PRECOMMIT, high + 1, nil);
+    CHECK(consensus_status(core).round == high + 2);
+}
+
 static void test_single_validator(void) {
     create(FAULT_MODEL_CRASH, 0);
     set = test_set(1, NULL);
@@ -689,11 +738,13 @@ int main(void) {
     test_handover();
     test_follower_decides_without_signing();
     test_restart_keeps_the_lock();
+    test_restart_without_the_block();
     test_restart_does_not_sign_twice();
     test_restart_without_polka_proposes_afresh();
     test_own_votes_from_outside();
     test_record_of_a_later_height();
     test_crash_model();
+    test_round_of_a_liar();
     test_single_validator();
     test_resend();
     test_old_valid_round();

@@ -408,7 +408,12 @@ static void check_begin(struct sequencer *sequencer, struct candidate *candidate
 
 void sequencer_block_check(struct sequencer *sequencer, const struct hash32 *hash, bool is_backed) {
     struct candidate *candidate = sequencer_candidate(sequencer, hash);
-    if (candidate == NULL || candidate->height != sequencer->head_height + 1) return;
+    if (candidate == NULL) {
+        const struct consensus_input input = {.kind = CONSENSUS_INPUT_MISSING, .block = *hash};
+        sequencer_core_push(sequencer, &input);
+        return;
+    }
+    if (candidate->height != sequencer->head_height + 1) return;
     candidate->is_wanted = true;
     candidate->is_backed |= is_backed;
     switch (candidate->state) {
