@@ -264,7 +264,7 @@ static bool verify_fork(const struct evidence_claim *claim, const struct signing
         return false;
     }
     fprintf(out,
-            "two blocks were committed at height %" PRIu64 ": %u signers in round %" PRIu32
+            "two commits of different blocks at height %" PRIu64 ": %u signers in round %" PRIu32
             ", %u in round %" PRIu32 ", %u of them in both\n",
             commits[0].height, fork.signers_count[0], commits[0].round, fork.signers_count[1],
             commits[1].round, fork.both_count);
