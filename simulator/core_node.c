@@ -73,121 +73,6 @@ static void crash(struct world *world, uint32_t index, void *state) {
     node->has_advanced = false;
 }
 
-/* --- candidates */
-
-struct candidate *core_candidate_find(struct core_node *node, const struct hash32 *hash) {
-    for (size_t i = 0; i < CANDIDATES_MAX; i++) {
-        struct candidate *candidate = &node->candidates[i];
-        if (candidate->is_used && hash_equal(&candidate->hash, hash)) return candidate;
-    }
-    return NULL;
-}
-
-struct candidate *core_candidate_add(struct core_node *node, const struct sim_block *block,
-                                     const struct vote *vote) {
-    const struct hash32 hash = sim_block_hash(block);
-    struct candidate *candidate = core_candidate_find(node, &hash);
-    if (candidate == NULL) {
-        candidate = &node->candidates[0];
-        for (size_t i = 0; i < CANDIDATES_MAX && candidate->is_used; i++) {
-            struct candidate *other = &node->candidates[i];
-            if (!other->is_used || other->stamp < candidate->stamp) candidate = other;
-        }
-        *candidate = (struct candidate){.is_used = true, .hash = hash, .block = *block};
-    }
-    candidate->stamp = ++node->stamp;
-    if (vote != NULL) {
-        candidate->has_vote = true;
-        candidate->vote = *vote;
-    }
-    return candidate;
-}
-
-static void forget_candidates(struct core_node *node) {
-    for (size_t i = 0; i < CANDIDATES_MAX; i++) {
-        struct candidate *candidate = &node->candidates[i];
-        if (candidate->is_used && candidate->block.height <= node->height) {
-            candidate->is_used = false;
-        }
-    }
-}
-
-/* --- the chain and its schedule */
-
-static struct hash32 head_hash(const struct core_node *node) {
-    return node->height == 0 ? (struct hash32){{0}} : node->chain[node->height].hash;
-}
-
-static struct address head_proposer(const struct core_node *node) {
-    if (node->height == 0) return (struct address){{0}};
-    return node->chain[node->height].block.proposer;
-}
-
-static bool is_rotation_first(const struct core_node *node, uint64_t height) {
-    return height == rotation_first(height, node->registry->blocks_per_rotation);
-}
-
-/* proposer_of is the rule for the height under way. */
-static struct address proposer_of(const struct core_node *node, uint32_t round) {
-    const struct address previous = head_proposer(node);
-    const uint32_t index = rotation_proposer_index(
-        &node->set, node->scheduled, &previous, is_rotation_first(node, node->height + 1), round);
-    return node->set.validators[index].address;
-}
-
-/* execute says whether a block is valid on top of the head. */
-static bool execute(const struct core_node *node, const struct sim_block *block) {
-    if (!block->is_valid || block->height != node->height + 1) return false;
-    const struct hash32 parent = head_hash(node);
-    const struct address proposer = proposer_of(node, block->round);
-    return hash_equal(&block->parent, &parent) && address_equal(&block->proposer, &proposer);
-}
-
-/* follow_schedule moves the sets on after block `height`: rotation.h says how they follow. */
-static void follow_schedule(struct core_node *node, uint64_t height) {
-    const uint64_t per_rotation = node->registry->blocks_per_rotation;
-    const uint64_t rotation = rotation_of(height, per_rotation);
-    if (is_rotation_first(node, height)) {
-        struct validator_set advanced = node->set, listed;
-        rotation_advance(&advanced);
-        registry_listed(node->registry, rotation + 1, &listed);
-        rotation_merge(&advanced, &listed, &node->next_set);
-    }
-    if (rotation_of(height + 1, per_rotation) == rotation) return;
-    node->set = node->next_set;
-    struct validator_set advanced = node->set;
-    node->scheduled = rotation_advance(&advanced);
-}
-
-/* append makes a block durable and moves the schedule on.  False: the node crashed. */
-static bool append(struct world *world, struct core_node *node, const struct sim_block *block,
-                   const struct hash32 *hash, const struct commit *commit) {
-    /* Each rotation has an L1 block of its own. */
-    struct sim_block seen = *block;
-    seen.origin = rotation_of(block->height, node->registry->blocks_per_rotation) + 1;
-    if (!world->nodes[node->index].is_byzantine) {
-        checker_commit(world, node->index, hash, &seen, commit);
-    }
-    const enum write_fate fate = world_write(world, node->index);
-    if (fate != WRITE_DONE && fate != WRITE_DONE_CRASHED) return false;
-    if (node->height + 2 > node->chain_capacity) {
-        node->chain_capacity *= 2;
-        node->chain = realloc(node->chain, node->chain_capacity * sizeof *node->chain);
-        CHECK(node->chain != NULL);
-    }
-    uint8_t encoded[COMMIT_BYTES_MAX];
-    struct buffer out = buffer_over(encoded, sizeof encoded);
-    commit_encode(commit, &out);
-    struct stored_block *stored = &node->chain[node->height + 1];
-    *stored = (struct stored_block){*block, *hash, malloc(out.size), out.size};
-    CHECK(stored->commit != NULL);
-    memcpy(stored->commit, encoded, out.size);
-    node->height++;
-    follow_schedule(node, node->height);
-    forget_candidates(node);
-    return fate == WRITE_DONE;
-}
-
 /* --- effects */
 
 void core_encode_vote(const struct vote *vote, const struct sim_block *block, struct buffer *out) {
@@ -279,7 +164,7 @@ static void perform_build(struct world *world, struct core_node *node,
     const struct sim_block block = {.height = effect->height,
                                     .round = effect->round,
                                     .proposer = node->own,
-                                    .parent = head_hash(node),
+                                    .parent = core_head_hash(node),
                                     .salt = random_next(&world->node_random),
                                     .is_valid = is_valid};
     checker_block(world, &block);
@@ -298,7 +183,7 @@ static void perform_check(struct world *world, struct core_node *node,
     const struct candidate *candidate = core_candidate_find(node, &effect->block);
     if (candidate == NULL) return;
     const bool is_valid =
-        execute(node, &candidate->block) && !world->nodes[node->index].is_view_behind;
+        core_execute(node, &candidate->block) && !world->nodes[node->index].is_view_behind;
     uint8_t data[1 + 8 + 32 + 1] = {CORE_CHECKED};
     be_write(data + 1, 8, effect->height);
     memcpy(data + 9, effect->block.bytes, 32);
@@ -324,7 +209,7 @@ static void perform_commit(struct world *world, struct core_node *node,
         return;
     }
     const struct sim_block block = candidate->block;
-    node->has_advanced = append(world, node, &block, &effect->block, effect->commit);
+    node->has_advanced = core_append(world, node, &block, &effect->block, effect->commit);
     if (node->has_advanced) send_number(world, node, -1, CORE_STATUS, node->height);
 }
 
@@ -364,8 +249,8 @@ static void begin_height(struct world *world, struct core_node *node,
     input.begin.height = node->height + 1;
     input.begin.set = &node->set;
     input.begin.scheduled_index = node->scheduled;
-    input.begin.is_rotation_first = is_rotation_first(node, node->height + 1);
-    input.begin.previous_proposer = head_proposer(node);
+    input.begin.is_rotation_first = core_is_rotation_first(node, node->height + 1);
+    input.begin.previous_proposer = core_head_proposer(node);
     input.begin.propose_at_ms = input.now_ms + node->registry->block_time_ms;
     input.begin.record = record;
     input.begin.polka = polka;
@@ -521,12 +406,12 @@ static void on_block(struct world *world, struct core_node *node, uint32_t from,
     const struct recoverer recoverer = registry_recoverer_of(node->registry);
     if (commit_verify(&commit, block.height, &hash, &node->set, node->registry->fault_model,
                       &node->registry->domain, &recoverer) != ERR_OK ||
-        !execute(node, &block)) {
+        !core_execute(node, &block)) {
         world_count(world, COUNT_MESSAGES_REFUSED);
         return;
     }
     world_count(world, COUNT_BLOCKS_SYNCED);
-    if (!append(world, node, &block, &hash, &commit)) return;
+    if (!core_append(world, node, &block, &hash, &commit)) return;
     begin_height(world, node, NULL, NULL);
     if (world->nodes[node->index].is_up) {
         send_number(world, node, (int)from, CORE_GET, node->height + 1);

@@ -83,13 +83,26 @@ struct core_node {
 
 extern const struct node_kind core_node_kind;
 
-/* for byzantine.c */
+/* --- core_chain.c: blocks that may be decided, the chain, and whose turn it is on it */
+struct candidate *core_candidate_find(struct core_node *node, const struct hash32 *hash);
+/* core_candidate_add keeps a block, and the proposal it came with (NULL: none). */
 struct candidate *core_candidate_add(struct core_node *node, const struct sim_block *block,
                                      const struct vote *vote);
-struct candidate *core_candidate_find(struct core_node *node, const struct hash32 *hash);
+/* Of the head; zeroes at genesis. */
+struct hash32 core_head_hash(const struct core_node *node);
+struct address core_head_proposer(const struct core_node *node);
+bool core_is_rotation_first(const struct core_node *node, uint64_t height);
+/* core_execute says whether a block is valid on top of the head. */
+bool core_execute(const struct core_node *node, const struct sim_block *block);
+/* core_append makes a block durable and moves the schedule on.  False: the node crashed. */
+bool core_append(struct world *world, struct core_node *node, const struct sim_block *block,
+                 const struct hash32 *hash, const struct commit *commit);
+
+/* --- core_node.c, for the Byzantine */
 /* core_encode_vote writes a vote message, or a proposal with its block (NULL: without). */
 void core_encode_vote(const struct vote *vote, const struct sim_block *block, struct buffer *out);
 
+/* --- byzantine.c */
 /* byzantine_init picks how the node will misbehave, from the world's seed. */
 void byzantine_init(struct world *world, struct core_node *node);
 /* byzantine_send sends what an honest node would have sent to one peer, or something else. */

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/keccak.h"
 #include "sequencer/batch.h"
+#include "simulator/owned.h"
 #include "simulator/sequencer_node.h"
 
 #define PUBLISH_RETRY_MS 120
@@ -18,9 +19,9 @@
 
 void sequencer_da_close(struct sequencer_shared *shared) {
     for (size_t i = 0; i < shared->blobs_count; i++)
-        free((void *)(uintptr_t)shared->blobs[i].bytes.data);
+        owned_free(&shared->blobs[i].bytes);
     for (size_t i = 0; i < shared->late_count; i++)
-        free((void *)(uintptr_t)shared->late[i].bytes.data);
+        owned_free(&shared->late[i].bytes);
 }
 
 static void land(struct world *world, const struct da_blob *blob) {
@@ -87,10 +88,7 @@ bool sequencer_da_is_done(struct world *world) {
 /* submit puts a blob on the layer; returns its height, or 0 for an error (which may lie). */
 static uint64_t submit(struct world *world, const struct effect *effect, struct bytes bytes) {
     struct sequencer_shared *shared = world->shared;
-    uint8_t *copy = malloc(bytes.size);
-    CHECK(copy != NULL);
-    memcpy(copy, bytes.data, bytes.size);
-    struct da_blob blob = {.bytes = {copy, bytes.size},
+    struct da_blob blob = {.bytes = owned_copy(bytes),
                            .first = effect->first,
                            .last = effect->last,
                            .height = sequencer_da_head(world)};

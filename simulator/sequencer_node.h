@@ -178,7 +178,6 @@ struct sequencer_node {
     uint32_t index;
     struct registry *registry;
     struct address own;
-    void *memory, *executor_memory, *kv_memory; /* the thread's, used again by the next run */
     struct sequencer *sequencer;
     struct executor *executor;
 
@@ -276,8 +275,16 @@ void sequencer_judge(struct world *world, uint32_t node, struct bytes encoded);
 const struct hash32 *sequencer_judge_hash(const struct sequencer_shared *shared, uint64_t height);
 const struct hash32 *sequencer_judge_root(const struct sequencer_shared *shared, uint64_t height);
 
-/* --- sequencer_node.c, for the Byzantine and for clients */
+/* --- sequencer_effects.c */
+/* sequencer_node_input gives the sequencer one input, with its clocks, and performs what comes out;
+ * nothing while the node takes a snapshot. */
 void sequencer_node_input(struct world *world, struct sequencer_node *node, struct input *input);
+/* sequencer_node_of finds a peer's node, -1: nobody. */
+int sequencer_node_of(const struct sequencer_node *node, const struct hash32 *peer);
+
+/* --- sequencer_node.c: its life, its chain, and what comes in */
+/* sequencer_node_reserve makes room for a height's block and a rotation's set. */
+void sequencer_node_reserve(struct sequencer_node *node, uint64_t height, uint64_t rotation);
 
 /* sequencer_node_memory is memory of the thread, for one use by one node after the other. */
 enum sequencer_memory {
@@ -308,11 +315,6 @@ void sequencer_forced_forget(struct sequencer_node *node);
 void sequencer_forced_committed(struct world *world, const struct sequencer_node *node,
                                 const struct block_outcome *outcome);
 bool sequencer_forced_is_done(struct world *world);
-
-/* sequencer_node_of finds a peer's node, -1: nobody; sequencer_node_reserve makes room for a
- * height's block and a rotation's set. */
-int sequencer_node_of(const struct sequencer_node *node, const struct hash32 *peer);
-void sequencer_node_reserve(struct sequencer_node *node, uint64_t height, uint64_t rotation);
 
 /* --- sequencer_snapshot.c: serving and taking the state of a block */
 void sequencer_snapshot_open(struct world *world, struct snapshot_runs *runs);

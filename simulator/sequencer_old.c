@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "simulator/owned.h"
 #include "simulator/sequencer_node.h"
 
 #define PURPOSE_OLD    5
@@ -18,17 +19,8 @@
 #define RUNS_PER_MILLE 300
 
 static void forget_disk(struct old_disk *disk) {
-    free((void *)(uintptr_t)disk->record.data);
-    free((void *)(uintptr_t)disk->journal.data);
-    disk->record = disk->journal = BYTES_EMPTY;
-}
-
-static struct bytes keep(struct bytes in) {
-    if (in.size == 0) return BYTES_EMPTY;
-    uint8_t *copy = malloc(in.size);
-    CHECK(copy != NULL);
-    memcpy(copy, in.data, in.size);
-    return (struct bytes){copy, in.size};
+    owned_free(&disk->record);
+    owned_free(&disk->journal);
 }
 
 static void take(struct sequencer_node *node, struct old_disk *disk) {
@@ -36,8 +28,8 @@ static void take(struct sequencer_node *node, struct old_disk *disk) {
     disk->kv = kv_memory_clone(node->kv, memory, SEQUENCER_KV_BYTES);
     CHECK(disk->kv != NULL);
     disk->view = node->view;
-    disk->record = keep(disk_record_read(&node->record));
-    disk->journal = keep(disk_record_read(&node->journal));
+    disk->record = owned_copy(disk_record_read(&node->record));
+    disk->journal = owned_copy(disk_record_read(&node->journal));
 }
 
 static void put_record(struct disk_record *record, struct bytes bytes) {
@@ -50,16 +42,15 @@ static void put_record(struct disk_record *record, struct bytes bytes) {
 static void put(struct world *world, struct sequencer_node *node, const struct old_disk *disk) {
     CHECK(!world->nodes[node->index].is_up);
     for (uint64_t i = disk->view.head.number + 1; i <= node->view.head.number; i++) {
-        free((void *)(uintptr_t)node->chain[i].package.data);
-        free((void *)(uintptr_t)node->chain[i].commit.data);
+        owned_free(&node->chain[i].package);
+        owned_free(&node->chain[i].commit);
         node->chain[i] = (struct sequencer_block){0};
     }
     CHECK(kv_memory_clone(disk->kv, node->kv, SEQUENCER_KV_BYTES) == node->kv);
     node->view = disk->view;
     put_record(&node->record, disk->record);
     put_record(&node->journal, disk->journal);
-    free((void *)(uintptr_t)node->record_package.data);
-    node->record_package = BYTES_EMPTY;
+    owned_free(&node->record_package);
     checker_restored(world, node->index, disk->view.head.number);
 }
 

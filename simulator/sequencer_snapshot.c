@@ -4,13 +4,14 @@
  *
  * What it holds in the end is compared, table by table, with the state of that block; nobody
  * correct may be called a liar.  Then the node starts anew, as the sequencer on its new disk.  The
- * tables of the trie's branches follow from the others (store/test_store_load.c): they are copied.
+ * tables of the trie's branches follow from the others (store/test_store_range.c): they are copied.
  */
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/keccak.h"
 #include "consensus/rotation.h"
+#include "simulator/owned.h"
 #include "simulator/sequencer_node.h"
 #include "state/range.h"
 
@@ -181,13 +182,6 @@ void sequencer_snapshot_serve(struct world *world, struct sequencer_node *node, 
 
 /* --- taking: effects */
 
-static struct bytes keep(struct bytes in) {
-    uint8_t *copy = malloc(in.size + 1);
-    CHECK(copy != NULL);
-    if (in.size != 0) memcpy(copy, in.data, in.size);
-    return (struct bytes){copy, in.size};
-}
-
 static void load_range(struct sequencer_node *node, const struct snapshot_effect *effect) {
     for (size_t i = 0; i < effect->range->entries_count; i++) {
         const struct range_entry *entry = &effect->range->entries[i];
@@ -227,8 +221,8 @@ static void put_chain(struct sequencer_node *node, const struct snapshot_head *h
         if (h > node->view.head.number) node->chain[h].hash = keccak256(head->headers[i]);
     }
     CHECK(block_package_decode(head->package, &package) == ERR_OK);
-    node->chain[height] = (struct sequencer_block){.package = keep(head->package),
-                                                   .commit = keep(head->commit),
+    node->chain[height] = (struct sequencer_block){.package = owned_copy(head->package),
+                                                   .commit = owned_copy(head->commit),
                                                    .hash = head->hash,
                                                    .state_root = head->header.state_root,
                                                    .proposer = package.frame.proposer,
@@ -247,8 +241,7 @@ static void set_head(struct world *world, struct sequencer_node *node,
     struct kv_memory *state = state_at(&shared->snapshots, height);
     if (!checker_jumped(world, node->index, height, &head->hash)) return;
     if (state == NULL) { /* it took so long that nobody has it any more: begin anew */
-        free((void *)(uintptr_t)node->taken.record.data);
-        node->taken.record = BYTES_EMPTY;
+        owned_free(&node->taken.record);
         return;
     }
     for (enum kv_table table = KV_ACCOUNTS; table <= KV_CODE; table++) {
@@ -262,7 +255,7 @@ static void set_head(struct world *world, struct sequencer_node *node,
     put_chain(node, head);
     CHECK(kv_memory_clone(state, node->kv, SEQUENCER_KV_BYTES) == node->kv);
     checker_restored(world, node->index, height);
-    free((void *)(uintptr_t)node->taken.record.data);
+    owned_free(&node->taken.record);
     node->taken = (struct taken){0};
     world_count(world, COUNT_SNAPSHOTS);
 }
@@ -270,8 +263,8 @@ static void set_head(struct world *world, struct sequencer_node *node,
 static void persist(struct world *world, struct sequencer_node *node, struct bytes bytes) {
     const enum write_fate fate = world_write(world, node->index);
     if (fate != WRITE_DONE && fate != WRITE_DONE_CRASHED) return;
-    free((void *)(uintptr_t)node->taken.record.data);
-    node->taken.record = keep(bytes);
+    owned_free(&node->taken.record);
+    node->taken.record = owned_copy(bytes);
 }
 
 static void perform(struct world *world, struct sequencer_node *node,
