@@ -1,0 +1,168 @@
+/* What a machine keeps over a restart: its lock, its valid block, and that it signs nothing twice.
+ */
+#include "consensus/test_machine.h"
+
+/* restart makes a new machine out of what the last PERSIST named. */
+static void restart(void) {
+    const struct consensus_effect *effect = find(CONSENSUS_EFFECT_PERSIST);
+    CHECK(effect != NULL);
+    uint8_t data[CONSENSUS_RECORD_BYTES_MAX];
+    struct buffer out = buffer_over(data, sizeof data);
+    consensus_record_encode(&effect->record, &out);
+    CHECK(!out.overflow);
+    struct consensus_record record;
+    CHECK(consensus_record_decode(buffer_bytes(&out), &record) == ERR_OK);
+    static struct commit polka;
+    const bool has_polka = effect->commit != NULL;
+    if (has_polka) polka = *effect->commit;
+    create(FAULT_MODEL_BYZANTINE, OWN);
+    begin(11, &record, has_polka ? &polka : NULL);
+}
+
+static void test_restart_keeps_the_lock(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, A);
+    restart();
+    CHECK(consensus_status(core).step == 3);
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A)); /* the stored valid block */
+    bool is_resent = false;
+    for (size_t i = 0; i < fx.count; i++) {
+        if (fx.list[i].kind != CONSENSUS_EFFECT_BROADCAST) continue;
+        is_resent = is_resent || fx.list[i].vote.kind == VOTE_PRECOMMIT;
+    }
+    CHECK(is_resent);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST) == NULL); /* sent again, not signed again */
+    checked(A, true);
+    for (uint32_t voter = 0; voter < 4; voter++) {
+        if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, nil);
+    }
+    CHECK(sent(VOTE_PROPOSAL, 1, A)); /* with its polka, from the record */
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->commit != NULL);
+}
+
+/* The stored bytes are those of another block: it is asked for, and checked when it comes. */
+static void test_restart_without_the_block(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, A);
+    restart();
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A));
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_MISSING, .block = A});
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_NEED)->block, &A));
+    CHECK(find(CONSENSUS_EFFECT_NEED)->round == 0);
+    tick(700);
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_NEED)->block, &A)); /* again and again */
+    for (uint32_t voter = 0; voter < 4; voter++) {
+        if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, nil);
+    }
+    CHECK(!sent(VOTE_PROPOSAL, 1, A)); /* its turn, and nothing to propose */
+    propose(0, 0, A, -1);
+    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A));
+    checked(A, true);
+    CHECK(sent(VOTE_PROPOSAL, 1, A));
+}
+
+static void test_restart_does_not_sign_twice(void) {
+    start();
+    tick(1050);
+    CHECK(sent(VOTE_PREVOTE, 0, nil));
+    restart();
+    CHECK(consensus_status(core).step == 2);
+    propose(0, 0, A, -1);
+    checked(A, true);
+    CHECK(!sent_any()); /* it prevoted nil in this round already */
+}
+
+static void test_restart_without_polka_proposes_afresh(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, A);
+    struct consensus_record record = find(CONSENSUS_EFFECT_PERSIST)->record;
+    create(FAULT_MODEL_BYZANTINE, OWN);
+    begin(11, &record, NULL);
+    checked(A, true);
+    for (uint32_t voter = 0; voter < 4; voter++) {
+        if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, nil);
+    }
+    for (size_t i = 0; i < fx.count; i++) {
+        if (fx.list[i].kind != CONSENSUS_EFFECT_BROADCAST) continue;
+        if (fx.list[i].vote.kind != VOTE_PROPOSAL) continue;
+        CHECK(fx.list[i].vote.valid_round == VALID_ROUND_NONE);
+        return;
+    }
+    CHECK(false);
+}
+
+/* A data directory from before: what the network shows of our own signatures is binding. */
+static void test_own_votes_from_outside(void) {
+    start();
+    vote(OWN, VOTE_PRECOMMIT, 2, A);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.step == 3);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
+    CHECK(consensus_status(core).round == 2);
+    tick(1000 + 2 * 500);
+    CHECK(!sent(VOTE_PREVOTE, 2, nil));
+    vote(0, VOTE_PREVOTE, 3, nil);
+    vote(2, VOTE_PREVOTE, 3, nil);
+    CHECK(consensus_status(core).round == 3);
+    propose(3, 3, B, -1);
+    CHECK(sent(VOTE_PREVOTE, 3, nil)); /* locked on A */
+
+    /* and one of a later height forbids all signing until there */
+    start();
+    struct vote later = vote_of(OWN, VOTE_PREVOTE, 0, A);
+    later.height = 500;
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_VOTE, .vote = later});
+    tick(5000);
+    CHECK(!sent_any());
+}
+
+static void test_record_of_a_later_height(void) {
+    start();
+    tick(1050);
+    struct consensus_record record = find(CONSENSUS_EFFECT_PERSIST)->record;
+    record.height = record.last.height = record.prevote.height = 20;
+    create(FAULT_MODEL_BYZANTINE, OWN);
+    begin(11, &record, NULL);
+    tick(5000);
+    CHECK(!sent_any());
+    begin(21, NULL, NULL);
+    tick(5000);
+    CHECK(sent_any());
+}
+
+static void test_record_refusals(void) {
+    struct consensus_record record = {.height = 5, .step = 0};
+    struct consensus_record bad[4];
+    for (size_t i = 0; i < 4; i++)
+        bad[i] = record;
+    bad[0].step = 2;          /* a step without its vote */
+    bad[1].has_locked = true; /* a lock without a valid value */
+    bad[2].has_valid = true;
+    bad[2].valid_round = 1;                          /* of a round still to come */
+    bad[3].prevote = vote_of(0, VOTE_PREVOTE, 0, A); /* of another height */
+    uint8_t data[CONSENSUS_RECORD_BYTES_MAX];
+    for (size_t i = 0; i < 4; i++) {
+        struct buffer out = buffer_over(data, sizeof data);
+        consensus_record_encode(&bad[i], &out);
+        CHECK(consensus_record_decode(buffer_bytes(&out), &record) == ERR_ENCODING);
+    }
+}
+
+int main(void) {
+    test_restart_keeps_the_lock();
+    test_restart_without_the_block();
+    test_restart_does_not_sign_twice();
+    test_restart_without_polka_proposes_afresh();
+    test_own_votes_from_outside();
+    test_record_of_a_later_height();
+    test_record_refusals();
+    return 0;
+}
