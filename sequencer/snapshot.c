@@ -304,7 +304,7 @@ static void lane_write(const struct lane *lane, struct buffer *out) {
     } else if (lane->owners_at < lane->owners_count) {
         owner = lane->owners[lane->owners_at].key;
         slot = lane->slot;
-    } else if (!snapshot_key_after(&lane->stretch_to, &owner)) {
+    } else if (!range_key_after(&lane->stretch_to, &owner)) {
         owner = lane->stretch_to;
     }
     rlp_write_u64(out, lane->is_done ? 1 : 0);

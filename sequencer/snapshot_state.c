@@ -82,7 +82,7 @@ static void stretch_end(struct snapshot *snapshot, struct lane *lane) {
     if (lane->owners_at < lane->owners_count || lane->codes_at < lane->codes_count) return;
     lane->has_stretch = false;
     lane->is_done = hash_compare(&lane->stretch_to, &lane->end) >= 0;
-    if (!lane->is_done) CHECK(snapshot_key_after(&lane->stretch_to, &lane->next));
+    if (!lane->is_done) CHECK(range_key_after(&lane->stretch_to, &lane->next));
     snapshot->is_dirty = true;
 }
 
@@ -234,7 +234,7 @@ static void on_storage(struct snapshot *snapshot, struct lane *lane,
             lane->owners_at += 1;
             lane->slot = (struct hash32){{0}};
         } else {
-            CHECK(snapshot_key_after(&found->to, &lane->slot));
+            CHECK(range_key_after(&found->to, &lane->slot));
         }
     }
 }

@@ -113,11 +113,3 @@ enum err snapshot_light_decode(struct bytes in, struct snapshot_light *out) {
     if (!hash_equal(&frame_hash, &out->header.parent_beacon_root)) return ERR_MISMATCH;
     return out->frame.height == out->header.number ? ERR_OK : ERR_MISMATCH;
 }
-
-bool snapshot_key_after(const struct hash32 *key, struct hash32 *out) {
-    *out = *key;
-    for (size_t i = sizeof out->bytes; i-- > 0;) {
-        if (++out->bytes[i] != 0) return true;
-    }
-    return false;
-}

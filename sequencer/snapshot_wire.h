@@ -39,6 +39,3 @@ MUST_USE enum err snapshot_light_decode(struct bytes in, struct snapshot_light *
 
 /* snapshot_header_of views the header in an encoded Ethereum block.  ERR_ENCODING. */
 MUST_USE enum err snapshot_header_of(struct bytes ethereum_block, struct bytes *out);
-
-/* snapshot_key_after writes the key after `key`; false: there is none. */
-bool snapshot_key_after(const struct hash32 *key, struct hash32 *out);

@@ -194,18 +194,6 @@ static void send(const struct snapshot_effect *effect) {
     memcpy(letter->bytes, effect->bytes.data, effect->bytes.size);
 }
 
-static void load_range(const struct snapshot_effect *effect) {
-    for (size_t i = 0; i < effect->range->entries_count; i++) {
-        const struct range_entry *entry = &effect->range->entries[i];
-        uint8_t key[64];
-        size_t size = 0;
-        if (effect->owner != NULL) memcpy(key, effect->owner->bytes, size = 32);
-        memcpy(key + size, entry->key.bytes, 32);
-        CHECK(kv_memory_put(sink.kv, effect->owner == NULL ? KV_ACCOUNTS : KV_STORAGE,
-                            (struct bytes){key, size + 32}, entry->value) == ERR_OK);
-    }
-}
-
 static void set_head(const struct snapshot_head *head) {
     CHECK(!sink.has_head);
     sink.has_head = true;
@@ -247,7 +235,7 @@ static void perform(const struct snapshot_effect *effect) {
         break;
     case SNAPSHOT_EFFECT_KEEP_LIGHT: keep_lights(&effect->lights); break;
     case SNAPSHOT_EFFECT_LOAD_RANGE:
-        load_range(effect);
+        CHECK(kv_memory_put_range(sink.kv, effect->owner, effect->range) == ERR_OK);
         sink.loads += 1;
         if (loads_until_crash != 0 && --loads_until_crash == 0) has_crashed = true;
         break;

@@ -182,18 +182,6 @@ void sequencer_snapshot_serve(struct world *world, struct sequencer_node *node, 
 
 /* --- taking: effects */
 
-static void load_range(struct sequencer_node *node, const struct snapshot_effect *effect) {
-    for (size_t i = 0; i < effect->range->entries_count; i++) {
-        const struct range_entry *entry = &effect->range->entries[i];
-        uint8_t key[64];
-        size_t size = 0;
-        if (effect->owner != NULL) memcpy(key, effect->owner->bytes, size = 32);
-        memcpy(key + size, entry->key.bytes, 32);
-        CHECK(kv_memory_put(node->taken.kv, effect->owner == NULL ? KV_ACCOUNTS : KV_STORAGE,
-                            (struct bytes){key, size + 32}, entry->value) == ERR_OK);
-    }
-}
-
 /* is_same: a table has the same entries in both. */
 static bool is_same(struct kv_memory *ours, struct kv_memory *true_state, enum kv_table table) {
     const struct kv_reader taken = kv_memory_reader(ours), reader = kv_memory_reader(true_state);
@@ -289,7 +277,7 @@ static void perform(struct world *world, struct sequencer_node *node,
         break;
     case SNAPSHOT_EFFECT_KEEP_LIGHT: break; /* who has not the blocks gives no proofs here */
     case SNAPSHOT_EFFECT_LOAD_RANGE:
-        load_range(node, effect);
+        CHECK(kv_memory_put_range(node->taken.kv, effect->owner, effect->range) == ERR_OK);
         if (++node->taking->loads != node->taken.loads_to_crash || !world->is_chaos) break;
         node->taken.loads_to_crash = 0;
         world_count(world, COUNT_SNAPSHOTS_BROKEN_OFF);

@@ -1,6 +1,7 @@
 #include "state/kv_memory.h"
 
 #include "base/check.h"
+#include "state/range.h"
 
 #define UNIT_BYTES    16 /* what offsets count in */
 #define HEIGHT_MAX    16
@@ -229,6 +230,16 @@ struct kv_memory *kv_memory_clone(const struct kv_memory *from, void *memory, si
     struct kv_memory *kv = memory;
     kv->capacity = bytes / UNIT_BYTES;
     return kv;
+}
+
+enum err kv_memory_put_range(struct kv_memory *kv, const struct hash32 *owner,
+                             const struct range *range) {
+    for (size_t i = 0; i < range->entries_count; i++) {
+        const struct range_entry *entry = &range->entries[i];
+        const struct range_row row = range_row(owner, &entry->key);
+        TRY(kv_memory_put(kv, row.table, (struct bytes){row.key, row.key_bytes}, entry->value));
+    }
+    return ERR_OK;
 }
 
 size_t kv_memory_count(const struct kv_memory *kv, enum kv_table table) {

@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "state/kv.h"
 
+struct hash32;
+struct range;
 struct kv_memory; /* at the beginning of its memory */
 
 /* kv_memory_create makes empty tables in `bytes` bytes at `memory`, aligned to 16, which must
@@ -27,6 +29,10 @@ MUST_USE enum err kv_memory_put(struct kv_memory *kv, enum kv_table table, struc
 /* kv_memory_apply does all writes in order.  ERR_LIMIT: some are done, some are not. */
 MUST_USE enum err kv_memory_apply(struct kv_memory *kv, const struct kv_write *writes,
                                   size_t count);
+/* kv_memory_put_range sets all entries of a range of `owner`'s storage (NULL: accounts). ERR_LIMIT:
+ * some are there, some are not. */
+MUST_USE enum err kv_memory_put_range(struct kv_memory *kv, const struct hash32 *owner,
+                                      const struct range *range);
 /* kv_memory_count is the number of entries of a table; kv_memory_used the bytes in use or free for
  * reuse. */
 size_t kv_memory_count(const struct kv_memory *kv, enum kv_table table);

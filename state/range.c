@@ -12,30 +12,36 @@ static const struct hash32 all_ones = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 
 /* --- reading */
 
-static bool hash_after(const struct hash32 *hash, struct hash32 *out) {
-    *out = *hash;
+bool range_key_after(const struct hash32 *key, struct hash32 *out) {
+    *out = *key;
     for (size_t i = sizeof out->bytes; i-- > 0;) {
         if (++out->bytes[i] != 0) return true;
     }
     return false;
 }
 
+struct range_row range_row(const struct hash32 *owner, const struct hash32 *key) {
+    struct range_row row = {.table = owner == NULL ? KV_ACCOUNTS : KV_STORAGE};
+    if (owner != NULL) {
+        memcpy(row.key, owner->bytes, sizeof owner->bytes);
+        row.key_bytes = sizeof owner->bytes;
+    }
+    memcpy(row.key + row.key_bytes, key->bytes, sizeof key->bytes);
+    row.key_bytes += sizeof key->bytes;
+    return row;
+}
+
 /* next_entry finds the first entry at or after `from`. */
 static enum err next_entry(const struct kv_reader *reader, const struct hash32 *owner,
                            const struct hash32 *from, struct range_entry *out) {
-    uint8_t key[64];
-    size_t owner_bytes = 0;
-    if (owner != NULL) {
-        memcpy(key, owner->bytes, 32);
-        owner_bytes = 32;
-    }
-    memcpy(key + owner_bytes, from->bytes, 32);
+    const struct range_row row = range_row(owner, from);
+    const size_t owner_bytes = row.key_bytes - sizeof from->bytes;
     struct bytes found;
-    TRY(reader->seek(reader->context, owner == NULL ? KV_ACCOUNTS : KV_STORAGE,
-                     (struct bytes){key, owner_bytes + 32}, &found, &out->value));
-    if (found.size != owner_bytes + 32) return ERR_CORRUPT;
-    if (memcmp(found.data, key, owner_bytes) != 0) return ERR_NOT_FOUND;
-    memcpy(out->key.bytes, found.data + owner_bytes, 32);
+    TRY(reader->seek(reader->context, row.table, (struct bytes){row.key, row.key_bytes}, &found,
+                     &out->value));
+    if (found.size != row.key_bytes) return ERR_CORRUPT;
+    if (memcmp(found.data, row.key, owner_bytes) != 0) return ERR_NOT_FOUND;
+    memcpy(out->key.bytes, found.data + owner_bytes, sizeof out->key.bytes);
     return ERR_OK;
 }
 
@@ -58,7 +64,7 @@ enum err range_read(const struct kv_reader *reader, const struct hash32 *owner,
         if (!arena_copy(arena, entry.value, &entry.value)) return ERR_LIMIT;
         entries[range.entries_count++] = entry;
         total_bytes += 32 + entry.value.size;
-        has_next = hash_after(&entry.key, &at);
+        has_next = range_key_after(&entry.key, &at);
         if (has_next && total_bytes > bytes_max) {
             range.to = entry.key;
             break;

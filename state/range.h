@@ -29,6 +29,17 @@ struct range {
     struct proof proof; /* at most RANGE_PROOF_NODES_MAX nodes, in any order */
 };
 
+/* range_key_after writes the key after `key`; false: there is none. */
+bool range_key_after(const struct hash32 *key, struct hash32 *out);
+
+/* Where an entry of `owner`'s storage (NULL: accounts) lies among the tables. */
+struct range_row {
+    enum kv_table table;
+    size_t key_bytes;
+    uint8_t key[64];
+};
+struct range_row range_row(const struct hash32 *owner, const struct hash32 *key);
+
 /* range_read lists entries of `owner`'s storage (NULL: accounts) from `from` on, copied into the
  * arena, until their keys and values exceed `bytes_max`; at least one if there is any.  The proof
  * is left empty. */

@@ -40,17 +40,16 @@ static enum err is_empty(const struct kv_reader *reader, const struct hash32 *ow
 
 static enum err add_entry(struct loading *loading, struct trie *trie, const struct hash32 *owner,
                           const struct range_entry *entry) {
-    struct kv_write write = {.table = owner == NULL ? KV_ACCOUNTS : KV_STORAGE,
-                             .key = hash_bytes(&entry->key),
-                             .value = entry->value};
+    const struct range_row row = range_row(owner, &entry->key);
+    struct kv_write write = {.table = row.table, .value = entry->value};
     struct bytes payload = entry->value;
+    if (!arena_copy(loading->arena, (struct bytes){row.key, row.key_bytes}, &write.key)) {
+        return ERR_LIMIT;
+    }
     if (owner != NULL) {
-        uint8_t *room = arena_alloc(loading->arena, 64 + 33);
+        uint8_t *room = arena_alloc(loading->arena, 33);
         if (room == NULL) return ERR_LIMIT;
-        memcpy(room, owner->bytes, 32);
-        memcpy(room + 32, entry->key.bytes, 32);
-        write.key = (struct bytes){room, 64};
-        struct buffer encoded = buffer_over(room + 64, 33);
+        struct buffer encoded = buffer_over(room, 33);
         rlp_write_string(&encoded, entry->value);
         CHECK(!encoded.overflow);
         payload = buffer_bytes(&encoded);
