@@ -175,18 +175,8 @@ static enum err fields_read(const struct message_context *context, struct bytes 
     case MESSAGE_BATCH_RECEIPT: return receipt_read(in, out);
     case MESSAGE_BATCH_SIGN: return batch_sign_read(context, in, out);
     case MESSAGE_ITEMS_HELD: return held_read(in, out);
-    case MESSAGE_GET_LIGHT:
-    case MESSAGE_LIGHT:
-    case MESSAGE_GET_RANGES:
-    case MESSAGE_RANGES:
-    case MESSAGE_GET_CODES:
-    case MESSAGE_CODES:
-    case MESSAGE_GET_HEADERS:
-    case MESSAGE_HEADERS:
-    case MESSAGE_GET_CHAIN:
-    case MESSAGE_CHAIN: return message_snapshot_read(in, out);
+    default: return message_snapshot_read(in, out);
     }
-    return ERR_ENCODING;
 }
 
 /* message_clear sets everything but the large arrays, which `count` bounds. */
@@ -282,16 +272,7 @@ static void fields_write(const struct message *message, struct buffer *out) {
         rlp_write_hash(out, &message->batch_state_root);
         signature_write(out, &message->batch_signature);
         break;
-    case MESSAGE_GET_LIGHT:
-    case MESSAGE_LIGHT:
-    case MESSAGE_GET_RANGES:
-    case MESSAGE_RANGES:
-    case MESSAGE_GET_CODES:
-    case MESSAGE_CODES:
-    case MESSAGE_GET_HEADERS:
-    case MESSAGE_HEADERS:
-    case MESSAGE_GET_CHAIN:
-    case MESSAGE_CHAIN: message_snapshot_write(message, out); break;
+    default: message_snapshot_write(message, out); break;
     }
 }
 

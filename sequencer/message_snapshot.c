@@ -1,5 +1,6 @@
 #include "sequencer/message_snapshot.h"
 
+#include "base/check.h"
 #include "base/rlp.h"
 
 bool message_is_snapshot_request(enum message_kind kind) {
@@ -117,6 +118,10 @@ void message_snapshot_write(const struct message *message, struct buffer *out) {
         rlp_write_string(out, message->pieces[0]);
         rlp_write_string(out, message->peers);
         break;
-    default: pieces_write(message, out); break; /* GET_CODES, LIGHT, CODES, HEADERS */
+    case MESSAGE_LIGHT:
+    case MESSAGE_GET_CODES:
+    case MESSAGE_CODES:
+    case MESSAGE_HEADERS: pieces_write(message, out); break;
+    default: CHECK(false); /* no message at all */
     }
 }
