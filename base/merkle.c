@@ -1,7 +1,5 @@
 #include "base/merkle.h"
 
-#define LEVELS_MAX 64
-
 struct hash32 merkle_leaf(struct bytes data) {
     static const uint8_t domain[1] = {0x00};
     struct sha256 context;
@@ -19,21 +17,30 @@ struct hash32 merkle_inner(const struct hash32 *left, const struct hash32 *right
     return sha256(BYTES_OF(preimage));
 }
 
+void merkle_fold_leaf(struct merkle_fold *fold, const struct hash32 *leaf) {
+    /* The complete subtrees are those of the set bits of the number of leaves seen. */
+    struct hash32 *stack = fold->stack;
+    stack[fold->depth++] = *leaf;
+    fold->count += 1;
+    for (size_t seen = fold->count; seen % 2 == 0; seen /= 2, fold->depth--) {
+        stack[fold->depth - 2] = merkle_inner(&stack[fold->depth - 2], &stack[fold->depth - 1]);
+    }
+}
+
+struct hash32 merkle_fold_root(const struct merkle_fold *fold) {
+    if (fold->count == 0) return sha256(BYTES_EMPTY);
+    /* RFC 6962 splits at the largest power of two, so folding the stack from the right gives its
+     * tree. */
+    size_t depth = fold->depth;
+    struct hash32 root = fold->stack[--depth];
+    while (depth > 0)
+        root = merkle_inner(&fold->stack[--depth], &root);
+    return root;
+}
+
 struct hash32 merkle_root(const struct hash32 *leaves, size_t count) {
-    if (count == 0) return sha256(BYTES_EMPTY);
-    /* The stack holds the roots of complete subtrees of falling sizes: those of the set bits of the
-     * number of leaves seen.  RFC 6962 splits at the largest power of two, so folding the stack
-     * from the right gives its tree. */
-    struct hash32 stack[LEVELS_MAX + 1];
-    size_t depth = 0;
-    for (size_t i = 0; i < count; i++) {
-        stack[depth++] = leaves[i];
-        for (size_t seen = i + 1; seen % 2 == 0; seen /= 2, depth--) {
-            stack[depth - 2] = merkle_inner(&stack[depth - 2], &stack[depth - 1]);
-        }
-    }
-    for (; depth > 1; depth--) {
-        stack[depth - 2] = merkle_inner(&stack[depth - 2], &stack[depth - 1]);
-    }
-    return stack[0];
+    struct merkle_fold fold = {.count = 0};
+    for (size_t i = 0; i < count; i++)
+        merkle_fold_leaf(&fold, &leaves[i]);
+    return merkle_fold_root(&fold);
 }

@@ -23,3 +23,13 @@ struct hash32 merkle_inner(const struct hash32 *left, const struct hash32 *right
 /* merkle_root folds `count` leaf hashes (made by merkle_leaf) into the root; no recursion deeper
  * than the 64 levels that a size_t count can have. */
 struct hash32 merkle_root(const struct hash32 *leaves, size_t count);
+
+/* merkle_fold takes the same leaf hashes one after another, without a place for all of them: begin
+ * with a fold of zeros, and ask for the root as often as is wanted. */
+#define MERKLE_LEVELS_MAX 64
+struct merkle_fold {
+    struct hash32 stack[MERKLE_LEVELS_MAX + 1]; /* roots of complete subtrees of falling sizes */
+    size_t depth, count;
+};
+void merkle_fold_leaf(struct merkle_fold *fold, const struct hash32 *leaf);
+struct hash32 merkle_fold_root(const struct merkle_fold *fold);

@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
-#include "base/merkle.h"
 #include "sequencer/executor_internal.h"
 
 #define SLOT_KEEP_BYTES ((size_t)4 << 20)
@@ -69,18 +68,6 @@ struct hash32 executor_randao(const struct frame *frame) {
     memcpy(message, frame->l1_hash.bytes, 32);
     be_write(message + 32, 8, frame->height);
     return keccak256(BYTES_OF(message));
-}
-
-enum err executor_items_root(const struct hash32 *hashes, size_t count, struct arena *arena,
-                             struct hash32 *out) {
-    const size_t mark = arena_mark(arena);
-    struct hash32 *leaves = arena_array(arena, count, sizeof *leaves);
-    if (leaves == NULL && count != 0) return ERR_LIMIT;
-    for (size_t i = 0; i < count; i++)
-        leaves[i] = merkle_leaf(hash_bytes(&hashes[i]));
-    *out = merkle_root(leaves, count);
-    arena_release(arena, mark);
-    return ERR_OK;
 }
 
 enum err executor_commit_verify(struct executor *executor, struct bytes encoded, uint64_t height,

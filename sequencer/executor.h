@@ -50,6 +50,10 @@ struct block_job {
     uint64_t deadline_ms; /* stop adding items when `now_ms` says so; 0: none */
     /* CHECK */
     struct bytes package;
+    /* Of the package's items, from package_bind: the package is that of `expected`; NULL: it is
+     * bound first. */
+    const struct hash32 *item_hashes;
+    size_t item_hashes_count;
     const struct address
         *senders; /* by transaction, zero: not known; NULL or senders_count 0: none */
     size_t senders_count;
@@ -65,6 +69,7 @@ struct block_outcome {
     enum err err;         /* our machine failed: nothing else is meaningful */
     enum verdict verdict; /* CHECK: ACCEPTED or BLOCK_INVALID */
     const char *reason;   /* of BLOCK_INVALID; static text */
+    bool is_unproven;     /* it is only job.commit that does not verify: the block may be valid */
     enum job_kind kind;
     uint32_t slot;
     uint64_t height;

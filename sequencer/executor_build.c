@@ -2,6 +2,7 @@
 #include "base/keccak.h"
 #include "sequencer/beacon_watch.h"
 #include "sequencer/executor_internal.h"
+#include "sequencer/package.h"
 #include "workloads/system_contracts.h"
 
 /* EIP-4788's ring: timestamps at [0, 8191), roots behind them. */
@@ -118,17 +119,15 @@ static enum err refill(struct build *build) {
     return ERR_OK;
 }
 
-static enum err frame_finish(struct build *build, struct hash32 *root) {
+static void frame_finish(struct build *build, struct hash32 *root) {
     struct frame *frame = &build->out->frame;
     *frame = build->job->frame;
     for (size_t i = 0; i < build->included_count; i++)
         build->hashes[i] = build->included[i]->hash;
-    TRY(executor_items_root(build->hashes, build->included_count, build->arena,
-                            &frame->items_root));
+    frame->items_root = package_items_root(build->hashes, build->included_count);
     frame->workload_roots_count = 1;
     frame->workload_roots[0] = build->job->view->head.state_root;
     *root = frame_hash(frame);
-    return ERR_OK;
 }
 
 /* root_replace puts the true frame hash where the system call put `stand_in`. */
@@ -156,12 +155,12 @@ static enum err execute(struct build *build) {
     struct hash32 root;
     TRY(begin(build, &stand_in, build->job->candidates_count));
     TRY(fill(build));
-    TRY(frame_finish(build, &root));
+    frame_finish(build, &root);
     if (!build->watch.was_used) return root_replace(build, &stand_in, &root);
     for (int pass = 0;; pass++) {
         if (pass == BUILD_PASSES_MAX) build->included_count = 0;
         const size_t count = build->included_count;
-        TRY(frame_finish(build, &root));
+        frame_finish(build, &root);
         TRY(begin(build, &root, count));
         TRY(refill(build));
         if (build->included_count == count) return ERR_OK;

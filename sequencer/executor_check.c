@@ -1,6 +1,6 @@
 #include "base/check.h"
-#include "base/keccak.h"
 #include "sequencer/executor_internal.h"
+#include "sequencer/package.h"
 
 /* A block that is being checked. */
 struct check {
@@ -14,7 +14,8 @@ struct check {
     struct hash32 *hashes;
 };
 
-/* The functions below return NULL, or why the block is invalid. */
+/* The functions below return NULL, or why the block is invalid.  What the header's hash says about
+ * the rest of the package, package_bind has held against it. */
 
 static const char *frame_fault(const struct check *check) {
     const struct block_job *job = check->job;
@@ -40,7 +41,6 @@ static const char *next_validators_fault(const struct check *check) {
     const struct frame *frame = &check->package.frame;
     const struct bytes carried = check->package.next_validators;
     if (!hash_is_zero(&job->next_validators_hash)) {
-        if (carried.size != 0) return "next validators are carried in the wrong block";
         return hash_equal(&frame->next_validators_hash, &job->next_validators_hash)
                    ? NULL
                    : "next validator set differs";
@@ -48,8 +48,7 @@ static const char *next_validators_fault(const struct check *check) {
     if (validator_set_decode(carried, &check->out->next_validators) != ERR_OK) {
         return "next validators do not decode";
     }
-    const struct hash32 hash = keccak256(carried);
-    return hash_equal(&frame->next_validators_hash, &hash) ? NULL : "next validator set differs";
+    return NULL;
 }
 
 static const char *header_fault(const struct check *check) {
@@ -58,42 +57,47 @@ static const char *header_fault(const struct check *check) {
     const struct header *parent = &check->job->view->head;
     if (header->number != check->job->height) return "number is not the height";
     if (!hash_equal(&header->parent_hash, &check->job->view->head_hash)) return "parent differs";
-    if (header->tail_fields < HEADER_TAIL_CANCUN) return "header lacks fields";
-    const struct hash32 frame_root = frame_hash(frame);
-    if (!hash_equal(&header->parent_beacon_root, &frame_root)) {
-        return "parent beacon root is not the frame's hash";
-    }
     const struct hash32 randao = executor_randao(frame);
     if (!hash_equal(&header->mix_hash, &randao)) return "randao differs";
     if (header->timestamp != frame->time_ms / 1000) return "timestamp is not the frame's";
     if (!address_equal(&header->coinbase, &frame->proposer)) return "coinbase is not the proposer";
     if (header->gas_limit != parent->gas_limit) return "gas limit differs";
-    if (header->extra_bytes != 0) return "extra data is not empty";
-    if (check->block.ommers_count != 0) return "block has ommers";
-    if (!check->block.has_withdrawals || check->block.withdrawals_count != 0) {
-        return "block has withdrawals";
-    }
-    return NULL;
+    return header->extra_bytes == 0 ? NULL : "extra data is not empty";
 }
 
 static const char *commits_fault(const struct check *check) {
     const struct block_job *job = check->job;
     const struct bytes last = check->package.last_commit;
-    const struct hash32 *named = &check->package.frame.last_commit_hash;
     if (job->height == 1) {
-        if (last.size != 0 || !hash_is_zero(named)) return "block 1 has a last commit";
-    } else {
-        const struct hash32 hash = keccak256(last);
-        if (!hash_equal(named, &hash)) return "last commit is not the frame's";
-        if (executor_commit_verify(check->executor, last, job->height - 1, &job->view->head_hash,
-                                   &job->last_validators) != ERR_OK) {
-            return "last commit does not verify";
-        }
+        if (last.size != 0) return "block 1 has a last commit";
+    } else if (executor_commit_verify(check->executor, last, job->height - 1, &job->view->head_hash,
+                                      &job->last_validators) != ERR_OK) {
+        return "last commit does not verify";
     }
     if (job->commit.size == 0) return NULL;
-    const enum err err = executor_commit_verify(check->executor, job->commit, job->height,
-                                                &check->block.hash, &job->validators);
-    return err == ERR_OK ? NULL : "commit does not verify";
+    if (executor_commit_verify(check->executor, job->commit, job->height, &check->block.hash,
+                               &job->validators) == ERR_OK) {
+        return NULL;
+    }
+    check->out->is_unproven = true;
+    return "commit does not verify";
+}
+
+/* bind takes the hashes of the items from whoever held the package against its hash, or does so. */
+static enum err bind(struct check *check, const char **fault) {
+    const struct block_job *job = check->job;
+    const size_t count = check->block.transactions_count;
+    check->hashes = arena_array(check->arena, count, sizeof *check->hashes);
+    if (count != 0 && check->hashes == NULL) return ERR_LIMIT;
+    if (job->item_hashes != NULL) {
+        CHECK(job->item_hashes_count == count);
+        if (count != 0) memcpy(check->hashes, job->item_hashes, count * sizeof *check->hashes);
+        return ERR_OK;
+    }
+    struct package_parts parts;
+    *fault = package_bind(check->out->package, &check->block.hash,
+                          hash_is_zero(&job->next_validators_hash), check->hashes, count, &parts);
+    return ERR_OK;
 }
 
 /* senders_find fills who sent each transaction: what the pool knows need not be recovered again. */
@@ -101,11 +105,9 @@ static enum err senders_find(struct check *check, const char **fault) {
     const struct block_job *job = check->job;
     const size_t count = check->block.transactions_count;
     check->senders = arena_array(check->arena, count, sizeof *check->senders);
-    check->hashes = arena_array(check->arena, count, sizeof *check->hashes);
-    if (count != 0 && (check->senders == NULL || check->hashes == NULL)) return ERR_LIMIT;
+    if (count != 0 && check->senders == NULL) return ERR_LIMIT;
     for (size_t i = 0; i < count; i++) {
         const struct bytes encoded = check->block.transactions[i];
-        check->hashes[i] = keccak256(encoded);
         if (encoded.data[0] == TRANSACTION_BLOB) {
             *fault = "block has a blob transaction";
             return ERR_OK;
@@ -125,9 +127,6 @@ static enum err senders_find(struct check *check, const char **fault) {
         }
         check->senders[i] = transaction.sender;
     }
-    struct hash32 root;
-    TRY(executor_items_root(check->hashes, count, check->arena, &root));
-    if (!hash_equal(&root, &check->package.frame.items_root)) *fault = "items root differs";
     return ERR_OK;
 }
 
@@ -208,17 +207,20 @@ static enum err forced_check(struct check *check) {
 static enum err check_run(struct check *check, const char **fault) {
     struct block_outcome *out = check->out;
     const struct block_job *job = check->job;
+    /* A copy: the outcome outlives the job. */
+    if (!arena_copy(check->arena, job->package, &out->package)) return ERR_LIMIT;
     *fault = "package does not decode";
-    if (block_package_decode(job->package, &check->package) != ERR_OK) return ERR_OK;
+    if (block_package_decode(out->package, &check->package) != ERR_OK) return ERR_OK;
     const enum err err = block_decode(check->package.ethereum_block, check->arena, &check->block);
     if (err != ERR_OK) return ERR_OK;
     out->frame = check->package.frame;
     out->header = check->block.header;
     out->hash = check->block.hash;
-    out->package = job->package;
     *fault = "another block than expected";
     if (!hash_is_zero(&job->expected) && !hash_equal(&job->expected, &out->hash)) return ERR_OK;
-    *fault = frame_fault(check);
+    *fault = NULL;
+    TRY(bind(check, fault));
+    if (*fault == NULL) *fault = frame_fault(check);
     if (*fault == NULL) *fault = next_validators_fault(check);
     if (*fault == NULL) *fault = header_fault(check);
     if (*fault == NULL) *fault = commits_fault(check);

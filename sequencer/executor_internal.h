@@ -18,9 +18,8 @@ struct executor {
     struct ethereum_block block;           /* the one being executed */
 };
 
-/* executor_build and executor_check do one job each, as executor.h says; the outcome's block lives
- * in `arena`. */
-/* executor_build and executor_check do one job each; *out is zero but for its names. */
+/* executor_build and executor_check do one job each, as executor.h says; *out is zero but for its
+ * names, and what it points at lives in `arena`. */
 void executor_build(struct executor *executor, const struct block_job *job, struct arena *arena,
                     struct block_outcome *out);
 /* executor_check: see executor_build. */
@@ -29,10 +28,6 @@ void executor_check(struct executor *executor, const struct block_job *job, stru
 
 /* executor_randao is keccak256(l1_hash || height as 8 bytes). */
 struct hash32 executor_randao(const struct frame *frame);
-
-/* executor_items_root is the RFC 6962 root over the hashes; ERR_LIMIT: the arena is exhausted. */
-MUST_USE enum err executor_items_root(const struct hash32 *hashes, size_t count,
-                                      struct arena *arena, struct hash32 *out);
 
 /* executor_commit_verify decodes and verifies a commit, unless the same was verified lately. */
 MUST_USE enum err executor_commit_verify(struct executor *executor, struct bytes encoded,

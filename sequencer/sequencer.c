@@ -12,7 +12,7 @@ static struct pool_limits pool_limits_of(const struct sequencer_limits *limits) 
 
 static size_t candidate_bytes(void) {
     return BLOCK_PACKAGE_BYTES_MAX + COMMIT_BYTES_MAX +
-           BLOCK_TRANSACTIONS_MAX * sizeof(struct address) + 64;
+           BLOCK_TRANSACTIONS_MAX * (sizeof(struct address) + sizeof(struct hash32)) + 64;
 }
 
 #define SCRATCH_BYTES ((size_t)1 << 20)
@@ -25,7 +25,8 @@ size_t sequencer_bytes(const struct sequencer_limits *limits) {
            BUILD_ITEMS_MAX * sizeof(struct item) + BUILD_BYTES_MAX + VALIDATOR_SET_BYTES_MAX +
            COMMIT_BYTES_MAX + L1_RING * sizeof(struct l1_known) +
            byte_heap_bytes(SYNC_BYTES, SYNC_UNIT_BYTES) + sizeof(struct message) +
-           STEP_ARENA_BYTES + SCRATCH_BYTES + 65536;
+           BLOCK_TRANSACTIONS_MAX * sizeof(struct hash32) + STEP_ARENA_BYTES + SCRATCH_BYTES +
+           65536;
 }
 
 /* take returns boot memory; sequencer_bytes counted it. */
@@ -47,7 +48,9 @@ static void memory_create(struct sequencer *sequencer, struct arena *arena) {
         candidate->memory = take(arena, BLOCK_PACKAGE_BYTES_MAX);
         candidate->commit_memory = take(arena, COMMIT_BYTES_MAX);
         candidate->senders = take(arena, BLOCK_TRANSACTIONS_MAX * sizeof(struct address));
+        candidate->item_hashes = take(arena, BLOCK_TRANSACTIONS_MAX * sizeof(struct hash32));
     }
+    sequencer->bind_hashes = take(arena, BLOCK_TRANSACTIONS_MAX * sizeof(struct hash32));
     sequencer->build_items = take(arena, BUILD_ITEMS_MAX * sizeof(struct item));
     sequencer->build_bytes = take(arena, BUILD_BYTES_MAX);
     sequencer->set_bytes = take(arena, VALIDATOR_SET_BYTES_MAX);
@@ -201,16 +204,7 @@ static void on_message(struct sequencer *sequencer, const struct hash32 *peer,
     case MESSAGE_BATCH_SIGN: batches_on_signature(sequencer, message); break;
     case MESSAGE_ITEMS_HELD: sequencer_on_held(sequencer, peer, message); break;
     case MESSAGE_ITEMS: break; /* each comes inspected, as INPUT_ITEM */
-    case MESSAGE_GET_LIGHT:    /* snapshots are taken before, and served beside, the sequencer */
-    case MESSAGE_LIGHT:
-    case MESSAGE_GET_RANGES:
-    case MESSAGE_RANGES:
-    case MESSAGE_GET_CODES:
-    case MESSAGE_CODES:
-    case MESSAGE_GET_HEADERS:
-    case MESSAGE_HEADERS:
-    case MESSAGE_GET_CHAIN:
-    case MESSAGE_CHAIN: break;
+    default: break;            /* snapshots are taken before, and served beside, the sequencer */
     }
 }
 

@@ -1,89 +1,9 @@
-/* Candidate blocks: received, built, executed, committed. */
+/* What happens to candidate blocks: proposed, built, executed, committed. */
 #include "base/keccak.h"
-#include "base/rlp.h"
 #include "sequencer/sequencer_internal.h"
-
-struct candidate *sequencer_candidate(struct sequencer *sequencer, const struct hash32 *hash) {
-    for (size_t i = 0; i < EXECUTOR_SLOTS; i++) {
-        struct candidate *candidate = &sequencer->candidates[i];
-        if (candidate->state == CANDIDATE_FREE || hash_is_zero(&candidate->hash)) continue;
-        if (hash_equal(&candidate->hash, hash)) return candidate;
-    }
-    return NULL;
-}
 
 static uint32_t slot_of(const struct sequencer *sequencer, const struct candidate *candidate) {
     return (uint32_t)(candidate - sequencer->candidates);
-}
-
-/* is_kept: the block that we are locked on, or could be asked to propose again. */
-static bool is_kept(const struct sequencer *sequencer, const struct candidate *candidate) {
-    const struct consensus_record *record = &sequencer->record;
-    if (!sequencer->has_record || record->height != candidate->height) return false;
-    return (record->has_valid && hash_equal(&record->valid, &candidate->hash)) ||
-           (record->has_locked && hash_equal(&record->locked, &candidate->hash));
-}
-
-/* candidate_take returns a cleared slot: a free one, else the one of the lowest round that nothing
- * depends on; NULL when there is none. */
-static struct candidate *candidate_take(struct sequencer *sequencer) {
-    struct candidate *taken = NULL;
-    for (size_t i = 0; i < EXECUTOR_SLOTS; i++) {
-        struct candidate *candidate = &sequencer->candidates[i];
-        if (candidate->state == CANDIDATE_EXECUTING) continue;
-        if (candidate->state == CANDIDATE_COMMITTING) continue;
-        if (candidate->state != CANDIDATE_FREE && is_kept(sequencer, candidate)) continue;
-        if (taken == NULL || candidate->state == CANDIDATE_FREE ||
-            (taken->state != CANDIDATE_FREE && candidate->round < taken->round)) {
-            taken = candidate;
-        }
-    }
-    if (taken == NULL) return NULL;
-    uint8_t *memory = taken->memory, *commit_memory = taken->commit_memory;
-    struct address *senders = taken->senders;
-    memset(taken, 0, sizeof *taken);
-    taken->memory = memory;
-    taken->commit_memory = commit_memory;
-    taken->senders = senders;
-    return taken;
-}
-
-/* block_hash_of reads the header's hash out of an encoded block, without decoding the rest. */
-static enum err block_hash_of(struct bytes ethereum_block, struct hash32 *hash) {
-    struct bytes parts, header;
-    TRY(rlp_read_list(&ethereum_block, &parts));
-    TRY(rlp_read_item(&parts, &header));
-    *hash = keccak256(header);
-    return ERR_OK;
-}
-
-/* parts_of decodes a package whose header has the hash; the header alone: what else is in the
- * package, execution holds against it. */
-static enum err parts_of(struct bytes package, const struct hash32 *hash,
-                         struct block_package *parts) {
-    struct hash32 found;
-    if (package.size > BLOCK_PACKAGE_BYTES_MAX) return ERR_LIMIT;
-    TRY(block_package_decode(package, parts));
-    TRY(block_hash_of(parts->ethereum_block, &found));
-    return hash_equal(&found, hash) ? ERR_OK : ERR_MISMATCH;
-}
-
-struct candidate *sequencer_candidate_hold(struct sequencer *sequencer, uint64_t height,
-                                           const struct hash32 *hash, struct bytes package,
-                                           bool *is_bad) {
-    struct block_package parts;
-    *is_bad = true;
-    if (parts_of(package, hash, &parts) != ERR_OK || parts.frame.height != height) return NULL;
-    *is_bad = false;
-    struct candidate *candidate = candidate_take(sequencer);
-    if (candidate == NULL) return NULL;
-    memcpy(candidate->memory, package.data, package.size);
-    candidate->state = CANDIDATE_HELD;
-    candidate->height = height;
-    candidate->hash = *hash;
-    candidate->package = (struct bytes){candidate->memory, package.size};
-    candidate->frame = parts.frame;
-    return candidate;
 }
 
 /* --- proposals from others */
@@ -95,6 +15,13 @@ static void ask_for(struct sequencer *sequencer, const struct hash32 *peer,
     message->round = proposal->round;
     message->hash = proposal->block;
     sequencer_send(sequencer, peer, MESSAGE_CLASS_CONSENSUS);
+}
+
+/* is_far: of a round that consensus does not listen to yet. */
+static bool is_far(const struct sequencer *sequencer, const struct vote *proposal) {
+    const uint32_t round = sequencer_round(sequencer);
+    return round != UINT32_MAX && proposal->height == sequencer->head_height + 1 &&
+           proposal->round > round + CONSENSUS_ROUNDS_AHEAD_MAX;
 }
 
 /* may_propose keeps strangers' blocks out of our slots. */
@@ -112,34 +39,25 @@ static bool may_propose(const struct sequencer *sequencer, const struct vote *pr
     return set->count != 0 && validator_set_find(set, &proposal->voter) >= 0;
 }
 
-static void candidate_proposed(struct candidate *candidate, const struct vote *proposal) {
-    if (candidate->has_proposal && candidate->proposal.round > proposal->round) return;
+static void candidate_proposed(const struct sequencer *sequencer, struct candidate *candidate,
+                               const struct vote *proposal) {
+    const struct vote *known = &candidate->proposal;
+    const bool is_newer = candidate->has_proposal && known->round > proposal->round;
+    if (is_newer && !is_far(sequencer, known)) return;
     candidate->has_proposal = true;
     candidate->proposal = *proposal;
     candidate->round = proposal->round;
 }
 
-/* candidate_renew takes another package for a block that is here: a liar may have sent the same
- * header with something else behind it, and what was refused then says nothing about the block.
- * In its own round the proposer's package counts, before that one only in place of a refused one,
- * so that the liar's turn to spoil it is over when its round is. */
-static void candidate_renew(struct sequencer *sequencer, struct candidate *candidate,
-                            const struct message *message) {
-    const struct vote *proposal = &message->vote;
-    struct block_package parts;
-    const bool is_now = sequencer->height_state == HEIGHT_RUNNING &&
-                        proposal->height == sequencer->head_height + 1 &&
-                        proposal->round == consensus_status(sequencer->core).round;
-    const bool is_open = candidate->state == CANDIDATE_INVALID ||
-                         (candidate->state == CANDIDATE_HELD && is_now && !candidate->waits_for_l1);
-    if (!is_open || bytes_equal(candidate->package, message->package)) return;
-    if (parts_of(message->package, &candidate->hash, &parts) != ERR_OK) return;
-    if (parts.frame.height != candidate->height) return;
-    memcpy(candidate->memory, message->package.data, message->package.size);
-    candidate->package.size = message->package.size;
-    candidate->frame = parts.frame;
-    candidate->state = CANDIDATE_HELD;
-    candidate->is_unforced = candidate->is_doubted = candidate->is_synced = false;
+/* candidate_known holds what came with a proposal of a block that is here against that block; NULL:
+ * it fits. */
+static const char *candidate_known(const struct candidate *candidate,
+                                   const struct message *message) {
+    if (candidate->height != message->vote.height) return "block is of another height";
+    if (message->package.size == 0 || bytes_equal(candidate->package, message->package)) {
+        return NULL;
+    }
+    return "package is not the block's"; /* it has one only (package.h) */
 }
 
 void sequencer_on_proposal(struct sequencer *sequencer, const struct hash32 *peer,
@@ -147,22 +65,26 @@ void sequencer_on_proposal(struct sequencer *sequencer, const struct hash32 *pee
     const struct vote *proposal = &message->vote;
     sequencer_on_vote(sequencer, peer, proposal); /* tells how far others are, wakes the height */
     if (!may_propose(sequencer, proposal)) return;
+    const struct consensus_input input = {.kind = CONSENSUS_INPUT_PROPOSAL, .vote = *proposal};
+    if (is_far(sequencer, proposal)) { /* it tells of the round, its block may come later */
+        sequencer_core_push(sequencer, &input);
+        return;
+    }
     struct candidate *candidate = sequencer_candidate(sequencer, &proposal->block);
     if (candidate == NULL && message->package.size == 0) {
         ask_for(sequencer, peer, proposal);
         return;
     }
+    const char *fault;
     if (candidate == NULL) {
-        bool is_bad;
         candidate = sequencer_candidate_hold(sequencer, proposal->height, &proposal->block,
-                                             message->package, &is_bad);
-        if (candidate == NULL && is_bad) sequencer_strike(sequencer, peer, "proposal is no block");
-        if (candidate == NULL) return;
-    } else if (message->package.size != 0) {
-        candidate_renew(sequencer, candidate, message);
+                                             message->package, &fault);
+    } else {
+        fault = candidate_known(candidate, message);
     }
-    candidate_proposed(candidate, proposal);
-    const struct consensus_input input = {.kind = CONSENSUS_INPUT_PROPOSAL, .vote = *proposal};
+    if (fault != NULL) sequencer_strike(sequencer, peer, fault);
+    if (fault != NULL || candidate == NULL) return;
+    candidate_proposed(sequencer, candidate, proposal);
     sequencer_core_push(sequencer, &input);
 }
 
@@ -253,7 +175,9 @@ static bool is_building(const struct sequencer *sequencer) {
     return false;
 }
 
-static void answer_built(struct sequencer *sequencer, const struct candidate *candidate) {
+static void answer_built(struct sequencer *sequencer, struct candidate *candidate) {
+    candidate->was_asked = true;
+    candidate->asked_round = candidate->round;
     const struct consensus_input input = {
         .kind = CONSENSUS_INPUT_BUILT, .block = candidate->hash, .round = candidate->round};
     sequencer_core_push(sequencer, &input);
@@ -309,7 +233,7 @@ void sequencer_block_build(struct sequencer *sequencer, uint32_t round) {
     /* A second job would be given the first one's memory (found by the simulator, seed 2504): this
      * round times out. */
     if (is_building(sequencer)) return;
-    struct candidate *candidate = candidate_take(sequencer);
+    struct candidate *candidate = sequencer_candidate_take(sequencer);
     if (candidate == NULL) return; /* the round times out */
     candidate->height = sequencer->head_height + 1;
     candidate->round = round;
@@ -358,11 +282,13 @@ void sequencer_block_execute(struct sequencer *sequencer, struct candidate *cand
     }
     job->package = candidate->package;
     job->expected = candidate->hash;
-    struct block_package parts;
-    CHECK(block_package_decode(candidate->package, &parts) == ERR_OK); /* hold decoded it */
+    job->item_hashes = candidate->item_hashes;
+    job->item_hashes_count = job->senders_count = candidate->items_count;
     job->senders = candidate->senders;
-    job->senders_count =
-        sequencer_items_find_senders(sequencer, parts.ethereum_block, candidate->senders);
+    for (size_t i = 0; i < candidate->items_count; i++) {
+        const struct item *item = pool_find(sequencer->pool, &candidate->item_hashes[i]);
+        candidate->senders[i] = item == NULL ? (struct address){{0}} : item->lane;
+    }
     const bool is_voted_on = !candidate->is_synced && !candidate->is_backed;
     if (is_voted_on) job->candidates_count = forced_due(sequencer, &job->candidates);
     if (candidate->is_synced) {
@@ -377,8 +303,13 @@ void sequencer_block_execute(struct sequencer *sequencer, struct candidate *cand
 /* check_begin holds a proposed frame against the rules that only the sequencer knows. */
 static void check_begin(struct sequencer *sequencer, struct candidate *candidate) {
     const struct frame *frame = &candidate->frame;
-    if (frame->round > candidate->round || !is_right_proposer(sequencer, frame)) {
+    if (!is_right_proposer(sequencer, frame)) {
         refuse(sequencer, candidate, "not proposed by the proposer of its round");
+        return;
+    }
+    if (frame->round > candidate->round) { /* a liar was early: it may be right in its round */
+        refuse(sequencer, candidate, "proposed before its round");
+        candidate->state = CANDIDATE_HELD;
         return;
     }
     if (!candidate->is_doubted && frame->time_ms > sequencer->unix_ms + TIME_AHEAD_MS_MAX) {
@@ -414,7 +345,8 @@ void sequencer_block_check(struct sequencer *sequencer, const struct hash32 *has
         return;
     }
     if (candidate->height != sequencer->head_height + 1) return;
-    candidate->is_wanted = true;
+    candidate->is_wanted = candidate->was_asked = true;
+    candidate->asked_round = consensus_status(sequencer->core).round;
     candidate->is_backed |= is_backed;
     switch (candidate->state) {
     case CANDIDATE_VALID: answer_checked(sequencer, candidate, true); break;
@@ -454,8 +386,22 @@ static void on_built(struct sequencer *sequencer, struct candidate *candidate) {
     answer_built(sequencer, candidate);
 }
 
+/* on_unproven: who sent the commit lied, and the block is what it was before. */
+static void on_unproven(struct sequencer *sequencer, struct candidate *candidate) {
+    const struct hash32 peer = candidate->sync_peer;
+    candidate->is_synced = false;
+    candidate->state = candidate->was_refused ? CANDIDATE_INVALID : CANDIDATE_HELD;
+    sequencer_sync_refused(sequencer, &peer, candidate->outcome.reason);
+    if (candidate->is_wanted) sequencer_block_check(sequencer, &candidate->hash, false);
+}
+
 static void on_checked(struct sequencer *sequencer, struct candidate *candidate) {
     const struct block_outcome *outcome = &candidate->outcome;
+    if (outcome->is_unproven) {
+        CHECK(candidate->is_synced);
+        on_unproven(sequencer, candidate);
+        return;
+    }
     if (outcome->verdict != VERDICT_ACCEPTED) {
         const bool is_synced = candidate->is_synced;
         const struct hash32 peer = candidate->sync_peer;

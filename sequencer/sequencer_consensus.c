@@ -373,11 +373,11 @@ void sequencer_restore_record(struct sequencer *sequencer,
     if (!restore->record.has_valid || restore->record_package.size == 0) return;
     if (restore->record.height != sequencer->head_height + 1) return;
     struct bytes polka, package;
-    bool is_bad;
+    const char *fault;
     if (record_package_read(restore->record_package, &polka, &package) != ERR_OK) return;
     /* It may be that of an older valid block: then it is fetched from others like any other. */
-    struct candidate *candidate = sequencer_candidate_hold(
-        sequencer, restore->record.height, &restore->record.valid, package, &is_bad);
+    struct candidate *candidate = sequencer_candidate_hold(sequencer, restore->record.height,
+                                                           &restore->record.valid, package, &fault);
     if (candidate == NULL) return;
     /* It was proposed in some round up to the record's: a later one than 0, maybe. */
     candidate->round = restore->record.round;

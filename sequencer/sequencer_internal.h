@@ -2,7 +2,8 @@
 /* The inside of the sequencer, shared by its files and by nobody else:
  *   sequencer.c            creation, inputs, the clock, what others may ask
  *   sequencer_consensus.c  consensus inputs and effects, messages about votes, handover
- *   sequencer_blocks.c     candidate blocks, jobs, commits
+ *   sequencer_candidates.c candidate blocks: their slots and packages
+ *   sequencer_blocks.c     what happens to them: proposals, jobs, commits
  *   sequencer_rotation.c   validator sets, scheduled proposers, L1 origin
  *   sequencer_forced.c     what L1 forces on us
  *   sequencer_sync.c       peers, and blocks that others have committed
@@ -59,14 +60,17 @@ struct candidate {
     uint32_t round;     /* the newest in which it was proposed; BUILD: for which */
     struct hash32 hash; /* zero while it is being built */
     bool is_wanted;     /* consensus waits for CHECKED */
-    bool is_doubted;    /* only our own view of L1 or time refused it */
-    bool waits_for_l1;  /* checked once an L1 view brings its origin */
-    bool is_prebuilt;   /* built for round 0 before consensus asked */
-    bool is_awaited;    /* and it has asked since */
-    uint64_t job_ms;    /* when the job went out */
-    bool is_unforced;   /* valid, but it leaves out what L1 forces: not voted for */
-    bool is_backed;     /* by a quorum's votes: only validity counts */
-    bool is_synced;     /* from block sync: committed with `commit` once executed */
+    bool was_asked;     /* it asked in `asked_round` */
+    uint32_t asked_round;
+    bool is_doubted;   /* only our own view of L1 or time refused it */
+    bool waits_for_l1; /* checked once an L1 view brings its origin */
+    bool is_prebuilt;  /* built for round 0 before consensus asked */
+    bool is_awaited;   /* and it has asked since */
+    uint64_t job_ms;   /* when the job went out */
+    bool is_unforced;  /* valid, but it leaves out what L1 forces: not voted for */
+    bool is_backed;    /* by a quorum's votes: only validity counts */
+    bool is_synced;    /* from block sync: committed with `commit` once executed */
+    bool was_refused;  /* is_synced: it was INVALID before its commit came */
     bool has_proposal;
     struct vote proposal; /* the newest signed proposal of it */
     bool is_sent;         /* our own proposal left with its bytes in `sent_round` */
@@ -77,9 +81,11 @@ struct candidate {
     struct commit commit; /* is_synced, COMMITTING */
     struct block_job job;
     struct block_outcome outcome;
-    uint8_t *memory;         /* BLOCK_PACKAGE_BYTES_MAX: the package */
-    uint8_t *commit_memory;  /* COMMIT_BYTES_MAX: job.commit */
-    struct address *senders; /* BLOCK_TRANSACTIONS_MAX */
+    uint8_t *memory;            /* BLOCK_PACKAGE_BYTES_MAX: the package */
+    uint8_t *commit_memory;     /* COMMIT_BYTES_MAX: job.commit */
+    struct address *senders;    /* BLOCK_TRANSACTIONS_MAX: of the items, zero: not known */
+    struct hash32 *item_hashes; /* BLOCK_TRANSACTIONS_MAX: of the package's items */
+    size_t items_count;
 };
 
 /* --- peers and sync */
@@ -326,7 +332,8 @@ struct sequencer {
     struct candidate candidates[EXECUTOR_SLOTS];
     struct item *build_items;
     uint8_t *build_bytes;
-    uint8_t *set_bytes; /* next_validators of the block being built */
+    uint8_t *set_bytes;         /* next_validators of the block being built */
+    struct hash32 *bind_hashes; /* BLOCK_TRANSACTIONS_MAX: of the package being held */
 
     /* L1 */
     struct l1_known *l1; /* ring of L1_RING */
@@ -389,13 +396,20 @@ bool sequencer_leads(const struct sequencer *sequencer);
 void sequencer_stop_try(struct sequencer *sequencer);
 void sequencer_restore_record(struct sequencer *sequencer, const struct sequencer_restore *restore);
 
-/* --- sequencer_blocks.c */
+/* --- sequencer_candidates.c */
+/* sequencer_round is the round of the height after the head, UINT32_MAX before it begins. */
+uint32_t sequencer_round(const struct sequencer *sequencer);
 struct candidate *sequencer_candidate(struct sequencer *sequencer, const struct hash32 *hash);
-/* sequencer_candidate_hold copies a package whose block hashes to `hash`; NULL: no slot is free, or
- * it is not that block (then *is_bad). */
+/* sequencer_candidate_hold copies the package of the block that hashes to `hash`: the only one that
+ * there is (package.h).  NULL: no slot is free, or it is another one (then *fault says why). */
 struct candidate *sequencer_candidate_hold(struct sequencer *sequencer, uint64_t height,
                                            const struct hash32 *hash, struct bytes package,
-                                           bool *is_bad);
+                                           const char **fault);
+/* sequencer_candidate_take returns a cleared slot: a free one, else the one of the lowest round
+ * that nothing depends on; NULL when there is none. */
+struct candidate *sequencer_candidate_take(struct sequencer *sequencer);
+
+/* --- sequencer_blocks.c */
 void sequencer_on_proposal(struct sequencer *sequencer, const struct hash32 *peer,
                            const struct message *message);
 void sequencer_on_get_proposal(struct sequencer *sequencer, const struct hash32 *peer,
@@ -470,9 +484,6 @@ void sequencer_on_held(struct sequencer *sequencer, const struct hash32 *peer,
 void sequencer_items_run(struct sequencer *sequencer);
 void sequencer_items_peer_gone(struct sequencer *sequencer, uint32_t peer_index);
 uint64_t sequencer_items_deadline(const struct sequencer *sequencer);
-/* sequencer_items_find_senders fills who sent a package's transactions as far as the pool knows. */
-size_t sequencer_items_find_senders(struct sequencer *sequencer, struct bytes ethereum_block,
-                                    struct address *senders);
 
 /* --- sequencer_batch.c */
 size_t batches_bytes(void);

@@ -10,8 +10,6 @@
  * that left share the next message, and so do acknowledgements.  Items from peers are not sent on:
  * the mesh is full.  Local ones that stay pending are sent again every RESEND_MS, and a peer that
  * connects gets the whole pool. */
-#include "base/keccak.h"
-#include "base/rlp.h"
 #include "sequencer/sequencer_internal.h"
 
 #define GOSSIP_ITEMS_MAX 256u
@@ -321,25 +319,4 @@ uint64_t sequencer_items_deadline(const struct sequencer *sequencer) {
     const bool has_items = counts.pending + counts.queued != 0;
     if (has_items && items->resend_at_ms < deadline) deadline = items->resend_at_ms;
     return deadline;
-}
-
-/* --- senders that need not be recovered again */
-
-size_t sequencer_items_find_senders(struct sequencer *sequencer, struct bytes ethereum_block,
-                                    struct address *senders) {
-    struct bytes parts, header, list;
-    if (rlp_read_list(&ethereum_block, &parts) != ERR_OK) return 0;
-    if (rlp_read_item(&parts, &header) != ERR_OK) return 0;
-    if (rlp_read_list(&parts, &list) != ERR_OK) return 0;
-    size_t count = 0;
-    while (list.size != 0 && count < BLOCK_TRANSACTIONS_MAX) {
-        struct bytes encoded;
-        const enum err err =
-            rlp_is_list(list) ? rlp_read_item(&list, &encoded) : rlp_read_string(&list, &encoded);
-        if (err != ERR_OK) return count;
-        const struct hash32 hash = keccak256(encoded);
-        const struct item *item = pool_find(sequencer->pool, &hash);
-        senders[count++] = item == NULL ? (struct address){{0}} : item->lane;
-    }
-    return count;
 }

@@ -255,17 +255,21 @@ static bool is_busy(const struct sequencer *sequencer) {
     return false;
 }
 
-/* commit_known commits a block that is executed already, when the commit that came proves it. */
-static bool commit_known(struct sequencer *sequencer, struct candidate *candidate,
-                         const struct commit *commit) {
+/* known_fault holds what came against the block that is here already, and commits it when it is
+ * executed and the commit proves it.  NULL: nothing speaks against it. */
+static const char *known_fault(struct sequencer *sequencer, struct candidate *candidate,
+                               struct bytes package, const struct commit *commit) {
     const struct consensus_config *config = &sequencer->config.consensus;
+    if (candidate->height != sequencer->head_height + 1) return "commit is of another height";
+    if (!bytes_equal(candidate->package, package)) return "package is not the block's";
+    if (candidate->state != CANDIDATE_VALID) return NULL;
     if (commit_verify(commit, candidate->height, &candidate->hash, &sequencer->current,
                       config->fault_model, &config->domain,
                       &sequencer->config.recoverer) != ERR_OK) {
-        return false;
+        return "commit does not verify";
     }
     sequencer_block_commit(sequencer, candidate, commit);
-    return true;
+    return NULL;
 }
 
 /* take_next gives the waiting block at head + 1 to the executor, or commits it if it was executed.
@@ -278,27 +282,26 @@ static void take_next(struct sequencer *sequencer) {
     const struct bytes encoded = {block->memory + block->package_bytes, block->commit_bytes};
     const struct hash32 peer = block->peer;
     struct commit commit;
-    bool is_bad = true;
+    const char *fault = "synced commit does not decode";
     struct candidate *candidate = NULL;
     if (commit_decode(encoded, &commit) == ERR_OK) {
         candidate = sequencer_candidate(sequencer, &commit.block);
         if (candidate != NULL && candidate->state == CANDIDATE_EXECUTING) return; /* soon */
-        if (candidate != NULL && candidate->state == CANDIDATE_VALID) {
-            is_bad = !commit_known(sequencer, candidate, &commit);
-        } else if (candidate == NULL || candidate->state != CANDIDATE_HELD) {
-            candidate =
-                sequencer_candidate_hold(sequencer, height, &commit.block, package, &is_bad);
+        if (candidate == NULL) {
+            candidate = sequencer_candidate_hold(sequencer, height, &commit.block, package, &fault);
         } else {
-            is_bad = false;
+            fault = known_fault(sequencer, candidate, package, &commit);
         }
     }
-    if (candidate == NULL && !is_bad) return; /* no slot yet */
+    if (candidate == NULL && fault == NULL) return; /* no slot yet */
     block_release(sequencer, block);
-    if (is_bad) {
-        sequencer_strike(sequencer, &peer, "synced block and commit do not fit");
+    if (fault != NULL) {
+        sequencer_strike(sequencer, &peer, fault);
         return;
     }
-    if (candidate->state != CANDIDATE_HELD) return;
+    if (candidate->state == CANDIDATE_COMMITTING) return;
+    candidate->was_refused = candidate->state == CANDIDATE_INVALID;
+    candidate->state = CANDIDATE_HELD;
     candidate->is_synced = true;
     candidate->sync_peer = peer;
     candidate->commit = commit;

@@ -216,7 +216,7 @@ static void test_changed_blocks_are_refused(void) {
     frame_changed(&built, &frame, "timestamp is not the frame's");
     frame = built.frame;
     frame.last_commit_hash.bytes[0] = 1;
-    frame_changed(&built, &frame, "block 1 has a last commit");
+    frame_changed(&built, &frame, "last commit is not the frame's");
     frame = built.frame;
     frame.round += 1;
     refused(&built, &frame, &built.header, "parent beacon root is not the frame's hash");
