@@ -35,30 +35,22 @@ static const struct item *request(struct cluster *cluster, const struct secp_key
     return &listed->item;
 }
 
-static void l1_tell(struct cluster_node *node, uint64_t number, bool with_forced) {
-    static struct l1_facts facts;
-    const struct cluster *cluster = node->cluster;
-    uint8_t seed[8];
-    be_write(seed, 8, number);
-    facts = (struct l1_facts){.number = number,
-                              .hash = keccak256(BYTES_OF(seed)),
-                              .timestamp = 1700000000 + number,
-                              .forced_id_max = UINT64_MAX};
-    const struct validator_set *set = &cluster->config.rollup.validators;
-    facts.validators_count = set->count;
-    memcpy(facts.validators, set->validators, set->count * sizeof set->validators[0]);
+static void tell(struct cluster_node *node, uint64_t number, bool with_forced) {
+    struct l1_facts *facts = l1_facts_at(number);
+    facts->forced_id_max = UINT64_MAX;
+    const struct validator_set *set = &node->cluster->config.rollup.validators;
+    facts->validators_count = set->count;
+    memcpy(facts->validators, set->validators, set->count * sizeof set->validators[0]);
     for (uint32_t i = 0; with_forced && i < contract.count; i++) {
         if (contract.list[i].l1_number > number) continue;
-        facts.forced[facts.forced_count++] = contract.list[i];
+        facts->forced[facts->forced_count++] = contract.list[i];
     }
-    struct input input = input_of(cluster, INPUT_L1_VIEW);
-    input.l1 = &facts;
-    step(node, &input);
+    l1_tell(node, facts);
 }
 
-static void l1_tell_all(struct cluster *cluster, uint64_t number) {
+static void tell_all(struct cluster *cluster, uint64_t number) {
     for (uint32_t i = 0; i < cluster->count; i++) {
-        if (cluster->nodes[i].is_up) l1_tell(&cluster->nodes[i], number, true);
+        if (cluster->nodes[i].is_up) tell(&cluster->nodes[i], number, true);
     }
 }
 
@@ -112,7 +104,7 @@ static void test_included_at_once(void) {
     cluster_run(cluster, 500);
     const struct item *item = request(cluster, &cluster->accounts[5], 0, 7, 150);
     const uint64_t head = cluster->nodes[0].view.head.number;
-    l1_tell_all(cluster, 150);
+    tell_all(cluster, 150);
     cluster_run(cluster, 400);
     const uint64_t height = height_of(cluster, item);
     CHECK(height != 0 && height <= head + 3);
@@ -138,10 +130,10 @@ static void test_censor_is_refused(void) {
             struct sequencer_status status;
             sequencer_status(cluster->nodes[i].sequencer, &status);
             const bool is_next = status.head_height % 30 == 0;
-            if (told == 0) l1_tell(&cluster->nodes[i], 150, false);
+            if (told == 0) tell(&cluster->nodes[i], 150, false);
             /* The voters learn it when the leader of the rotation has named the origin. */
             if (origin >= 150 && !is_next && !status.is_proposer) {
-                l1_tell(&cluster->nodes[i], 151, true);
+                tell(&cluster->nodes[i], 151, true);
             }
             was_refused |= cluster->nodes[i].invalid != 0;
         }
@@ -165,7 +157,7 @@ static void test_comes_back(void) {
     const struct address address = secp_key_address(&poor);
     cluster_run(cluster, 300);
     const struct item *item = request(cluster, &poor, 0, 1000, 150);
-    l1_tell_all(cluster, 150);
+    tell_all(cluster, 150);
     cluster_run(cluster, 8000);
     CHECK(due_at(cluster, 150) < cluster->nodes[0].view.head.number); /* due, and not there */
     CHECK(height_of(cluster, item) == 0);
@@ -185,10 +177,10 @@ static void test_ended_by_l1(void) {
     const struct address address = secp_key_address(&poor);
     cluster_run(cluster, 300);
     const struct item *item = request(cluster, &poor, 0, 1000, 150);
-    l1_tell_all(cluster, 150);
+    tell_all(cluster, 150);
     cluster_run(cluster, 7000);
     contract.count = 0;
-    l1_tell_all(cluster, 160);
+    tell_all(cluster, 160);
     cluster_run(cluster, 7000);
     transfer(&cluster->nodes[0], 1, 0, &address, 1000000000000000000u, 1);
     cluster_run(cluster, 3000);
@@ -204,15 +196,15 @@ static void test_asked_by_number(void) {
     struct cluster *cluster = begin();
     cluster_run(cluster, 100);
     struct cluster_node *late = &cluster->nodes[2];
-    l1_tell(&cluster->nodes[0], 150, true);
-    l1_tell(&cluster->nodes[1], 150, true);
-    l1_tell(late, 170, true);
+    tell(&cluster->nodes[0], 150, true);
+    tell(&cluster->nodes[1], 150, true);
+    tell(late, 170, true);
     while (late->l1_asked == 0 && cluster->now_ms < 30000)
         cluster_run(cluster, 1);
     CHECK(late->l1_asked == 150);
     struct sequencer_status before, after;
     sequencer_status(late->sequencer, &before);
-    l1_tell(late, 150, true);
+    tell(late, 150, true);
     cluster_run(cluster, 20);
     sequencer_status(late->sequencer, &after);
     CHECK(after.head_height > before.head_height); /* at once: sync would take its time */

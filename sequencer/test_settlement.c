@@ -1,36 +1,22 @@
 /* What L1 says: validators that join and leave, an origin that not everyone knows, settlements. */
 #include "sequencer/test_cluster.h"
 
-static void l1_tell(struct cluster_node *node, uint64_t number, uint32_t validators,
-                    uint64_t settled) {
-    static struct l1_facts facts;
+static void tell(struct cluster_node *node, uint64_t number, uint32_t validators,
+                 uint64_t settled) {
     const struct cluster *cluster = node->cluster;
-    uint8_t seed[8];
-    be_write(seed, 8, number);
-    facts = (struct l1_facts){.number = number,
-                              .hash = keccak256(BYTES_OF(seed)),
-                              .timestamp = 1700000000 + number,
-                              .settled_last_block = settled};
+    struct l1_facts *facts = l1_facts_at(number);
+    facts->settled_last_block = settled;
     for (uint32_t i = 0; i < cluster->count; i++) {
         if ((validators >> i & 1) == 0) continue;
-        uint32_t at = facts.validators_count++;
-        while (at > 0 &&
-               address_compare(&facts.validators[at - 1].address, &cluster->nodes[i].address) > 0) {
-            facts.validators[at] = facts.validators[at - 1];
-            at--;
-        }
-        facts.validators[at] =
-            (struct validator){cluster->nodes[i].address, cluster->nodes[i].peer_id, 10, 0};
+        list_validator(&cluster->nodes[i], facts->validators, &facts->validators_count);
     }
-    struct input input = input_of(cluster, INPUT_L1_VIEW);
-    input.l1 = &facts;
-    step(node, &input);
+    l1_tell(node, facts);
 }
 
-static void l1_tell_all(struct cluster *cluster, uint64_t number, uint32_t validators,
-                        uint64_t settled) {
+static void tell_all(struct cluster *cluster, uint64_t number, uint32_t validators,
+                     uint64_t settled) {
     for (uint32_t i = 0; i < cluster->count; i++) {
-        if (cluster->nodes[i].is_up) l1_tell(&cluster->nodes[i], number, validators, settled);
+        if (cluster->nodes[i].is_up) tell(&cluster->nodes[i], number, validators, settled);
     }
 }
 
@@ -55,9 +41,9 @@ static void test_validators_change(void) {
                                             .has_l1 = true};
     struct cluster *cluster = cluster_create(&options);
     const struct cluster_node *first = &cluster->nodes[0];
-    l1_tell_all(cluster, 101, 7, 0);
+    tell_all(cluster, 101, 7, 0);
     cluster_run(cluster, 1500);
-    l1_tell_all(cluster, 102, 15, 0);
+    tell_all(cluster, 102, 15, 0);
     const uint64_t told = first->view.head.number;
     cluster_run(cluster, 12000);
     const uint64_t head = first->view.head.number;
@@ -73,7 +59,7 @@ static void test_validators_change(void) {
     CHECK(status.is_validator);
     CHECK(status.l1_number == 102);
     CHECK(status.timeouts_total == 0);
-    l1_tell_all(cluster, 103, 14, 0); /* the first node leaves */
+    tell_all(cluster, 103, 14, 0); /* the first node leaves */
     cluster_run(cluster, 6000);
     const uint64_t gone = first->view.head.number;
     sequencer_status(first->sequencer, &status);
@@ -94,8 +80,8 @@ static void test_origin_that_one_does_not_know(void) {
                                             .has_l1 = true};
     struct cluster *cluster = cluster_create(&options);
     cluster_run(cluster, 100);
-    l1_tell(&cluster->nodes[0], 150, 7, 0);
-    l1_tell(&cluster->nodes[1], 150, 7, 0);
+    tell(&cluster->nodes[0], 150, 7, 0);
+    tell(&cluster->nodes[1], 150, 7, 0);
     cluster_run(cluster, 8000);
     struct sequencer_status status;
     for (uint32_t i = 0; i < 3; i++) {
@@ -145,7 +131,7 @@ static void test_settlement(void) {
             }
             settled = settlement->last;
         }
-        l1_tell_all(cluster, 200 + (uint64_t)i, 7, settled);
+        tell_all(cluster, 200 + (uint64_t)i, 7, settled);
     }
     CHECK(settled >= 90);
     uint32_t settlements = 0;
