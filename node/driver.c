@@ -288,6 +288,12 @@ enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind k
     return err;
 }
 
+void driver_push_message(struct node *node, const struct hash32 *peer, struct bytes message) {
+    const enum err err = queue_push_from(node->inputs, QUEUE_URGENT, DRIVER_MESSAGE, peer,
+                                         hash_bytes(peer), message);
+    if (err == ERR_LIMIT) atomic_fetch_add(&node->counters.queue_full, 1);
+}
+
 enum err driver_ask(struct node *node, void (*answer)(struct sequencer *sequencer, void *context),
                     void *context) {
     struct driver_question question = {answer, context, false, false};

@@ -20,8 +20,10 @@
 #define BULK_BYTES   ((size_t)32 << 20)
 #define SLOT_BYTES   ((size_t)4 << 30) /* address space: pages cost only when touched */
 #define BATON_MS_MAX 5000              /* to pass the baton on a signal */
-#define STOP_MS_MAX  9500              /* from the signal to the end of the process */
-#define WATCH_MS     1000              /* how often a running node looks whether it is behind */
+/* What one peer may have waiting: the time of some votes, the room of two blocks. */
+#define SHARE       ((struct queue_share){256, 2 * (size_t)MESSAGE_BYTES_MAX})
+#define STOP_MS_MAX 9500 /* from the signal to the end of the process */
+#define WATCH_MS    1000 /* how often a running node looks whether it is behind */
 
 static void on_executed(void *context, const struct block_outcome *outcome) {
     struct node *node = context;
@@ -52,23 +54,22 @@ static void on_peer_message(void *context, const struct hash32 *peer, struct byt
         return;
     }
     if (message.size > 0 && message.data[0] == MESSAGE_ITEMS) {
-        workers_inspect(node, peer,
-                        message); /* signatures to recover: not on the sequencer's time */
+        /* signatures to recover: not on the sequencer's time */
+        workers_inspect(node, peer, false, message);
         return;
     }
-    driver_push(node, QUEUE_URGENT, DRIVER_MESSAGE, hash_bytes(peer), message);
+    driver_push_message(node, peer, message);
 }
 
 /* Guests may ask for what everybody may have, and send transactions as clients do. */
 static void on_guest_message(void *context, const struct hash32 *guest, struct bytes message) {
-    static const struct hash32 nobody = {{0}};
     struct node *node = context;
     traffic_received(&node->counters.traffic, message);
     const enum message_kind kind = message.size > 0 ? message.data[0] : MESSAGE_STATUS;
     if (message_is_snapshot_request(kind) || kind == MESSAGE_GET_BLOCKS) {
         snapshot_serve_ask(node->serving, guest, message);
     } else if (kind == MESSAGE_ITEMS) {
-        workers_inspect(node, &nobody, message);
+        workers_inspect(node, guest, true, message);
     }
 }
 
@@ -79,7 +80,10 @@ static void on_guest_connected(void *context, const struct hash32 *guest, bool i
 
 static void on_peer_connected(void *context, const struct hash32 *peer, bool is_connected) {
     const struct driver_peer carried = {*peer, is_connected};
-    driver_push(context, QUEUE_URGENT, DRIVER_PEER, VALUE_BYTES(carried), BYTES_EMPTY);
+    const struct bytes header = VALUE_BYTES(carried);
+    /* Behind the peer's messages; but it must not be lost. */
+    if (driver_push(context, QUEUE_URGENT, DRIVER_PEER, header, BYTES_EMPTY) != ERR_LIMIT) return;
+    (void)!driver_push(context, QUEUE_INTERNAL, DRIVER_PEER, header, BYTES_EMPTY);
 }
 
 /* A validator with another genesis file, or another version of the protocol: somebody has to act.
@@ -210,6 +214,7 @@ static enum err start_all(struct node *node, char error[512]) {
     make_domains(node);
     TRY(queue_create(URGENT_BYTES, BULK_BYTES, &node->inputs));
     queue_set_patience(node->inputs, SEQUENCER_FLUSH_MS);
+    queue_set_share(node->inputs, SHARE);
     TRY(evidence_keeper_start(node, &node->keeper));
     TRY(workers_start(node));
     if (node->options.is_state_only) { /* node_start returns when the state is there */

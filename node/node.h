@@ -197,6 +197,9 @@ void driver_stop(struct node *node);
 /* driver_push queues an input; a full queue is counted.  Any thread. */
 enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind kind,
                      struct bytes header, struct bytes body);
+/* driver_push_message queues a peer's message; beyond the peer's share it is dropped and counted.
+ */
+void driver_push_message(struct node *node, const struct hash32 *peer, struct bytes message);
 /* driver_refuse answers a question (the header of a DRIVER_ASK) without a sequencer. */
 void driver_refuse(struct node *node, struct bytes header);
 /* driver_ask runs `answer` on the sequencer's thread and waits for it (ERR_STOPPED, ERR_LIMIT;
@@ -243,7 +246,8 @@ void workers_serve(struct node *node, const struct hash32 *peer, uint64_t first,
 void workers_publish(struct node *node, const struct effect *effect);
 void workers_verify_da(struct node *node, uint64_t first, uint64_t last, uint64_t height,
                        const struct hash32 *commitment);
-void workers_inspect(struct node *node, const struct hash32 *peer, struct bytes message);
+void workers_inspect(struct node *node, const struct hash32 *sender, bool is_guest,
+                     struct bytes message);
 /* The publisher's thread reports here. */
 void workers_da_receipt(void *context, const struct da_receipt *receipt);
 void workers_da_head(void *context, uint64_t head);

@@ -7,7 +7,11 @@
 #include "threads/clock.h"
 #include "threads/gate.h"
 
-#define ALIGNMENT 16
+#define ALIGNMENT   16
+#define SOURCES_MAX 256 /* more than there are connections */
+/* After so many messages of the lanes before it the last lane has one turn: a peer that never stops
+ * does not keep items out. */
+#define BULK_TURN 8
 
 /* A message in a ring; `size` counts everything, padding included.  A record with is_padding fills
  * the end of the ring when the next message would wrap. */
@@ -16,7 +20,8 @@ struct record {
     uint64_t header_bytes;
     uint64_t body_bytes;
     uint32_t kind;
-    uint32_t is_padding;
+    uint16_t is_padding;
+    uint16_t source; /* 1 + its place in `sources`; 0: none */
 };
 static_assert(sizeof(struct record) % ALIGNMENT == 0, "headers are aligned");
 
@@ -27,11 +32,22 @@ struct ring {
     size_t used;
 };
 
+/* What waits of one source; the place is free when nothing does. */
+struct source {
+    struct hash32 id;
+    size_t messages, bytes;
+};
+
 struct queue {
     struct gate gate; /* guards all below; wakes the reader */
     struct ring rings[QUEUE_LANES];
-    struct ring *held; /* where the reader's message is */
-    size_t held_bytes; /* 0: the reader holds none */
+    struct ring *held;    /* where the reader's message is */
+    size_t held_bytes;    /* 0: the reader holds none */
+    uint16_t held_source; /* as in its record */
+    uint32_t others_run;  /* messages since the last one of the last lane */
+    struct queue_share share;
+    size_t sources_used; /* those after so many are free */
+    struct source sources[SOURCES_MAX];
     bool is_reader_asleep;
     bool is_bulk_waiting; /* the reader wakes soon by itself */
     uint64_t patience_ms;
@@ -87,18 +103,69 @@ static void write_record(struct ring *ring, const struct record *record, struct 
     ring->used += record->size;
 }
 
+/* source_take finds or makes the place of a source whose share has room for one more message. */
+static struct source *source_take(struct queue *queue, const struct hash32 *id, size_t size) {
+    struct source *place = NULL;
+    for (size_t i = 0; i < queue->sources_used; i++) {
+        struct source *source = &queue->sources[i];
+        if (source->messages == 0) {
+            if (place == NULL) place = source;
+        } else if (hash_equal(&source->id, id)) {
+            const bool fits = source->messages < queue->share.messages_max &&
+                              source->bytes + size <= queue->share.bytes_max;
+            return fits ? source : NULL;
+        }
+    }
+    if (place == NULL && queue->sources_used < SOURCES_MAX) {
+        place = &queue->sources[queue->sources_used++];
+    }
+    if (place != NULL) *place = (struct source){.id = *id};
+    return place;
+}
+
+static void source_give(struct queue *queue, uint16_t number, size_t size) {
+    if (number == 0) return;
+    struct source *source = &queue->sources[number - 1];
+    CHECK(source->messages > 0);
+    source->messages -= 1;
+    source->bytes -= size;
+    while (queue->sources_used > 0 && queue->sources[queue->sources_used - 1].messages == 0)
+        queue->sources_used -= 1;
+}
+
+/* push writes the message when it fits the ring and, if it has one, its source's share. */
+static enum err push(struct queue *queue, struct ring *ring, struct record *record,
+                     const struct hash32 *source_id, struct bytes header, struct bytes body) {
+    struct source *source = NULL;
+    if (queue->is_closed) return ERR_STOPPED;
+    if (source_id != NULL) {
+        source = source_take(queue, source_id, record->size);
+        if (source == NULL) return ERR_LIMIT;
+        record->source = (uint16_t)(source - queue->sources + 1);
+    }
+    if (!room_for(ring, record->size)) return ERR_LIMIT;
+    if (source != NULL) {
+        source->messages += 1;
+        source->bytes += record->size;
+    }
+    write_record(ring, record, header, body);
+    return ERR_OK;
+}
+
 enum err queue_push(struct queue *queue, enum queue_lane lane, uint32_t kind, struct bytes header,
                     struct bytes body) {
+    return queue_push_from(queue, lane, kind, NULL, header, body);
+}
+
+enum err queue_push_from(struct queue *queue, enum queue_lane lane, uint32_t kind,
+                         const struct hash32 *source, struct bytes header, struct bytes body) {
     const size_t bytes = sizeof(struct record) + header.size + body.size;
     const size_t size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    struct ring *ring = &queue->rings[lane];
+    struct record record = {size, header.size, body.size, kind, 0, 0};
     gate_lock(&queue->gate);
-    enum err err = queue->is_closed ? ERR_STOPPED : ERR_OK;
-    if (err == ERR_OK && !room_for(ring, size)) err = ERR_LIMIT;
+    const enum err err = push(queue, &queue->rings[lane], &record, source, header, body);
     bool must_wake = false;
     if (err == ERR_OK) {
-        const struct record record = {size, header.size, body.size, kind, 0};
-        write_record(ring, &record, header, body);
         must_wake = queue->is_reader_asleep && !(lane == QUEUE_BULK && queue->is_bulk_waiting);
         if (must_wake) queue->is_reader_asleep = false; /* one call is enough */
     }
@@ -123,6 +190,8 @@ static void skip_padding(struct ring *ring) {
 
 /* first_filled returns the first ring that holds something, or NULL. */
 static struct ring *first_filled(struct queue *queue) {
+    struct ring *last = &queue->rings[QUEUE_LANES - 1];
+    if (queue->others_run >= BULK_TURN && last->used > 0) return last;
     for (int i = 0; i < QUEUE_LANES; i++) {
         if (queue->rings[i].used > 0) return &queue->rings[i];
     }
@@ -157,6 +226,8 @@ bool queue_pop(struct queue *queue, uint64_t deadline_ms, uint32_t *kind, struct
         *body = (struct bytes){at + sizeof record + record.header_bytes, record.body_bytes};
         queue->held = ring;
         queue->held_bytes = record.size;
+        queue->held_source = record.source;
+        queue->others_run = ring == &queue->rings[QUEUE_LANES - 1] ? 0 : queue->others_run + 1;
     }
     gate_unlock(&queue->gate);
     return ring != NULL;
@@ -168,9 +239,14 @@ void queue_release(struct queue *queue) {
     struct ring *ring = queue->held;
     ring->read_at = (ring->read_at + queue->held_bytes) % ring->capacity;
     ring->used -= queue->held_bytes;
+    source_give(queue, queue->held_source, queue->held_bytes);
     queue->held_bytes = 0;
     if (ring->used == 0) ring->read_at = ring->write_at = 0; /* touch few pages while idle */
     gate_unlock(&queue->gate);
+}
+
+void queue_set_share(struct queue *queue, struct queue_share share) {
+    queue->share = share;
 }
 
 void queue_set_patience(struct queue *queue, uint64_t patience_ms) {

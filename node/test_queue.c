@@ -174,7 +174,64 @@ static void test_many_writers(void) {
     queue_destroy(queue);
 }
 
+static enum err push_from(struct queue *queue, uint8_t source, struct bytes body) {
+    const struct hash32 id = {{source}};
+    return queue_push_from(queue, QUEUE_URGENT, source, &id, BYTES_EMPTY, body);
+}
+
+/* One source that sends without end leaves room for the others, and has room again when it is
+ * read. */
+static void test_shares(void) {
+    struct queue *queue;
+    uint32_t kind;
+    struct bytes header, body;
+    uint8_t room[1000] = {0};
+    CHECK(queue_create(65536, 4096, &queue) == ERR_OK);
+    queue_set_share(queue, (struct queue_share){.messages_max = 4, .bytes_max = 2400});
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < 4; i++)
+            CHECK(push_from(queue, 1, BYTES_EMPTY) == ERR_OK);
+        CHECK(push_from(queue, 1, BYTES_EMPTY) == ERR_LIMIT);
+        CHECK(push_from(queue, 2, BYTES_OF(room)) == ERR_OK);
+        CHECK(push_from(queue, 2, BYTES_OF(room)) == ERR_OK);
+        CHECK(push_from(queue, 2, BYTES_OF(room)) == ERR_LIMIT); /* in bytes */
+        CHECK(queue_push(queue, QUEUE_URGENT, 3, BYTES_EMPTY, BYTES_EMPTY) == ERR_OK);
+        CHECK(queue_pop(queue, 0, &kind, &header, &body));
+        CHECK(kind == 1);
+        CHECK(push_from(queue, 1, BYTES_EMPTY) == ERR_LIMIT); /* the reader has it still */
+        queue_release(queue);
+        CHECK(push_from(queue, 1, BYTES_EMPTY) == ERR_OK);
+        while (queue_pop(queue, 0, &kind, &header, &body))
+            queue_release(queue);
+    }
+    for (int i = 0; i < 256; i++)
+        CHECK(push_from(queue, (uint8_t)i, BYTES_EMPTY) == ERR_OK);
+    while (queue_pop(queue, 0, &kind, &header, &body))
+        queue_release(queue);
+    CHECK(push_from(queue, 7, BYTES_EMPTY) == ERR_OK);
+    queue_destroy(queue);
+}
+
+/* Among urgent messages without end items have a turn. */
+static void test_bulk_turn(void) {
+    struct queue *queue;
+    uint32_t kind, waited = 0;
+    struct bytes header, body;
+    CHECK(queue_create(65536, 4096, &queue) == ERR_OK);
+    CHECK(queue_push(queue, QUEUE_BULK, 2, BYTES_EMPTY, BYTES_EMPTY) == ERR_OK);
+    for (kind = 1; kind != 2; waited++) {
+        CHECK(waited < 20);
+        CHECK(queue_push(queue, QUEUE_URGENT, 1, BYTES_EMPTY, BYTES_EMPTY) == ERR_OK);
+        CHECK(queue_pop(queue, 0, &kind, &header, &body));
+        queue_release(queue);
+    }
+    CHECK(waited > 4);
+    queue_destroy(queue);
+}
+
 int main(void) {
+    test_shares();
+    test_bulk_turn();
     test_lanes();
     test_patience();
     test_has_more();

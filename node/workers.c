@@ -15,10 +15,18 @@
 #include "threads/clock.h"
 #include "workloads/workload.h"
 
-#define SERVE_QUEUE_BYTES   ((size_t)1 << 20)
-#define INSPECT_QUEUE_BYTES ((size_t)64 << 20)
-#define DA_QUEUE_BYTES      ((size_t)1 << 20)
-#define WORKER_ARENA_BYTES  ((size_t)256 << 20) /* address space */
+struct worker_room {
+    size_t urgent_bytes, bulk_bytes; /* of its queue */
+    struct queue_share share;        /* of one peer */
+};
+/* Each request is answered with megabytes: a correct peer waits for an answer before it asks again.
+ */
+#define SERVE_ROOM ((struct worker_room){(size_t)1 << 20, 4096, {8, 4096}})
+/* Guests' items come after those of peers. */
+#define INSPECT_ROOM                                                                               \
+    ((struct worker_room){(size_t)64 << 20, (size_t)16 << 20, {4096, (size_t)8 << 20}})
+#define DA_ROOM            ((struct worker_room){(size_t)1 << 20, 4096, {0, 0}})
+#define WORKER_ARENA_BYTES ((size_t)256 << 20) /* address space */
 /* The answer to a peer that is behind stops before this size. */
 #define SERVE_BYTES_MAX (4u << 20)
 
@@ -277,13 +285,14 @@ void workers_da_head(void *context, uint64_t head) {
     push_receipt(context, &carried);
 }
 
-static enum err worker_start(struct node *node, struct worker *worker, size_t queue_bytes,
+static enum err worker_start(struct node *node, struct worker *worker, struct worker_room room,
                              void (*handle)(struct worker *, struct bytes, struct bytes)) {
     void *memory;
     *worker = (struct worker){.node = node, .handle = handle};
     TRY(memory_reserve(WORKER_ARENA_BYTES, &memory));
     worker->arena = arena_over(memory, WORKER_ARENA_BYTES);
-    TRY(queue_create(queue_bytes, 4096, &worker->queue));
+    TRY(queue_create(room.urgent_bytes, room.bulk_bytes, &worker->queue));
+    queue_set_share(worker->queue, room.share);
     if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) return ERR_SYSTEM;
     worker->has_thread = true;
     return ERR_OK;
@@ -324,10 +333,10 @@ enum err workers_start(struct node *node) {
     if (workers->message == NULL || workers->items == NULL) return ERR_MEMORY;
     TRY(start_client(node, workers));
     if (node->options.has_p2p) { /* only peers have work for these */
-        TRY(worker_start(node, &workers->serve, SERVE_QUEUE_BYTES, serve));
-        TRY(worker_start(node, &workers->inspect, INSPECT_QUEUE_BYTES, inspect));
+        TRY(worker_start(node, &workers->serve, SERVE_ROOM, serve));
+        TRY(worker_start(node, &workers->inspect, INSPECT_ROOM, inspect));
     }
-    return worker_start(node, &workers->da, DA_QUEUE_BYTES, da_work);
+    return worker_start(node, &workers->da, DA_ROOM, da_work);
 }
 
 void workers_stop(struct node *node) {
@@ -352,15 +361,18 @@ void workers_destroy(struct node *node) {
     node->workers = NULL;
 }
 
-static void push_range(struct node *node, struct worker *worker, const struct task_range *range) {
-    if (queue_push(worker->queue, QUEUE_URGENT, 0, VALUE_BYTES(*range), BYTES_EMPTY) != ERR_OK) {
+/* push_range queues work; `peer`: who asked for it, or NULL. */
+static void push_range(struct node *node, struct worker *worker, const struct hash32 *peer,
+                       const struct task_range *range) {
+    if (queue_push_from(worker->queue, QUEUE_URGENT, 0, peer, VALUE_BYTES(*range), BYTES_EMPTY) !=
+        ERR_OK) {
         atomic_fetch_add(&node->counters.queue_full, 1);
     }
 }
 
 void workers_serve(struct node *node, const struct hash32 *peer, uint64_t first, uint64_t last) {
     const struct task_range range = {.peer = *peer, .first = first, .last = last};
-    push_range(node, &node->workers->serve, &range);
+    push_range(node, &node->workers->serve, peer, &range);
 }
 
 void workers_publish(struct node *node, const struct effect *effect) {
@@ -370,7 +382,7 @@ void workers_publish(struct node *node, const struct effect *effect) {
                                                      .turn_from = effect->turn_from,
                                                      .turn_until = effect->turn_until,
                                                      .is_unclear = effect->is_unclear}};
-    push_range(node, &node->workers->da, &range);
+    push_range(node, &node->workers->da, NULL, &range);
 }
 
 void workers_verify_da(struct node *node, uint64_t first, uint64_t last, uint64_t height,
@@ -380,12 +392,16 @@ void workers_verify_da(struct node *node, uint64_t first, uint64_t last, uint64_
                                      .height = height,
                                      .commitment = *commitment,
                                      .is_verify = true};
-    push_range(node, &node->workers->da, &range);
+    push_range(node, &node->workers->da, NULL, &range);
 }
 
-void workers_inspect(struct node *node, const struct hash32 *peer, struct bytes message) {
+void workers_inspect(struct node *node, const struct hash32 *sender, bool is_guest,
+                     struct bytes message) {
+    static const struct hash32 nobody = {{0}};
     struct worker *worker = &node->workers->inspect;
-    if (queue_push(worker->queue, QUEUE_URGENT, 0, hash_bytes(peer), message) != ERR_OK) {
+    const enum queue_lane lane = is_guest ? QUEUE_BULK : QUEUE_URGENT;
+    const struct bytes from = hash_bytes(is_guest ? &nobody : sender);
+    if (queue_push_from(worker->queue, lane, 0, sender, from, message) != ERR_OK) {
         atomic_fetch_add(&node->counters.queue_full, 1);
     }
 }
