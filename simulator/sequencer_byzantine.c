@@ -102,12 +102,48 @@ static bool propose_invalid(struct world *world, struct sequencer_node *node, ui
     return true;
 }
 
+/* send_spoilt sends a true block's header with something else behind it. */
+static void send_spoilt(struct world *world, struct sequencer_node *node, uint32_t to,
+                        const struct message *message) {
+    static _Thread_local struct message bad;
+    if (message->kind != MESSAGE_PROPOSAL || message->package.size == 0) return;
+    if (!has_habit(world, node, BYZANTINE_INVALID_BLOCKS, 300)) return;
+    bad = (struct message){.kind = MESSAGE_PROPOSAL, .vote = message->vote};
+    bad.package = sequencer_spoilt_package(world, node, message->package);
+    if (bad.package.size != 0) send_message(world, node, to, &bad);
+}
+
+/* send_unproven says that the block it proposes is committed, with its own signature alone. */
+static void send_unproven(struct world *world, struct sequencer_node *node, uint32_t to,
+                          const struct message *message) {
+    static _Thread_local struct message bad;
+    static _Thread_local struct commit commit;
+    static _Thread_local uint8_t memory[COMMIT_BYTES_MAX];
+    if (message->kind != MESSAGE_PROPOSAL || message->package.size == 0) return;
+    if (!has_habit(world, node, BYZANTINE_LIE_IN_SYNC, 200)) return;
+    commit = (struct commit){.height = message->vote.height,
+                             .round = message->vote.round,
+                             .block = message->vote.block,
+                             .signatures_count = 1,
+                             .signatures = {{0, message->vote.signature}}};
+    struct buffer out = buffer_over(memory, sizeof memory);
+    commit_encode(&commit, &out);
+    bad = (struct message){.kind = MESSAGE_BLOCKS, .count = 1};
+    bad.blocks[0].package = message->package;
+    bad.blocks[0].commit = buffer_bytes(&out);
+    world_count(world, COUNT_BYZANTINE_UNPROVEN);
+    send_message(world, node, to, &bad);
+}
+
 /* send_vote sends a vote or a proposal of its own, or what it makes of it. */
 static void send_vote(struct world *world, struct sequencer_node *node, uint32_t to,
                       struct bytes bytes, struct message *message) {
     checker_prevoted(world, node->index, &message->vote);
     if (message->kind == MESSAGE_PROPOSAL && propose_invalid(world, node, to, message)) return;
+    send_spoilt(world, node, to, message);
+    send_unproven(world, node, to, message);
     world_send(world, node->index, to, bytes);
+    send_spoilt(world, node, to, message);
     if (!hash_is_zero(&message->vote.block) && has_habit(world, node, BYZANTINE_VOTE_ANY, 100)) {
         both_votes(world, node, to, &message->vote);
     }

@@ -204,27 +204,62 @@ static struct bytes encode(struct invalid *invalid, struct hash32 *hash) {
     return buffer_bytes(&out);
 }
 
-struct bytes sequencer_invalid_block(struct world *world, const struct sequencer_node *node,
-                                     struct bytes package, uint64_t draw, struct hash32 *hash) {
+/* open_package takes a package apart; NULL: it is none. */
+static struct invalid *open_package(const struct sequencer_node *node, struct bytes package) {
     static _Thread_local uint8_t *memory;
     static _Thread_local struct invalid invalid;
     invalid = (struct invalid){.parent = &node->view.head, .parent_frame = &node->view.head_frame};
-    invalid.random = random_make(world->config.seed, INVALID_PURPOSE ^ draw);
     invalid.arena = arena_over(thread_buffer(&memory, INVALID_ARENA_BYTES), INVALID_ARENA_BYTES);
     struct block *block = &invalid.block;
-    if (block_package_decode(package, &invalid.package) != ERR_OK) return BYTES_EMPTY;
-    if (block_decode(invalid.package.ethereum_block, &invalid.arena, block) != ERR_OK) {
-        return BYTES_EMPTY;
-    }
+    if (block_package_decode(package, &invalid.package) != ERR_OK) return NULL;
+    if (block_decode(invalid.package.ethereum_block, &invalid.arena, block) != ERR_OK) return NULL;
     const size_t count = block->transactions_count;
     invalid.transactions = arena_array(&invalid.arena, count + 1, sizeof(struct bytes));
     CHECK(invalid.transactions != NULL);
     for (size_t i = 0; i < count; i++)
         invalid.transactions[i] = block->transactions[i];
-    break_one_rule(&invalid);
+    return &invalid;
+}
+
+struct bytes sequencer_invalid_block(struct world *world, const struct sequencer_node *node,
+                                     struct bytes package, uint64_t draw, struct hash32 *hash) {
+    struct invalid *invalid = open_package(node, package);
+    if (invalid == NULL) return BYTES_EMPTY;
+    invalid->random = random_make(world->config.seed, INVALID_PURPOSE ^ draw);
+    break_one_rule(invalid);
     world_count(world, COUNT_BYZANTINE_INVALID);
-    world_count(world, invalid.kind);
-    world_trace(world, count_name(invalid.kind), node->index, block->header.number, 0);
-    fit(world, node, &invalid);
-    return encode(&invalid, hash);
+    world_count(world, invalid->kind);
+    world_trace(world, count_name(invalid->kind), node->index, invalid->block.header.number, 0);
+    fit(world, node, invalid);
+    return encode(invalid, hash);
+}
+
+/* spoil_one changes one thing that the header names, and not the header. */
+static void spoil_one(struct invalid *invalid, uint64_t draw) {
+    static const uint8_t other[] = {2, 0xc1, 0x80};
+    struct block_package *package = &invalid->package;
+    struct block *block = &invalid->block;
+    switch (draw) {
+    case 0: package->frame.time_ms += 1; break;
+    case 1: package->frame.round += 1; break;
+    case 2:
+        invalid->transactions[block->transactions_count++] = BYTES_OF(other);
+        block->transactions = invalid->transactions;
+        break;
+    case 3: package->last_commit.size /= 2; break;
+    case 4: package->last_commit = BYTES_OF(other); break;
+    case 5: package->next_validators.size /= 2; break;
+    case 6: package->next_validators = BYTES_OF(other); break;
+    default: block->has_withdrawals = false; break;
+    }
+}
+
+struct bytes sequencer_spoilt_package(struct world *world, const struct sequencer_node *node,
+                                      struct bytes package) {
+    struct hash32 hash;
+    struct invalid *invalid = open_package(node, package);
+    if (invalid == NULL) return BYTES_EMPTY;
+    spoil_one(invalid, random_below(&world->byzantine_random, 8));
+    world_count(world, COUNT_BYZANTINE_SPOILT);
+    return encode(invalid, &hash);
 }

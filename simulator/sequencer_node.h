@@ -353,3 +353,7 @@ void sequencer_byzantine_seen(struct world *world, struct sequencer_node *node, 
  * says which.  Empty: it cannot.  What it returns lives until the next call. */
 struct bytes sequencer_invalid_block(struct world *world, const struct sequencer_node *node,
                                      struct bytes package, uint64_t draw, struct hash32 *hash);
+/* sequencer_spoilt_package puts something else behind a block's header, which stays as it is.
+ * Empty, and how long it lives: as above. */
+struct bytes sequencer_spoilt_package(struct world *world, const struct sequencer_node *node,
+                                      struct bytes package);

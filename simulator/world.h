@@ -130,6 +130,8 @@ enum fault_kind {
     X(BYZANTINE_REPLAYS, "byzantine_replays")                                                      \
     X(BYZANTINE_VOTES, "byzantine_votes_out_of_turn")                                              \
     X(BYZANTINE_INVALID, "byzantine_invalid_blocks")                                               \
+    X(BYZANTINE_SPOILT, "byzantine_packages_spoilt")                                               \
+    X(BYZANTINE_UNPROVEN, "byzantine_blocks_called_committed")                                     \
     X(BYZANTINE_LIES, "byzantine_lies_in_sync")                                                    \
     X(BYZANTINE_GARBAGE, "byzantine_garbage")                                                      \
     X(BYZANTINE_CLAIMS, "byzantine_claims_of_height")                                              \
