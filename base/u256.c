@@ -3,22 +3,13 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/u256_internal.h"
 
 /* Division is in u256_divide.c. */
 
-typedef unsigned __int128 u128;
-
 struct u256 u256_mul_overflow(const struct u256 *a, const struct u256 *b, bool *overflow) {
-    uint64_t wide[8] = {0};
-    for (int i = 0; i < 4; i++) {
-        uint64_t carry = 0;
-        for (int j = 0; j < 4; j++) {
-            const u128 sum = (u128)a->limb[i] * b->limb[j] + wide[i + j] + carry;
-            wide[i + j] = (uint64_t)sum;
-            carry = (uint64_t)(sum >> 64);
-        }
-        wide[i + 4] = carry;
-    }
+    uint64_t wide[8];
+    u256_mul_wide(a, b, wide);
     *overflow = (wide[4] | wide[5] | wide[6] | wide[7]) != 0;
     return (struct u256){{wide[0], wide[1], wide[2], wide[3]}};
 }

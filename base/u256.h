@@ -3,8 +3,8 @@
  *
  * Arithmetic wraps modulo 2^256 as the EVM's does (Yellow Paper, appendix H); functions whose name
  * ends in _overflow also say whether it did.  Signed operations read the word as two's complement.
- * All functions are pure; small ones are inline here, long ones (division, exponentiation, modular
- * reduction) are in u256.c. */
+ * All functions are pure; small ones are inline here, long ones in u256.c, division and modular
+ * reduction in u256_divide.c. */
 #include <stdbool.h>
 #include <stdint.h>
 

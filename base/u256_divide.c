@@ -3,9 +3,7 @@
  * comes from a multiplication by the reciprocal of the divisor's two top limbs (Moeller and
  * Granlund, "Improved division by invariant integers", 2011, algorithms 5 and 6), so that a whole
  * division costs one machine division. */
-#include "base/u256.h"
-
-typedef unsigned __int128 u128;
+#include "base/u256_internal.h"
 
 /* A quotient of at most 8 limbs and a remainder of at most 4: enough for the 512-bit products of
  * u256_mulmod. */
@@ -256,16 +254,8 @@ struct u256 u256_addmod(const struct u256 *a, const struct u256 *b, const struct
 
 struct u256 u256_mulmod(const struct u256 *a, const struct u256 *b, const struct u256 *m) {
     if (u256_is_zero(m)) return U256_ZERO;
-    uint64_t wide[DIVIDEND_LIMBS_MAX] = {0};
-    for (int i = 0; i < 4; i++) {
-        uint64_t carry = 0;
-        for (int j = 0; j < 4; j++) {
-            const u128 sum = (u128)a->limb[i] * b->limb[j] + wide[i + j] + carry;
-            wide[i + j] = (uint64_t)sum;
-            carry = (uint64_t)(sum >> 64);
-        }
-        wide[i + 4] = carry;
-    }
+    uint64_t wide[DIVIDEND_LIMBS_MAX];
+    u256_mul_wide(a, b, wide);
     struct quotient ignored;
     return divide(wide, DIVIDEND_LIMBS_MAX, m, &ignored);
 }

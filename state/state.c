@@ -24,8 +24,8 @@ static uint64_t hash_of_address(const struct state *state, const struct address 
     return state_mix(state_mix(state_mix(state->seed, words[0]), words[1]), words[2]);
 }
 
-static uint64_t hash_of_slot(const struct state *state, const struct state_account *account,
-                             const struct hash32 *key) {
+uint64_t state_hash_slot(const struct state *state, const struct state_account *account,
+                         const struct hash32 *key) {
     uint64_t words[4];
     memcpy(words, key->bytes, sizeof key->bytes);
     uint64_t hash = state_mix(state->seed, (uint64_t)(uintptr_t)account);
@@ -66,7 +66,7 @@ static bool slots_grow(struct state *state) {
     for (size_t i = 0; i < state->slots.capacity; i++) {
         struct state_slot *slot = state->slots.entries[i];
         if (slot == NULL) continue;
-        table_place(&bigger, hash_of_slot(state, slot->account, &slot->key), slot);
+        table_place(&bigger, state_hash_slot(state, slot->account, &slot->key), slot);
     }
     state->slots = bigger;
     return true;
@@ -148,7 +148,7 @@ struct state_slot *slot_of(struct state *state, struct state_account *account,
                            const struct hash32 *key) {
     struct state_slot *last = state->last_slot;
     if (last != NULL && last->account == account && hash_equal(&last->key, key)) return last;
-    const uint64_t hash = hash_of_slot(state, account, key);
+    const uint64_t hash = state_hash_slot(state, account, key);
     const size_t mask = state->slots.capacity - 1;
     for (size_t at = (size_t)hash & mask;; at = (at + 1) & mask) {
         struct state_slot *slot = state->slots.entries[at];

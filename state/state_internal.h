@@ -176,6 +176,9 @@ struct journal_record *journal_add(struct state *state, enum journal_kind kind);
 struct journal_record *journal_at(struct state *state, size_t index);
 /* state_mix is the tables' hash of a word. */
 uint64_t state_mix(uint64_t seed, uint64_t word);
+/* state_hash_slot is the tables' hash of an account's slot. */
+uint64_t state_hash_slot(const struct state *state, const struct state_account *account,
+                         const struct hash32 *key);
 struct transient_entry *transient_at(struct state *state, size_t index);
 /* transient_clear forgets the transaction's entries. */
 void transient_clear(struct state *state);

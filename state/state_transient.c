@@ -10,23 +10,13 @@ struct transient_entry *transient_at(struct state *state, size_t index) {
                 .chunks[index / TRANSIENT_CHUNK_ENTRIES][index % TRANSIENT_CHUNK_ENTRIES];
 }
 
-static uint64_t hash_of(const struct state *state, const struct state_account *account,
-                        const struct hash32 *key) {
-    uint64_t words[4];
-    memcpy(words, key->bytes, sizeof key->bytes);
-    uint64_t hash = state_mix(state->seed, (uint64_t)(uintptr_t)account);
-    for (int i = 0; i < 4; i++)
-        hash = state_mix(hash ^ state->seed, words[i]);
-    return hash;
-}
-
 /* find goes to the bucket of the key: the one that names its entry, or the free one where it would
  * be. */
 static size_t find(struct state *state, const struct state_account *account,
                    const struct hash32 *key) {
     const struct transient_table *table = &state->transient;
     const size_t mask = table->buckets_count - 1;
-    size_t at = (size_t)hash_of(state, account, key) & mask;
+    size_t at = (size_t)state_hash_slot(state, account, key) & mask;
     for (; table->buckets[at] != 0; at = (at + 1) & mask) {
         const struct transient_entry *entry = transient_at(state, table->buckets[at] - 1);
         if (entry->account == account && hash_equal(&entry->key, key)) break;
