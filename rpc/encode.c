@@ -63,7 +63,7 @@ void rpc_encode_header_fields(struct json_writer *json, const struct header *hea
     }
 }
 
-static void write_withdrawals(struct json_writer *json, const struct block *block) {
+void rpc_encode_withdrawals(struct json_writer *json, const struct block *block) {
     json_key(json, "withdrawals");
     json_array_begin(json);
     for (size_t i = 0; i < block->withdrawals_count; i++) {
@@ -110,7 +110,7 @@ enum err rpc_encode_block(struct json_writer *json, const struct rpc_block *bloc
         json_hash(json, &ommer);
     }
     json_array_end(json);
-    if (block->block.has_withdrawals) write_withdrawals(json, &block->block);
+    if (block->block.has_withdrawals) rpc_encode_withdrawals(json, &block->block);
     json_object_end(json);
     return ERR_OK;
 }

@@ -12,9 +12,11 @@ struct encode_place {
     struct u256 base_fee;
 };
 
-/* encode_header writes the fields of a header into an open object. */
+/* rpc_encode_header_fields writes the fields of a header into an open object. */
 void rpc_encode_header_fields(struct json_writer *json, const struct header *header,
                               const struct hash32 *hash);
+/* rpc_encode_withdrawals writes the member `withdrawals` of a block. */
+void rpc_encode_withdrawals(struct json_writer *json, const struct block *block);
 /* rpc_encode_block writes a block object; `full`: transactions as objects.  `arena` is scratch. */
 MUST_USE enum err rpc_encode_block(struct json_writer *json, const struct rpc_block *block,
                                    bool full, struct arena *arena);
@@ -24,6 +26,7 @@ MUST_USE enum err rpc_encode_transaction(struct json_writer *json, struct bytes 
 /* rpc_encode_known writes the object of a transaction that is decoded and whose sender is known. */
 void rpc_encode_known(struct json_writer *json, const struct transaction *transaction,
                       const struct encode_place *place);
+/* rpc_encode_log writes a log object; `removed` as geth says it of blocks that are undone. */
 void rpc_encode_log(struct json_writer *json, const struct log *log, const struct header *header,
                     const struct hash32 *block_hash, const struct hash32 *transaction_hash,
                     uint64_t transaction_index, uint64_t log_index, bool removed);

@@ -7,11 +7,7 @@
 #include "base/keccak.h"
 #include "rpc/encode.h"
 #include "rpc/methods.h"
-
-static struct bytes text_of(json_t *value) {
-    if (!json_is_string(value)) return BYTES_EMPTY;
-    return (struct bytes){(const uint8_t *)json_string_value(value), json_string_length(value)};
-}
+#include "rpc/params.h"
 
 static bool refuse(struct call *call, const char *what) {
     rpc_call_error(call, RPC_INVALID_PARAMS, "invalid argument 0: %s", what);
@@ -26,7 +22,7 @@ static bool read_addresses(struct call *call, json_t *value, struct rpc_log_filt
     if (list == NULL) return refuse(call, "filter is too large");
     for (size_t i = 0; i < count; i++) {
         json_t *entry = json_is_array(value) ? json_array_get(value, i) : value;
-        if (hex_to_address(text_of(entry), &list[i]) != ERR_OK) {
+        if (hex_to_address(rpc_text(entry), &list[i]) != ERR_OK) {
             return refuse(call, "invalid address in filter");
         }
     }
@@ -44,7 +40,7 @@ static bool read_topic(struct call *call, json_t *value, size_t place, struct rp
     for (size_t i = 0; i < count; i++) {
         json_t *entry = json_is_array(value) ? json_array_get(value, i) : value;
         if (json_is_null(entry)) return true; /* an alternative that matches everything */
-        if (hex_to_hash(text_of(entry), &list[i]) != ERR_OK) {
+        if (hex_to_hash(rpc_text(entry), &list[i]) != ERR_OK) {
             return refuse(call, "invalid topic in filter");
         }
     }
@@ -70,7 +66,7 @@ bool rpc_logs_param_filter(struct call *call, json_t *object, struct rpc_log_fil
 /* read_bound reads fromBlock or toBlock; `fallback` when it is missing. */
 static bool read_bound(struct call *call, json_t *value, uint64_t fallback, uint64_t *out) {
     struct rpc_tags tags;
-    const struct bytes text = text_of(value);
+    const struct bytes text = rpc_text(value);
     call->backend->tags(call->view, &tags);
     *out = fallback;
     if (value == NULL || json_is_null(value)) return true;
@@ -104,7 +100,7 @@ static bool read_range(struct call *call, json_t *object, struct log_query *out)
             return refuse(call, "cannot specify both BlockHash and FromBlock/ToBlock, choose one "
                                 "or the other");
         }
-        if (hex_to_hash(text_of(hash), &block) != ERR_OK) {
+        if (hex_to_hash(rpc_text(hash), &block) != ERR_OK) {
             return refuse(call, "\"blockHash\" is not a hash");
         }
         const enum err err = call->backend->block_number(call->view, &block, &out->from);

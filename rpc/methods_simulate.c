@@ -199,25 +199,6 @@ static void write_transactions(struct json_writer *json, const struct rpc_simula
     json_array_end(json);
 }
 
-static void write_withdrawals(struct json_writer *json, const struct block *block) {
-    json_key(json, "withdrawals");
-    json_array_begin(json);
-    for (size_t i = 0; i < block->withdrawals_count; i++) {
-        const struct withdrawal *at = &block->withdrawals[i];
-        json_object_begin(json);
-        json_key(json, "index");
-        json_quantity(json, at->index);
-        json_key(json, "validatorIndex");
-        json_quantity(json, at->validator_index);
-        json_key(json, "address");
-        json_address(json, &at->address);
-        json_key(json, "amount");
-        json_quantity(json, at->amount_gwei);
-        json_object_end(json);
-    }
-    json_array_end(json);
-}
-
 static void write_result(struct json_writer *json, const struct rpc_simulated_result *result,
                          bool is_full) {
     const struct block *block = &result->block.block;
@@ -229,7 +210,7 @@ static void write_result(struct json_writer *json, const struct rpc_simulated_re
     json_key(json, "uncles");
     json_array_begin(json);
     json_array_end(json);
-    if (block->has_withdrawals) write_withdrawals(json, block);
+    if (block->has_withdrawals) rpc_encode_withdrawals(json, block);
     json_key(json, "calls");
     json_array_begin(json);
     for (size_t i = 0; i < block->transactions_count; i++)

@@ -8,7 +8,7 @@ static json_t *param(const struct call *call, size_t index) {
     return json_array_get(call->params, index);
 }
 
-static struct bytes text_of(json_t *value) {
+struct bytes rpc_text(const json_t *value) {
     if (!json_is_string(value)) return BYTES_EMPTY;
     return (struct bytes){(const uint8_t *)json_string_value(value), json_string_length(value)};
 }
@@ -24,12 +24,12 @@ bool rpc_param_is_given(const struct call *call, size_t index) {
 }
 
 bool rpc_param_address(struct call *call, size_t index, struct address *out) {
-    if (hex_to_address(text_of(param(call, index)), out) == ERR_OK) return true;
+    if (hex_to_address(rpc_text(param(call, index)), out) == ERR_OK) return true;
     return refuse(call, index, "not an address: \"0x\" and 40 hex digits are wanted");
 }
 
 bool rpc_param_hash(struct call *call, size_t index, struct hash32 *out) {
-    if (hex_to_hash(text_of(param(call, index)), out) == ERR_OK) return true;
+    if (hex_to_hash(rpc_text(param(call, index)), out) == ERR_OK) return true;
     return refuse(call, index, "not a hash: \"0x\" and 64 hex digits are wanted");
 }
 
@@ -39,7 +39,7 @@ bool rpc_param_quantity(struct call *call, size_t index, uint64_t *out) {
         *out = (uint64_t)json_integer_value(value);
         return true;
     }
-    if (hex_to_u64(text_of(value), out) == ERR_OK) return true;
+    if (hex_to_u64(rpc_text(value), out) == ERR_OK) return true;
     return refuse(call, index, "not a quantity: \"0x\" and hex digits without leading zeros");
 }
 
@@ -64,12 +64,12 @@ static bool decode_data(struct call *call, struct bytes text, struct bytes *out)
 }
 
 bool rpc_param_data(struct call *call, size_t index, struct bytes *out) {
-    if (decode_data(call, text_of(param(call, index)), out)) return true;
+    if (decode_data(call, rpc_text(param(call, index)), out)) return true;
     return refuse(call, index, "not data: \"0x\" and an even number of hex digits are wanted");
 }
 
 bool rpc_param_slot_value(struct call *call, json_t *value, struct hash32 *out) {
-    const struct bytes text = text_of(value);
+    const struct bytes text = rpc_text(value);
     uint8_t digits[66];
     if (text.size < 3 || text.size > 66 || text.data[0] != '0' || text.data[1] != 'x') {
         rpc_call_error(call, RPC_INVALID_PARAMS,
@@ -101,14 +101,14 @@ static json_t *field(json_t *object, const char *name, bool *is_given) {
 bool rpc_field_address(struct call *call, json_t *object, const char *name, struct address *out,
                        bool *is_given) {
     json_t *value = field(object, name, is_given);
-    if (value == NULL || hex_to_address(text_of(value), out) == ERR_OK) return true;
+    if (value == NULL || hex_to_address(rpc_text(value), out) == ERR_OK) return true;
     return refuse_field(call, name, "not an address");
 }
 
 bool rpc_field_quantity(struct call *call, json_t *object, const char *name, uint64_t *out,
                         bool *is_given) {
     json_t *value = field(object, name, is_given);
-    if (value == NULL || hex_to_u64(text_of(value), out) == ERR_OK) return true;
+    if (value == NULL || hex_to_u64(rpc_text(value), out) == ERR_OK) return true;
     if (json_is_integer(value) && json_integer_value(value) >= 0) {
         *out = (uint64_t)json_integer_value(value);
         return true;
@@ -119,14 +119,14 @@ bool rpc_field_quantity(struct call *call, json_t *object, const char *name, uin
 bool rpc_field_u256(struct call *call, json_t *object, const char *name, struct u256 *out,
                     bool *is_given) {
     json_t *value = field(object, name, is_given);
-    if (value == NULL || hex_to_u256(text_of(value), out) == ERR_OK) return true;
+    if (value == NULL || hex_to_u256(rpc_text(value), out) == ERR_OK) return true;
     return refuse_field(call, name, "not a quantity of at most 256 bits");
 }
 
 bool rpc_field_data(struct call *call, json_t *object, const char *name, struct bytes *out,
                     bool *is_given) {
     json_t *value = field(object, name, is_given);
-    if (value == NULL || decode_data(call, text_of(value), out)) return true;
+    if (value == NULL || decode_data(call, rpc_text(value), out)) return true;
     return refuse_field(call, name, "not data");
 }
 
@@ -212,7 +212,7 @@ bool rpc_param_block(struct call *call, size_t index, bool null_when_missing,
                missing_block(call, null_when_missing, is_missing, "header not found");
     }
     if (!json_is_object(value)) {
-        return choose_text(call, index, text_of(value), null_when_missing, out, is_missing);
+        return choose_text(call, index, rpc_text(value), null_when_missing, out, is_missing);
     }
     struct hash32 hash;
     json_t *by_hash = json_object_get(value, "blockHash");
@@ -221,9 +221,9 @@ bool rpc_param_block(struct call *call, size_t index, bool null_when_missing,
         return refuse(call, index, "cannot specify both BlockHash and BlockNumber, choose one");
     }
     if (by_number != NULL) {
-        return choose_text(call, index, text_of(by_number), null_when_missing, out, is_missing);
+        return choose_text(call, index, rpc_text(by_number), null_when_missing, out, is_missing);
     }
-    if (hex_to_hash(text_of(by_hash), &hash) != ERR_OK) {
+    if (hex_to_hash(rpc_text(by_hash), &hash) != ERR_OK) {
         return refuse(call, index, "field \"blockHash\": not a hash");
     }
     return choose_hash(call, &hash, null_when_missing, out, is_missing);

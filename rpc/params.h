@@ -4,6 +4,9 @@
 #include "chain/transaction.h"
 #include "rpc/method.h"
 
+/* rpc_text views a JSON string; nothing of any other value. */
+struct bytes rpc_text(const json_t *value);
+
 /* rpc_param_is_given: the parameter is there and not null. */
 bool rpc_param_is_given(const struct call *call, size_t index);
 /* An address: DATA of 20 bytes. */

@@ -8,11 +8,6 @@
 #define OVERRIDES_MAX   256
 #define SLOTS_MAX       4096
 
-static struct bytes text_of(json_t *value) {
-    if (!json_is_string(value)) return BYTES_EMPTY;
-    return (struct bytes){(const uint8_t *)json_string_value(value), json_string_length(value)};
-}
-
 static bool refuse(struct call *call, const char *what) {
     rpc_call_error(call, RPC_INVALID_PARAMS, "invalid argument: %s", what);
     return false;
@@ -27,7 +22,7 @@ static bool read_access_tuple(struct call *call, json_t *entry, struct access_tu
     struct hash32 *list = arena_array(call->arena, count, sizeof *list);
     if (list == NULL && count > 0) return refuse(call, "accessList is too large");
     for (size_t i = 0; i < count; i++) {
-        if (hex_to_hash(text_of(json_array_get(keys, i)), &list[i]) != ERR_OK) {
+        if (hex_to_hash(rpc_text(json_array_get(keys, i)), &list[i]) != ERR_OK) {
             return refuse(call, "accessList: a storage key is not a hash");
         }
     }
@@ -65,7 +60,7 @@ static bool read_slots(struct call *call, json_t *object, struct rpc_override *o
     json_object_foreach(object, key, value) {
         struct hash32 word;
         if (hex_to_hash(bytes_from_string(key), &slots[i].key) != ERR_OK ||
-            hex_to_hash(text_of(value), &word) != ERR_OK) {
+            hex_to_hash(rpc_text(value), &word) != ERR_OK) {
             return refuse(call, "an override's slots map hashes to hashes");
         }
         slots[i++].value = u256_from_hash(&word);
