@@ -47,6 +47,16 @@ static void emit(struct l1 *l1) {
         l1->config.events.view(l1->config.events.context, &l1->view);
 }
 
+/* read_view reads one block's view and tells of it. */
+static enum err read_view(struct l1 *l1, int endpoint, uint64_t number,
+                          char error[L1_ERROR_BYTES]) {
+    struct l1_block block;
+    TRY(l1_reader_block(l1->reader, endpoint, number, &block, error));
+    TRY(l1_reader_view(l1->reader, endpoint, &block, &l1->view, error));
+    emit(l1);
+    return ERR_OK;
+}
+
 /* read_views reads the views up to the finalized block, the older ones only where they can be had:
  * an endpoint need not keep the state of old blocks. */
 static enum err read_views(struct l1 *l1, int endpoint, const struct l1_block *finalized,
@@ -56,10 +66,7 @@ static enum err read_views(struct l1 *l1, int endpoint, const struct l1_block *f
     uint64_t number = l1->next_number > oldest ? l1->next_number : oldest;
     for (; number < finalized->number; number++) {
         if (is_stopping(l1)) return ERR_STOPPED;
-        struct l1_block block;
-        enum err err = l1_reader_block(l1->reader, endpoint, number, &block, error);
-        if (err == ERR_OK) err = l1_reader_view(l1->reader, endpoint, &block, &l1->view, error);
-        if (err == ERR_OK) emit(l1);
+        const enum err err = read_view(l1, endpoint, number, error);
         if (err == ERR_NETWORK || err == ERR_TIMEOUT) return err;
         l1->next_number = number + 1;
     }
@@ -93,10 +100,7 @@ static enum err read_asked(struct l1 *l1, int endpoint, uint64_t finalized,
     for (uint64_t number = take_asked(l1, finalized); number != 0;
          number = take_asked(l1, finalized)) {
         if (is_stopping(l1)) return ERR_STOPPED;
-        struct l1_block block;
-        enum err err = l1_reader_block(l1->reader, endpoint, number, &block, error);
-        if (err == ERR_OK) err = l1_reader_view(l1->reader, endpoint, &block, &l1->view, error);
-        if (err == ERR_OK) emit(l1);
+        const enum err err = read_view(l1, endpoint, number, error);
         if (err == ERR_NETWORK || err == ERR_TIMEOUT) return err;
         error[0] = 0;
     }
