@@ -11,6 +11,7 @@
 #include "base/keccak.h"
 #include "state/kv_memory.h"
 #include "store/store.h"
+#include "store/test_directory.h"
 
 #define BLOCKS      60
 #define ACCOUNTS    24
@@ -45,15 +46,6 @@ static inline struct store *open_store(uint64_t history_blocks) {
     char error[STORE_ERROR_BYTES];
     CHECK(store_open(&config, &store, error) == ERR_OK);
     return store;
-}
-
-static inline void remove_files(void) {
-    static const char *const names[] = {"data.mdb", "lock.mdb", "LOCK"};
-    for (size_t i = 0; i < 3; i++) {
-        char path[256];
-        (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        (void)unlink(path);
-    }
 }
 
 static inline struct address address_at(uint64_t index) {

@@ -119,7 +119,7 @@ int main(void) {
     test_index();
     test_full_bucket();
     test_views();
-    remove_files();
+    test_files_remove(directory);
     CHECK(rmdir(directory) == 0);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/keccak.h"
 #include "store/store.h"
+#include "store/test_directory.h"
 
 #define BLOCKS           1500
 #define TRANSACTIONS_MAX 60000
@@ -121,12 +122,6 @@ int main(void) {
     check_logs(view);
     store_view_close(view);
     store_close(store);
-    static const char *const names[] = {"data.mdb", "lock.mdb", "LOCK"};
-    for (size_t i = 0; i < 3; i++) {
-        char path[256];
-        (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        CHECK(unlink(path) == 0);
-    }
-    CHECK(rmdir(directory) == 0);
+    test_directory_remove(directory);
     return 0;
 }

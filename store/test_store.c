@@ -143,7 +143,7 @@ static void check_logs(struct chain *chain) {
 static void test_chain(uint64_t seed, uint64_t history_blocks) {
     static struct chain chain;
     memset(&chain, 0, sizeof chain);
-    remove_files();
+    test_files_remove(directory);
     chain.random = seed * 0x9e3779b97f4a7c15u + 1;
     chain.store = open_store(history_blocks);
     CHECK(!store_head(chain.store).has_block);
@@ -173,7 +173,7 @@ static void test_chain(uint64_t seed, uint64_t history_blocks) {
 static void test_genesis_and_limits(void) {
     static struct chain chain;
     memset(&chain, 0, sizeof chain);
-    remove_files();
+    test_files_remove(directory);
     chain.random = 5;
     chain.store = open_store(0);
     char error[STORE_ERROR_BYTES];
@@ -221,7 +221,7 @@ static void test_genesis_and_limits(void) {
 static void test_refusals(void) {
     static struct chain chain;
     memset(&chain, 0, sizeof chain);
-    remove_files();
+    test_files_remove(directory);
     chain.random = 6;
     chain.store = open_store(0);
     struct store_view *stale = NULL;
@@ -257,7 +257,7 @@ static void test_refusals(void) {
     compare_states(&chain, 0);
     store_close(chain.store);
 
-    remove_files();
+    test_files_remove(directory);
     const struct store_config config = {directory, 1u << 20, 8, 0}; /* a map that fills up */
     char error[STORE_ERROR_BYTES];
     CHECK(store_open(&config, &chain.store, error) == ERR_OK);
@@ -279,7 +279,7 @@ static void test_refusals(void) {
 static void test_disk_full(void) {
     static struct chain chain;
     memset(&chain, 0, sizeof chain);
-    remove_files();
+    test_files_remove(directory);
     chain.random = 9;
     chain.store = open_store(0);
     for (int i = 0; i < 5; i++)
@@ -305,7 +305,7 @@ static void test_disk_full(void) {
 static void test_corrupt(void) {
     static struct chain chain;
     memset(&chain, 0, sizeof chain);
-    remove_files();
+    test_files_remove(directory);
     chain.random = 7;
     chain.store = open_store(0);
     for (int i = 0; i < 20; i++)
@@ -347,11 +347,11 @@ static void check_root(struct store *store, uint64_t number) {
  * that was acknowledged or the one after, and the state is that block's. */
 static void test_kill(void) {
     static struct chain chain;
-    remove_files();
+    test_files_remove(directory);
     for (unsigned round = 0; round < 12; round++) {
         int ends[2];
         CHECK(pipe(ends) == 0);
-        remove_files();
+        test_files_remove(directory);
         const pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
@@ -365,16 +365,7 @@ static void test_kill(void) {
             for (;;)
                 pause();
         }
-        uint64_t acknowledged = 0;
-        while (acknowledged < 3 + 4 * round) {
-            CHECK(read(ends[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged);
-        }
-        CHECK(kill(child, SIGKILL) == 0);
-        CHECK(waitpid(child, NULL, 0) == child);
-        CHECK(close(ends[1]) == 0);
-        while (read(ends[0], &acknowledged, sizeof acknowledged) > 0)
-            continue;
-        CHECK(close(ends[0]) == 0);
+        const uint64_t acknowledged = test_kill_at(child, ends, 3 + 4 * round);
         struct store *store = open_store(0);
         const struct store_head head = store_head(store);
         CHECK(head.has_block);
@@ -385,7 +376,7 @@ static void test_kill(void) {
         /* The same seed gives the same chain: go on from what is there in a second store's
          * likeness. */
         memset(&chain, 0, sizeof chain);
-        remove_files();
+        test_files_remove(directory);
         chain.random = 99;
         chain.store = open_store(0);
         while (chain.blocks <= head.number)
@@ -406,7 +397,7 @@ int main(void) {
         test_chain(seed, 0);
     test_chain(4, 10);
     test_chain(5, 1);
-    remove_files();
+    test_files_remove(directory);
     CHECK(rmdir(directory) == 0);
     return 0;
 }

@@ -5,7 +5,7 @@
 static void test_load(void) {
     static struct chain chain;
     memset(&chain, 0, sizeof chain);
-    remove_files();
+    test_files_remove(directory);
     chain.random = 8;
     chain.store = open_store(0);
     for (int i = 0; i < 10; i++)
@@ -107,7 +107,7 @@ static void test_ranges(void) {
     static struct chain chain;
     char other[] = "/tmp/test_store_other.XXXXXX";
     memset(&chain, 0, sizeof chain);
-    remove_files();
+    test_files_remove(directory);
     chain.random = 10;
     chain.store = open_store(0);
     while (chain.blocks < 30)
@@ -134,20 +134,13 @@ static void test_ranges(void) {
     store_view_close(view);
     store_close(chain.store);
     store_close(to);
-    static const char *const names[] = {"data.mdb", "lock.mdb", "LOCK"};
-    for (size_t i = 0; i < 3; i++) {
-        char path[256];
-        (void)snprintf(path, sizeof path, "%s/%s", other, names[i]);
-        CHECK(unlink(path) == 0);
-    }
-    CHECK(rmdir(other) == 0);
+    test_directory_remove(other);
 }
 
 int main(void) {
     CHECK(mkdtemp(directory) != NULL);
     test_load();
     test_ranges();
-    remove_files();
-    CHECK(rmdir(directory) == 0);
+    test_directory_remove(directory);
     return 0;
 }

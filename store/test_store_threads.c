@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/keccak.h"
 #include "store/store.h"
+#include "store/test_directory.h"
 
 #define READERS  4
 #define ACCOUNTS 16
@@ -106,12 +107,6 @@ int main(void) {
         CHECK(pthread_join(threads[i], NULL) == 0);
     CHECK(store_head(store).number == BLOCKS - 1);
     store_close(store);
-    static const char *const names[] = {"data.mdb", "lock.mdb", "LOCK"};
-    for (size_t i = 0; i < 3; i++) {
-        char path[256];
-        (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        CHECK(unlink(path) == 0);
-    }
-    CHECK(rmdir(directory) == 0);
+    test_directory_remove(directory);
     return 0;
 }

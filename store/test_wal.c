@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "store/test_directory.h"
 
 static uint8_t memory[16 << 20] __attribute__((aligned(16)));
 static char path[256];
@@ -119,29 +120,19 @@ static void test_kill(void) {
             struct wal *wal = NULL;
             CHECK(wal_open(path, &wal, NULL) == ERR_OK);
             static uint8_t value[200000];
-            for (uint32_t i = 1;; i++) {
+            for (uint64_t i = 1;; i++) {
                 memset(value, (int)(i & 255), sizeof value);
                 be_write(value, 4, i);
                 CHECK(wal_put(wal, WAL_BLOCK, BYTES_OF(value)) == ERR_OK);
                 CHECK(write(ends[1], &i, sizeof i) == sizeof i);
             }
         }
-        uint32_t acknowledged = 0;
-        const uint32_t wanted = 1 + round;
-        while (acknowledged < wanted) {
-            CHECK(read(ends[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged);
-        }
-        CHECK(kill(child, SIGKILL) == 0);
-        CHECK(waitpid(child, NULL, 0) == child);
-        CHECK(close(ends[1]) == 0);
-        while (read(ends[0], &acknowledged, sizeof acknowledged) > 0)
-            continue;
-        CHECK(close(ends[0]) == 0);
+        const uint64_t acknowledged = test_kill_at(child, ends, 1 + round);
         struct wal *wal = NULL;
         CHECK(wal_open(path, &wal, NULL) == ERR_OK);
         const struct bytes value = get(wal, WAL_BLOCK, ERR_OK);
         const uint64_t found = be_read(value.data, 4);
-        CHECK(found == acknowledged || found == acknowledged + 1u);
+        CHECK(found == acknowledged || found == acknowledged + 1);
         for (size_t i = 4; i < value.size; i++)
             CHECK(value.data[i] == (found & 255));
         wal_close(wal);
