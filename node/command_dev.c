@@ -50,10 +50,7 @@ static void make_genesis(struct dev *dev) {
         dev->accounts[i].balance = u256_mul(&ether, &count);
     }
     const size_t funded = dev->settings.accounts;
-    for (size_t i = 0; i < SYSTEM_CONTRACTS_COUNT; i++) {
-        dev->accounts[funded + i] = (struct genesis_account){
-            .address = system_contracts[i]->address, .nonce = 1, .code = system_contracts[i]->code};
-    }
+    system_contracts_list(dev->accounts + funded);
     dev->genesis = (struct genesis){
         .config = config,
         .header = {.gas_limit = dev->settings.gas_limit,

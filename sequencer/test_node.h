@@ -136,11 +136,7 @@ static inline struct u256 ether(uint64_t count) {
 static inline void genesis_make(struct cluster *cluster) {
     static struct genesis_account accounts[SYSTEM_CONTRACTS_COUNT + ACCOUNTS];
     memset(accounts, 0, sizeof accounts);
-    for (int i = 0; i < SYSTEM_CONTRACTS_COUNT; i++) {
-        accounts[i].address = system_contracts[i]->address;
-        accounts[i].code = system_contracts[i]->code;
-        accounts[i].nonce = 1;
-    }
+    system_contracts_list(accounts);
     for (uint32_t i = 0; i < ACCOUNTS; i++) {
         cluster->accounts[i] = test_key(2, i);
         cluster->account_addresses[i] = secp_key_address(&cluster->accounts[i]);

@@ -35,11 +35,7 @@ static struct u256 wei(uint64_t ether) {
 }
 
 static void make_accounts(struct genesis_account *list) {
-    for (int i = 0; i < SYSTEM_CONTRACTS_COUNT; i++) {
-        list[i].address = system_contracts[i]->address;
-        list[i].code = system_contracts[i]->code;
-        list[i].nonce = 1;
-    }
+    system_contracts_list(list);
     for (uint32_t i = 0; i < CLIENT_ACCOUNTS; i++) {
         const uint8_t name[8] = {'c', 'l', 'i', 'e', 'n', 't', 0, (uint8_t)i};
         const struct hash32 hash = keccak256(BYTES_OF(name));

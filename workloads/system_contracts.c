@@ -98,3 +98,10 @@ const struct system_contract system_consolidation_requests = {
 const struct system_contract *const system_contracts[SYSTEM_CONTRACTS_COUNT] = {
     &system_beacon_roots, &system_history, &system_withdrawal_requests,
     &system_consolidation_requests};
+
+void system_contracts_list(struct genesis_account out[SYSTEM_CONTRACTS_COUNT]) {
+    for (size_t i = 0; i < SYSTEM_CONTRACTS_COUNT; i++) {
+        out[i] = (struct genesis_account){
+            .address = system_contracts[i]->address, .nonce = 1, .code = system_contracts[i]->code};
+    }
+}

@@ -76,11 +76,7 @@ static inline void test_world_load(struct test_world *world, const struct chain_
 #define TEST_ACCOUNTS_COUNT (SYSTEM_CONTRACTS_COUNT + 1)
 static inline void test_accounts(struct genesis_account out[TEST_ACCOUNTS_COUNT]) {
     memset(out, 0, TEST_ACCOUNTS_COUNT * sizeof *out);
-    for (size_t i = 0; i < SYSTEM_CONTRACTS_COUNT; i++) {
-        out[i].address = system_contracts[i]->address;
-        out[i].nonce = 1;
-        out[i].code = system_contracts[i]->code;
-    }
+    system_contracts_list(out);
     const struct u256 ether = u256_from_u64(1000000000000000000u), hundred = u256_from_u64(100);
     out[SYSTEM_CONTRACTS_COUNT].address = test_address(1);
     out[SYSTEM_CONTRACTS_COUNT].balance = u256_mul(&ether, &hundred);

@@ -99,10 +99,7 @@ static void make_genesis(struct cluster *cluster, uint64_t block_time_ms) {
         cluster->accounts[i].address = secp_key_address(&cluster->account_keys[i]);
         cluster->accounts[i].balance = wealth;
     }
-    for (size_t i = 0; i < SYSTEM_CONTRACTS_COUNT; i++) {
-        cluster->accounts[ACCOUNTS + i] = (struct genesis_account){
-            .address = system_contracts[i]->address, .nonce = 1, .code = system_contracts[i]->code};
-    }
+    system_contracts_list(cluster->accounts + ACCOUNTS);
     cluster->genesis = (struct genesis){
         .config = config,
         .header = {.gas_limit = GAS_LIMIT,
