@@ -1,6 +1,6 @@
 #pragma once
 /* A genesis: the chain's settings, the first header and the accounts, as geth's genesis.json says
- * (the file is parsed by fixtures/genesis_json.h; this is what it means). */
+ * (the file is parsed by genesis/genesis_json.h; this is what it means). */
 #include "base/arena.h"
 #include "base/err.h"
 #include "chain/fork.h"

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "fixtures/genesis_json.h"
+#include "genesis/genesis_json.h"
 #include "node/commands.h"
 #include "node/keys.h"
 #include "node/log.h"

@@ -8,7 +8,7 @@
 
 #include "base/keccak.h"
 #include "base/rlp.h"
-#include "fixtures/genesis_json.h"
+#include "genesis/genesis_json.h"
 #include "node/log.h"
 #include "workloads/ethereum.h"
 

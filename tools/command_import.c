@@ -12,7 +12,7 @@
 #include "base/hex.h"
 #include "base/keccak.h"
 #include "base/rlp.h"
-#include "fixtures/genesis_json.h"
+#include "genesis/genesis_json.h"
 #include "node/ledger.h"
 #include "node/settings.h"
 #include "threads/clock.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/hex.h"
-#include "fixtures/genesis_json.h"
+#include "genesis/genesis_json.h"
 #include "node/node.h"
 #include "tools/commands.h"
 

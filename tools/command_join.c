@@ -14,7 +14,7 @@
 
 #include "base/hex.h"
 #include "base/keccak.h"
-#include "fixtures/genesis_json.h"
+#include "genesis/genesis_json.h"
 #include "l1/stake.h"
 #include "node/commands.h"
 #include "node/keys.h"

@@ -8,7 +8,7 @@
 
 #include "base/hex.h"
 #include "da/da.h"
-#include "fixtures/genesis_json.h"
+#include "genesis/genesis_json.h"
 #include "node/keys.h"
 #include "node/ledger.h"
 #include "node/log.h"

@@ -13,7 +13,7 @@
 #include "base/ed25519.h"
 #include "base/hex.h"
 #include "base/json.h"
-#include "fixtures/genesis_json.h"
+#include "genesis/genesis_json.h"
 #include "tools/testnet.h"
 #include "workloads/system_contracts.h"
 
