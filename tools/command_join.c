@@ -22,6 +22,7 @@
 #include "node/node.h"
 #include "p2p/fetch.h"
 #include "tools/commands.h"
+#include "tools/flags.h"
 
 #define FETCH_MS          10000
 #define GENESIS_BYTES_MAX ((size_t)64 << 20)
@@ -479,15 +480,6 @@ static int fail(const struct join *join, enum err err) {
     return err == ERR_CONFIG ? 2 : 1;
 }
 
-/* translate replaces the short names by the settings' own. */
-static void translate(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--data") == 0) argv[i] = "--data-dir";
-        if (strcmp(argv[i], "--l1") == 0) argv[i] = "--l1-rpc-url";
-        if (strcmp(argv[i], "--contract") == 0) argv[i] = "--consensus-contract";
-    }
-}
-
 static int start(const struct join *join) {
     char flag[] = "--config", name[] = "node", path[PATH_BYTES];
     char *argv[] = {name, flag, path, NULL};
@@ -503,7 +495,11 @@ int command_join(int argc, char **argv) {
         help();
         return 0;
     }
-    translate(argc, argv);
+    if (flags_rename(argc, argv, "data", "data-dir") != ERR_OK ||
+        flags_rename(argc, argv, "l1", "l1-rpc-url") != ERR_OK ||
+        flags_rename(argc, argv, "contract", "consensus-contract") != ERR_OK) {
+        return fail(&join, ERR_MEMORY);
+    }
     const enum settings_command command = (enum settings_command)(COMMAND_JOIN | COMMAND_NODE);
     if (settings_read(command, argc, argv, &join.settings, join.error) != ERR_OK) {
         return fail(&join, ERR_CONFIG);

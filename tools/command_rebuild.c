@@ -16,6 +16,7 @@
 #include "sequencer/batch.h"
 #include "threads/clock.h"
 #include "tools/commands.h"
+#include "tools/flags.h"
 
 #define REBUILD_SLOT_BYTES  ((size_t)4 << 30)
 #define REBUILD_ARENA_BYTES ((size_t)256 << 20)
@@ -218,9 +219,8 @@ int command_rebuild(int argc, char **argv) {
         settings_help(COMMAND_REBUILD, stdout);
         return 0;
     }
-    for (int i = 1; i < argc; i++) { /* operators' plans write --data for --data-dir */
-        if (strcmp(argv[i], "--data") == 0) argv[i] = "--data-dir";
-    }
+    /* Operators' plans write --data for --data-dir. */
+    if (flags_rename(argc, argv, "data", "data-dir") != ERR_OK) return 1;
     if (settings_read(COMMAND_REBUILD, argc, argv, &settings, error) != ERR_OK) {
         fprintf(stderr, "baton rebuild: %s\n", error);
         return 2;

@@ -86,3 +86,18 @@ bool flags_read(const char *command, int argc, char **argv, int first, const str
     }
     return true;
 }
+
+enum err flags_rename(int argc, char **argv, const char *alias, const char *name) {
+    const size_t size = strlen(alias);
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) != 0 || strncmp(argv[i] + 2, alias, size) != 0) continue;
+        const char *rest = argv[i] + 2 + size;
+        if (*rest != '\0' && *rest != '=') continue;
+        const size_t bytes = 2 + strlen(name) + strlen(rest) + 1;
+        char *renamed = malloc(bytes);
+        if (renamed == NULL) return ERR_MEMORY;
+        snprintf(renamed, bytes, "--%s%s", name, rest);
+        argv[i] = renamed;
+    }
+    return ERR_OK;
+}

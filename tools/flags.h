@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 enum flag_kind {
     FLAG_SWITCH, /* no value; out: bool */
     FLAG_NUMBER, /* low to high; out: uint64_t */
@@ -31,3 +33,7 @@ bool flag_read_number(const char *text, uint64_t low, uint64_t high, uint64_t *o
  * without `operand` there may be none.  false: it said what is wrong, after "baton COMMAND: ". */
 bool flags_read(const char *command, int argc, char **argv, int first, const struct flag *flags,
                 size_t flags_count, const char **operand);
+
+/* flags_rename makes `--alias` mean `--name`, with and without "=".  What it writes into argv lives
+ * as long as the process.  ERR_MEMORY. */
+MUST_USE enum err flags_rename(int argc, char **argv, const char *alias, const char *name);

@@ -1,5 +1,6 @@
 /* Flags of commands: what is taken, and what is refused without a word of it taken for granted. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -57,6 +58,15 @@ int main(void) {
     CHECK(!READ(true, "--number", "99999999999999999999999"));
     CHECK(!READ(true, "--text="));
     CHECK(!READ(true, "--even", "3"));
+
+    char *argv[] = {"join", "--data", "--data=x", "--database", "data", "--dat"};
+    static const char *const renamed[] = {"join",       "--data-dir", "--data-dir=x",
+                                          "--database", "data",       "--dat"};
+    CHECK(flags_rename(6, argv, "data", "data-dir") == ERR_OK);
+    for (int i = 0; i < 6; i++)
+        CHECK(strcmp(argv[i], renamed[i]) == 0);
+    free(argv[1]);
+    free(argv[2]);
     puts("flags: ok");
     return 0;
 }

@@ -2,7 +2,8 @@
 // wrong pins are refused, so is a validator without stake; a follower takes a snapshot, is killed in
 // the middle, answers nothing from what is not whole, goes on where it was, is started by `--start`,
 // and has the same state as the others.  A fifth knows the fourth alone, which has no old blocks: it
-// takes a snapshot while it runs.
+// takes a snapshot while it runs.  Then whoever was refused registers with the least stake, joins with
+// the same command, and votes.
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -55,10 +56,11 @@ function begin(...argv) {
     return child;
 }
 
-const join = (dir, ...more) => ['join', '--bootstrap', bootstrap, '--data', dir, '--l1', net.l1,
-    '--contract', addresses.consensus, '--rpc-port', String(port('rpc')),
-    '--ws-port', String(port('ws')), '--metrics-port', String(port('metrics')),
-    '--p2p-host', '127.0.0.1', '--p2p-port', String(port('p2p')), ...more];
+const joinAt = (at, dir, ...more) => ['join', '--bootstrap', bootstrap, '--data', dir,
+    '--l1', net.l1, '--contract', addresses.consensus, '--rpc-port', String(at('rpc')),
+    '--ws-port', String(at('ws')), '--metrics-port', String(at('metrics')),
+    '--p2p-host', '127.0.0.1', '--p2p-port', String(at('p2p')), ...more];
+const join = (dir, ...more) => joinAt(port, dir, ...more);
 
 async function send(wallet, nonce, transaction) {
     const raw = await wallet.signTransaction({
@@ -237,6 +239,45 @@ async function stranded(contract) {
     }
 }
 
+/** staked: the validator that was refused registers, joins and votes. */
+async function staked() {
+    const dir = `${home}-poor`;
+    const key = path.join(dir, 'validator.key');
+    const own = run('key', 'address', key).text.trim().toLowerCase();
+    const peer = run('key', 'peer-id', path.join(dir, 'peer.key')).text.trim();
+    execFileSync(path.join(root, 'scripts/register-validators'), [
+        '--rpc-url', net.l1, '--addresses', path.join(net.dir, 'addresses.json'),
+        '--funder-key-file', path.join(net.dir, 'keys/deployer.key'), '--gas-ether', '100',
+        '--validator', `${key},${peer},${last}`], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const node = begin(...joinAt(lastPort, dir, '--start'));
+    try {
+        await until('its stake is enough and it is started', 60, () => {
+            check(node.exitCode === null, `join as a validator: ${node.text}`);
+            return /stake {6}1000 tokens of at least 1000[^]*, chain \d+, genesis 0x/.test(node.text);
+        });
+        await until('it is in the set', 60, async () =>
+            (await call(last, 'baton_status').catch(() => null))?.validator === true);
+        const genesis = JSON.parse(fs.readFileSync(path.join(net.dir, 'genesis.json'), 'utf8'));
+        const set = genesis.config.baton.validators.map((one) => one.address.toLowerCase());
+        const index = [...set, own].sort().indexOf(own);
+        const from = await height(last);
+        await until('a commit has its signature', 30, async () => {
+            const to = await height(net.nodes[0]);
+            for (let at = Math.max(from, to - 20); at <= to; at++) {
+                const commit = await call(net.nodes[0], 'baton_getCommit', [hex(at)]);
+                if (commit?.signatures.some((one) => Number(one.validatorIndex) === index)) return true;
+            }
+            return false;
+        });
+        ok('the validator that was refused has staked, joins with the same command, and votes');
+    } catch (error) {
+        console.error(node.text);
+        throw error;
+    } finally {
+        await end(node, 'the new validator');
+    }
+}
+
 async function end(node, name) {
     node.kill('SIGTERM');
     const code = await node.ended;
@@ -252,6 +293,7 @@ await main('join', async () => {
     try {
         await follow(contract);
         await stranded(contract);
+        await staked();
     } finally {
         await end(node, 'the joined node');
     }
