@@ -5,7 +5,7 @@ static void test_commit(void) {
     start();
     CHECK(find(CONSENSUS_EFFECT_ROUND) != NULL);
     propose(0, 0, A, -1);
-    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A));
+    CHECK(hash_equal(&found(CONSENSUS_EFFECT_CHECK)->block, &A));
     CHECK(!sent_any()); /* nobody votes for what it has not executed */
     checked(A, true);
     CHECK(sent(VOTE_PREVOTE, 0, A));
@@ -13,8 +13,8 @@ static void test_commit(void) {
     CHECK(!sent_any()); /* two of four are no polka */
     vote(3, VOTE_PREVOTE, 0, A);
     CHECK(sent(VOTE_PRECOMMIT, 0, A));
-    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
-    CHECK(find(CONSENSUS_EFFECT_PERSIST)->commit->signatures_count == 3);
+    CHECK(found(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
+    CHECK(found(CONSENSUS_EFFECT_PERSIST)->commit->signatures_count == 3);
     vote(2, VOTE_PRECOMMIT, 0, A);
     CHECK(find(CONSENSUS_EFFECT_COMMIT) == NULL);
     vote(3, VOTE_PRECOMMIT, 0, A);
@@ -63,7 +63,7 @@ static void test_we_propose(void) {
     start();
     to_round_1();
     CHECK(find(CONSENSUS_EFFECT_BUILD) != NULL);
-    CHECK(find(CONSENSUS_EFFECT_BUILD)->round == 1);
+    CHECK(found(CONSENSUS_EFFECT_BUILD)->round == 1);
     step((struct consensus_input){.kind = CONSENSUS_INPUT_BUILT, .block = B, .round = 0});
     CHECK(!sent_any()); /* built for another round */
     step((struct consensus_input){.kind = CONSENSUS_INPUT_BUILT, .block = B, .round = 1});
@@ -273,7 +273,7 @@ static void test_second_proposal_can_be_decided(void) {
     propose(0, 0, B, -1);
     CHECK(find(CONSENSUS_EFFECT_CHECK) != NULL);
     checked(B, true);
-    CHECK(hash_equal(&find(CONSENSUS_EFFECT_COMMIT)->block, &B));
+    CHECK(hash_equal(&found(CONSENSUS_EFFECT_COMMIT)->block, &B));
 }
 
 static void test_decides_in_an_earlier_round(void) {
@@ -341,7 +341,7 @@ static void test_handover(void) {
     step((struct consensus_input){.kind = CONSENSUS_INPUT_HANDOVER, .vote = next});
     begin(12, NULL, NULL);
     CHECK(consensus_status(core).height == 12);
-    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.height == 12);
+    CHECK(found(CONSENSUS_EFFECT_PERSIST)->record.height == 12);
 }
 
 static void test_follower_decides_without_signing(void) {
@@ -416,7 +416,7 @@ static void test_resend(void) {
     tick(1050);
     CHECK(sent(VOTE_PREVOTE, 0, nil));
     tick(700);
-    CHECK(find(CONSENSUS_EFFECT_BROADCAST)->vote.kind == VOTE_PREVOTE);
+    CHECK(found(CONSENSUS_EFFECT_BROADCAST)->vote.kind == VOTE_PREVOTE);
     CHECK(find(CONSENSUS_EFFECT_PERSIST) == NULL);
 }
 

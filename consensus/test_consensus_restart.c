@@ -27,7 +27,7 @@ static void test_restart_keeps_the_lock(void) {
     vote(3, VOTE_PREVOTE, 0, A);
     restart();
     CHECK(consensus_status(core).step == 3);
-    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A)); /* the stored valid block */
+    CHECK(hash_equal(&found(CONSENSUS_EFFECT_CHECK)->block, &A)); /* the stored valid block */
     bool is_resent = false;
     for (size_t i = 0; i < fx.count; i++) {
         if (fx.list[i].kind != CONSENSUS_EFFECT_BROADCAST) continue;
@@ -40,7 +40,7 @@ static void test_restart_keeps_the_lock(void) {
         if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, nil);
     }
     CHECK(sent(VOTE_PROPOSAL, 1, A)); /* with its polka, from the record */
-    CHECK(find(CONSENSUS_EFFECT_PERSIST)->commit != NULL);
+    CHECK(found(CONSENSUS_EFFECT_PERSIST)->commit != NULL);
 }
 
 /* The stored bytes are those of another block: it is asked for, and checked when it comes. */
@@ -51,18 +51,18 @@ static void test_restart_without_the_block(void) {
     vote(0, VOTE_PREVOTE, 0, A);
     vote(3, VOTE_PREVOTE, 0, A);
     restart();
-    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A));
+    CHECK(hash_equal(&found(CONSENSUS_EFFECT_CHECK)->block, &A));
     step((struct consensus_input){.kind = CONSENSUS_INPUT_MISSING, .block = A});
-    CHECK(hash_equal(&find(CONSENSUS_EFFECT_NEED)->block, &A));
-    CHECK(find(CONSENSUS_EFFECT_NEED)->round == 0);
+    CHECK(hash_equal(&found(CONSENSUS_EFFECT_NEED)->block, &A));
+    CHECK(found(CONSENSUS_EFFECT_NEED)->round == 0);
     tick(700);
-    CHECK(hash_equal(&find(CONSENSUS_EFFECT_NEED)->block, &A)); /* again and again */
+    CHECK(hash_equal(&found(CONSENSUS_EFFECT_NEED)->block, &A)); /* again and again */
     for (uint32_t voter = 0; voter < 4; voter++) {
         if (voter != OWN) vote(voter, VOTE_PRECOMMIT, 0, nil);
     }
     CHECK(!sent(VOTE_PROPOSAL, 1, A)); /* its turn, and nothing to propose */
     propose(0, 0, A, -1);
-    CHECK(hash_equal(&find(CONSENSUS_EFFECT_CHECK)->block, &A));
+    CHECK(hash_equal(&found(CONSENSUS_EFFECT_CHECK)->block, &A));
     checked(A, true);
     CHECK(sent(VOTE_PROPOSAL, 1, A));
 }
@@ -84,7 +84,7 @@ static void test_restart_without_polka_proposes_afresh(void) {
     checked(A, true);
     vote(0, VOTE_PREVOTE, 0, A);
     vote(3, VOTE_PREVOTE, 0, A);
-    struct consensus_record record = find(CONSENSUS_EFFECT_PERSIST)->record;
+    struct consensus_record record = found(CONSENSUS_EFFECT_PERSIST)->record;
     create(FAULT_MODEL_BYZANTINE, OWN);
     begin(11, &record, NULL);
     checked(A, true);
@@ -104,8 +104,8 @@ static void test_restart_without_polka_proposes_afresh(void) {
 static void test_own_votes_from_outside(void) {
     start();
     vote(OWN, VOTE_PRECOMMIT, 2, A);
-    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.step == 3);
-    CHECK(find(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
+    CHECK(found(CONSENSUS_EFFECT_PERSIST)->record.step == 3);
+    CHECK(found(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
     CHECK(consensus_status(core).round == 2);
     tick(1000 + 2 * 500);
     CHECK(!sent(VOTE_PREVOTE, 2, nil));
@@ -127,7 +127,7 @@ static void test_own_votes_from_outside(void) {
 static void test_record_of_a_later_height(void) {
     start();
     tick(1050);
-    struct consensus_record record = find(CONSENSUS_EFFECT_PERSIST)->record;
+    struct consensus_record record = found(CONSENSUS_EFFECT_PERSIST)->record;
     record.height = record.last.height = record.prevote.height = 20;
     create(FAULT_MODEL_BYZANTINE, OWN);
     begin(11, &record, NULL);

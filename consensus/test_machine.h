@@ -92,6 +92,13 @@ static inline const struct consensus_effect *find(enum consensus_effect_kind kin
     return NULL;
 }
 
+/* found is an effect that must be there. */
+static inline const struct consensus_effect *found(enum consensus_effect_kind kind) {
+    const struct consensus_effect *effect = find(kind);
+    CHECK(effect != NULL);
+    return effect;
+}
+
 /* sent finds a new own vote among the effects, and checks that its record came before it. */
 static inline bool sent(enum vote_kind kind, uint32_t round, struct hash32 block) {
     bool is_persisted = false;
