@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What scripts/testnet is made of, part 1: messages, ports, processes with pid files, waiting.
 # Sourced, never run.  Expects: $root (the repository), $dir (the network's directory).
 

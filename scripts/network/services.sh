@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What scripts/testnet is made of, part 2: every service, how it starts and when it is ready.
 # Sourced after common.sh.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the network tests: a network of its own for each, on ports of its own, gone afterwards.
 #
 # start_network NAME OFFSET [OPTION...] makes it and sets dir, rpc_url, ws_url; `testnet COMMAND ...`
