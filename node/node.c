@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/keccak.h"
 #include "node/backend.h"
+#include "node/descriptors.h"
 #include "node/log.h"
 #include "node/memory.h"
 #include "node/version.h"
@@ -19,6 +20,7 @@
 #define URGENT_BYTES ((size_t)64 << 20)
 #define BULK_BYTES   ((size_t)32 << 20)
 #define SLOT_BYTES   ((size_t)4 << 30) /* address space: pages cost only when touched */
+#define CLIENTS_MAX  1024              /* connections to RPC, WebSocket and metrics */
 #define BATON_MS_MAX 5000              /* to pass the baton on a signal */
 /* What one peer may have waiting: the time of some votes, the room of two blocks. */
 #define SHARE       ((struct queue_share){256, 2 * (size_t)MESSAGE_BYTES_MAX})
@@ -167,6 +169,17 @@ static enum err start_p2p(struct node *node, char error[512]) {
     return peers_configure(node, error);
 }
 
+/* clients_max keeps descriptors back for peers, L1, DA and the database. */
+static uint32_t clients_max(void) {
+    const uint64_t limit = descriptors_raise();
+    const uint32_t clients = descriptors_for_clients(limit, CLIENTS_MAX);
+    if (clients < CLIENTS_MAX) {
+        LOG(LOG_WARN, "node", "ulimit -n is %llu: at most %u clients at once instead of %d",
+            (unsigned long long)limit, clients, CLIENTS_MAX);
+    }
+    return clients;
+}
+
 static enum err start_rpc(struct node *node, char error[512]) {
     const struct settings *settings = node->options.settings;
     struct rpc_config config = {
@@ -182,6 +195,7 @@ static enum err start_rpc(struct node *node, char error[512]) {
         .workers = (unsigned)settings->rpc_workers,
         .limits = {.body_bytes_max = (uint32_t)settings->rpc_body_bytes_max,
                    .batch_calls_max = (uint32_t)settings->rpc_batch_calls_max,
+                   .connections_max = clients_max(),
                    .call_gas_max = settings->rpc_call_gas_max,
                    .logs_max = (uint32_t)settings->rpc_logs_max},
     };

@@ -37,7 +37,12 @@ static void set_options(int fd) {
 static void accept_all(struct p2p *p2p) {
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         const int fd = accept4(p2p->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) return; /* none waits, or the process has no descriptor left: later */
+        if (fd < 0) {
+            const bool is_short =
+                errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+            if (is_short) p2p->accept_at_ms = monotonic_ms() + P2P_SHORT_MS;
+            return;
+        }
         set_options(fd);
         (void)p2p_connection_new(p2p, fd, false);
     }
@@ -96,8 +101,9 @@ static void poll_add(struct poll_set *set, int fd, short events,
 static void prepare(struct p2p *p2p, struct poll_set *set, bool is_stopping) {
     set->count = 0;
     poll_add(set, p2p->wake_fd, POLLIN, NULL);
-    poll_add(set, is_stopping ? -1 : p2p->listen_fd, POLLIN, NULL);
     const uint64_t now_ms = monotonic_ms();
+    const bool accepts = !is_stopping && now_ms >= p2p->accept_at_ms;
+    poll_add(set, accepts ? p2p->listen_fd : -1, POLLIN, NULL);
     for (size_t i = 0; i < p2p->connections_used; i++) {
         struct p2p_connection *connection = &p2p->connections[i];
         if (connection->state == P2P_CONNECTION_FREE) continue;

@@ -26,6 +26,7 @@
 #define P2P_SILENT_MS_MAX   10000 /* unconfirmed for so long: the connection is lost */
 #define P2P_STOP_MS         500
 #define P2P_TICK_MS         50
+#define P2P_SHORT_MS        200 /* who waits to be let in waits so long when descriptors are short */
 #define P2P_ASSEMBLY_KEEP   (64u << 10) /* pages that are kept between long messages */
 
 struct p2p_link;
@@ -87,6 +88,7 @@ struct p2p_tallies {
 struct p2p {
     struct p2p_config config; /* defaults filled in */
     int listen_fd;            /* -1: does not listen */
+    uint64_t accept_at_ms;    /* not before: the process had no descriptor left */
     int wake_fd;
     pthread_t thread;
     struct p2p_resolver *resolver;
