@@ -6,6 +6,7 @@
 
 const char L1_ABI_GET_VALIDATOR_SET[] = "getValidatorSet()";
 const char L1_ABI_LAST_SETTLED_BLOCK[] = "lastSettledBlock()";
+const char L1_ABI_GENESIS_HASH[] = "genesisHash()";
 const char L1_ABI_FORCE_REQUESTED[] =
     "ForceInclusionRequested(uint256,address,bytes,bytes32,uint256)";
 static const char GET_PENDING[] = "getPendingForceInclusions(uint256,uint256)";
@@ -138,6 +139,11 @@ enum err l1_abi_validator_set(struct bytes in, struct l1_view *view) {
 
 enum err l1_abi_settled_block(struct bytes in, uint64_t *number) {
     return read_u64(&in, number);
+}
+
+enum err l1_abi_genesis(struct bytes in, struct hash32 *out) {
+    TRY(read_hash(&in, out));
+    return in.size == 0 ? ERR_OK : ERR_ENCODING;
 }
 
 enum err l1_abi_settled(struct bytes in, struct l1_view *view) {

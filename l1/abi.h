@@ -29,11 +29,14 @@ void l1_abi_selector(const char *signature, uint8_t out[4]);
 struct hash32 l1_abi_topic(const char *signature);
 extern const char L1_ABI_GET_VALIDATOR_SET[];
 extern const char L1_ABI_LAST_SETTLED_BLOCK[];
+extern const char L1_ABI_GENESIS_HASH[];
 extern const char L1_ABI_FORCE_REQUESTED[];
 
 /* l1_abi_validator_set reads getValidatorSet() into epoch and validators: ascending addresses,
  * powers of at least 1 whose sum is the total. */
 MUST_USE enum err l1_abi_validator_set(struct bytes in, struct l1_view *view);
+/* l1_abi_genesis reads genesisHash(): zero before the first batch. */
+MUST_USE enum err l1_abi_genesis(struct bytes in, struct hash32 *out);
 /* l1_abi_settled reads lastSettledBlock(). */
 MUST_USE enum err l1_abi_settled(struct bytes in, struct l1_view *view);
 /* l1_abi_settled_block reads its block number alone. */

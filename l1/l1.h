@@ -48,6 +48,7 @@ struct l1_config {
     uint64_t chain_id; /* expected; an endpoint on another chain is refused by name */
     struct address consensus;
     struct address coordinator;
+    struct hash32 genesis_hash; /* of the rollup; zero: l1_check does not look at it */
     uint64_t poll_ms;           /* 1000 */
     uint64_t timeout_ms;        /* per request; 5000 */
     uint64_t confirmations;     /* 0: the "finalized" tag; else head minus so many */
@@ -73,8 +74,10 @@ struct l1_status {
 
 struct l1;
 
-/* l1_check asks once, at start: reachable, chain id, code at both contracts.  `error` gets one line
- * that names the endpoint and the setting.  ERR_NETWORK, ERR_MISMATCH, ERR_NOT_FOUND (no code),
+/* l1_check asks once, at start: reachable, chain id, code at both contracts, and that what was
+ * settled there is this chain: a second chain of one contract would have its validators sign other
+ * blocks of heights that they have signed, which that contract slashes.  `error` gets one line that
+ * names the endpoint and the setting.  ERR_NETWORK, ERR_MISMATCH, ERR_NOT_FOUND (no code),
  * ERR_STOPPED (is_interrupted). */
 MUST_USE enum err l1_check(const struct l1_config *config, char error[256]);
 /* l1_read reads one view now, blocking: for `baton init` and tools. */

@@ -30,6 +30,7 @@ enum err l1_check(const struct l1_config *config, char error[256]) {
         if (is_interrupted(config)) break;
         enum err one = l1_reader_heads(reader, i, &heads, text);
         if (one == ERR_OK) one = l1_reader_code(reader, i, text);
+        if (one == ERR_OK) one = l1_reader_genesis(reader, i, text);
         if (one == ERR_OK) {
             has_one = true;
             continue;

@@ -158,6 +158,34 @@ static enum err result_data(struct l1_reader *reader, size_t index, const char *
     return ERR_NOT_FOUND;
 }
 
+enum err l1_reader_genesis(struct l1_reader *reader, int endpoint, char error[L1_ERROR_BYTES]) {
+    const struct l1_config *config = reader->config;
+    uint8_t selector[4];
+    struct hash32 settled;
+    if (hash_is_zero(&config->genesis_hash)) return ERR_OK;
+    l1_abi_selector(L1_ABI_GENESIS_HASH, selector);
+    l1_batch_begin(reader->endpoints);
+    struct json_writer *json = l1_call_begin(reader->endpoints, "eth_call");
+    json_object_begin(json);
+    json_key(json, "to");
+    json_address(json, &config->coordinator);
+    json_key(json, "data");
+    json_data(json, BYTES_OF(selector));
+    json_object_end(json);
+    json_write_string(json, "latest");
+    const size_t call = l1_call_end(reader->endpoints);
+    TRY(l1_batch_send(reader->endpoints, endpoint, error));
+    TRY(result_data(reader, call, "genesisHash", error));
+    TRY(unreadable(reader, l1_abi_genesis(buffer_bytes(&reader->data), &settled), "genesisHash",
+                   error));
+    if (hash_is_zero(&settled) || hash_equal(&settled, &config->genesis_hash)) return ERR_OK;
+    (void)snprintf(error, L1_ERROR_BYTES,
+                   "coordinator_contract has settled another chain, genesis block 0x%08x...: "
+                   "a new chain needs new contracts",
+                   (unsigned)be_read(settled.bytes, 4));
+    return ERR_MISMATCH;
+}
+
 static int compare_pending(const void *left, const void *right) {
     const uint64_t a = ((const struct l1_pending *)left)->id;
     const uint64_t b = ((const struct l1_pending *)right)->id;

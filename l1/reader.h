@@ -40,6 +40,10 @@ MUST_USE enum err l1_reader_block(struct l1_reader *reader, int endpoint, uint64
 /* l1_reader_code says whether both contracts have code at the latest block.  ERR_NOT_FOUND. */
 MUST_USE enum err l1_reader_code(struct l1_reader *reader, int endpoint,
                                  char error[L1_ERROR_BYTES]);
+/* l1_reader_genesis says whether the first settled batch, if there is one, is of the chain with the
+ * config's genesis_hash.  ERR_MISMATCH. */
+MUST_USE enum err l1_reader_genesis(struct l1_reader *reader, int endpoint,
+                                    char error[L1_ERROR_BYTES]);
 /* l1_reader_view reads the view at a block.  Its raw transactions live until the next call.
  * ERR_NOT_FOUND: the contracts were not there yet. */
 MUST_USE enum err l1_reader_view(struct l1_reader *reader, int endpoint,

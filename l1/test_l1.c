@@ -281,6 +281,8 @@ static void test_check(void) {
     CHECK(l1_check(&config, error) == ERR_MISMATCH);
     CHECK(strstr(error, ANVIL_URL ": its chain id is 31337, l1_chain_id is 1") != NULL);
     config = config_of(ANVIL_URL);
+    config.genesis_hash.bytes[0] = 1; /* nothing is settled: no other chain, either */
+    CHECK(l1_check(&config, error) == ERR_OK);
     config.coordinator.bytes[0] ^= 1;
     CHECK(l1_check(&config, error) == ERR_NOT_FOUND);
     CHECK(strstr(error, "coordinator_contract") != NULL);
@@ -436,6 +438,13 @@ static void test_settlement(struct l1 *l1) {
     CHECK(last_view().settled_hash.bytes[5] == 0x22 &&
           last_view().settled_state_root.bytes[5] == 0x23);
     CHECK(submit(l1, &first) == ERR_OK); /* settled long ago */
+    char error[256] = "";
+    struct l1_config config = config_of(ANVIL_URL);
+    config.genesis_hash = first.parent_hash;
+    CHECK(l1_check(&config, error) == ERR_OK);
+    config.genesis_hash.bytes[9] ^= 1; /* a chain begun anew with the same contracts */
+    CHECK(l1_check(&config, error) == ERR_MISMATCH);
+    CHECK(strstr(error, "a new chain needs new contracts") != NULL);
     const struct l1_batch gap = make_batch(12, 20, 0x22, 0x33);
     CHECK(submit(l1, &gap) == ERR_OK); /* not its turn yet: no failure */
     const struct l1_batch fork = make_batch(11, 19, 0x21, 0x33);

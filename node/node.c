@@ -239,6 +239,7 @@ static enum err start_all(struct node *node, char error[512]) {
     TRY(start_p2p(node, error));
     TRY(snapshot_take(node, error));
     TRY(start_executing(node)); /* from the head that is there now on */
+    TRY(outside_check(node, error));
     TRY(driver_start(node, error));
     return outside_start(node, error);
 }

@@ -138,7 +138,6 @@ struct node {
     struct ledger_view *view;
     struct effects *effects;
     struct message *message; /* decoded here */
-    struct arena message_arena;
     void *sequencer_memory;
     size_t sequencer_memory_bytes;
     uint64_t last_commit_us;
@@ -222,6 +221,9 @@ void peers_registered(struct node *node, const struct l1_view *view);
 
 /* --- outside.c: L1 and DA */
 MUST_USE enum err outside_start(struct node *node, char error[512]);
+/* outside_check looks at L1 before a new chain's first vote is signed: contracts that have settled
+ * another chain would punish it.  ERR_MISMATCH. */
+MUST_USE enum err outside_check(struct node *node, char error[512]);
 void outside_stop(struct node *node);
 /* outside_is_signalled: SIGINT or SIGTERM waits to be taken; they are blocked until the node runs.
  */

@@ -96,24 +96,43 @@ bool outside_is_signalled(void) {
     return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
 }
 
-static enum err start_l1(struct node *node, char error[512]) {
-    const struct settings *settings = node->options.settings;
-    if (node->config->rollup.l1_chain_id == 0) return ERR_OK;
+/* check_l1 refuses an L1 that cannot be this chain's; one that does not answer may come back. */
+static enum err check_l1(const struct l1_config *config, char error[512]) {
+    char line[256];
+    const enum err err = l1_check(config, line);
+    if (err == ERR_OK || err == ERR_STOPPED) return err;
+    if (err == ERR_MISMATCH || err == ERR_NOT_FOUND) {
+        snprintf(error, 512, "l1_rpc_url: %s", line);
+        return err;
+    }
+    LOG(LOG_WARN, "l1", "not reachable at start, going on: %s", line);
+    return ERR_OK;
+}
+
+static enum err config_l1(const struct node *node, struct l1_config *config, char error[512]) {
+    TRY(outside_l1_config(node->options.settings, &node->config->rollup, config, error));
+    config->genesis_hash = node->ledger.genesis_hash;
+    config->is_interrupted = outside_is_signalled;
+    return ERR_OK;
+}
+
+enum err outside_check(struct node *node, char error[512]) {
     struct l1_config config;
-    TRY(outside_l1_config(settings, &node->config->rollup, &config, error));
+    if (node->config->rollup.l1_chain_id == 0) return ERR_OK;
+    if (store_head(node->ledger.store).number > 0) return ERR_OK;
+    TRY(config_l1(node, &config, error));
+    return check_l1(&config, error);
+}
+
+static enum err start_l1(struct node *node, char error[512]) {
+    struct l1_config config;
+    if (node->config->rollup.l1_chain_id == 0) return ERR_OK;
+    TRY(config_l1(node, &config, error));
     config.key = node->options.has_validator_key ? &node->options.validator_key : NULL;
-    config.is_interrupted = outside_is_signalled;
     config.events.context = node;
     config.events.view = on_l1_view;
-    char line[256];
     TRY(memory_reserve(FORCED_BYTES_MAX, &node->forced_bytes));
-    const enum err checked = l1_check(&config, line);
-    if (checked == ERR_MISMATCH || checked == ERR_NOT_FOUND) {
-        snprintf(error, 512, "l1_rpc_url: %s", line);
-        return checked;
-    }
-    if (checked == ERR_STOPPED) return checked;
-    if (checked != ERR_OK) LOG(LOG_WARN, "l1", "not reachable at start, going on: %s", line);
+    TRY(check_l1(&config, error));
     struct l1 *l1;
     TRY(l1_start(&config, &l1));
     node->l1 = l1;
