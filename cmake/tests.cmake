@@ -38,6 +38,7 @@ baton_script_test(node/bad-input tests/node/test-bad-input 90 LABELS node)
 baton_script_test(node/methods tests/node/test-methods 90 LABELS node)
 baton_script_test(node/memory tests/node/test-memory 90 LABELS node)
 baton_script_test(node/help tests/node/test-help 60 LABELS node)
+baton_script_test(node/commands tests/node/test-commands 120 LABELS node)
 baton_script_test(node/monitor tests/node/test-monitor 90 LABELS node)
 
 baton_script_test(contracts/test-contracts tests/contracts/test-contracts 600 LABELS contracts)
