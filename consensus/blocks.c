@@ -50,6 +50,9 @@ void consensus_block_set(struct consensus *core, const struct hash32 *block,
 /* is_backed: a quorum prevoted or precommitted the block in some round. */
 static bool is_backed(const struct consensus *core, const struct hash32 *block) {
     if (core->has_valid && hash_equal(&core->valid, block)) return true;
+    if (core->has_justification && tally_power(&core->justification, block) >= core->quorum) {
+        return true;
+    }
     for (size_t i = 0; i < ROUNDS_KEPT; i++) {
         const struct round_votes *votes = &core->rounds[i];
         if (!votes->is_used) continue;

@@ -312,7 +312,9 @@ static void check_begin(struct sequencer *sequencer, struct candidate *candidate
         candidate->state = CANDIDATE_HELD;
         return;
     }
-    if (!candidate->is_doubted && frame->time_ms > sequencer->unix_ms + TIME_AHEAD_MS_MAX) {
+    /* What only our clock or our view of L1 speaks against is executed all the same once a quorum
+     * voted for it, and not before: consensus asks again in each round. */
+    if (!candidate->is_backed && frame->time_ms > sequencer->unix_ms + TIME_AHEAD_MS_MAX) {
         candidate->is_doubted = true;
         refuse(sequencer, candidate, "time is too far in the future");
         return;
@@ -322,14 +324,12 @@ static void check_begin(struct sequencer *sequencer, struct candidate *candidate
         refuse(sequencer, candidate, "L1 origin or next validator set is wrong");
         return;
     }
-    /* What only our view of L1 speaks against is executed all the same once a quorum has decided
-     * it: consensus then asks a second time. */
-    if (answer == ORIGIN_DOUBTED && !candidate->is_doubted) {
+    if (answer == ORIGIN_DOUBTED && !candidate->is_backed) {
         candidate->is_doubted = true;
         refuse(sequencer, candidate, "L1 origin is not what our L1 node says");
         return;
     }
-    if (answer == ORIGIN_UNKNOWN && !candidate->is_doubted) {
+    if (answer == ORIGIN_UNKNOWN && !candidate->is_backed) {
         candidate->waits_for_l1 = true; /* no answer: the round's timeout votes nil */
         sequencer_push(sequencer, EFFECT_ASK_L1)->value = frame->l1_number;
         return;

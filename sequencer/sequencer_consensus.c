@@ -275,9 +275,22 @@ void sequencer_on_vote(struct sequencer *sequencer, const struct hash32 *peer,
     sequencer_core_push(sequencer, &input);
 }
 
+/* may_hand_over: the voter can be the one whose round 0 it is. */
+static bool may_hand_over(const struct sequencer *sequencer, const struct vote *vote) {
+    const uint64_t height = sequencer->head_height + 1;
+    const struct validator_set *set = &sequencer->current;
+    if (vote->height == height) {
+        const uint32_t index = sequencer_proposer_index(sequencer, 0);
+        return address_equal(&set->validators[index].address, &vote->voter);
+    }
+    if (vote->height != height + 1) return false;
+    if (sequencer_is_rotation_first(sequencer, vote->height)) set = &sequencer->next;
+    return set->count == 0 || validator_set_find(set, &vote->voter) >= 0;
+}
+
 void sequencer_on_handover(struct sequencer *sequencer, const struct vote *vote) {
     const uint64_t height = sequencer->head_height + 1;
-    if (vote->height != height && vote->height != height + 1) return;
+    if (!may_hand_over(sequencer, vote)) return;
     sequencer->has_handover = true;
     sequencer->handover = *vote;
     if (vote->height != height || sequencer->height_state != HEIGHT_RUNNING) return;
@@ -381,9 +394,9 @@ void sequencer_restore_record(struct sequencer *sequencer,
     if (candidate == NULL) return;
     /* It was proposed in some round up to the record's: a later one than 0, maybe. */
     candidate->round = restore->record.round;
-    /* It was right by L1 when it became the valid block: what our L1 node told us then is gone, and
-     * nobody could go on if we waited for it (found by the simulator, seed 1292). */
-    candidate->is_doubted = true;
+    /* A quorum voted for it when it became the valid block: what our L1 node told us then is gone,
+     * and nobody could go on if we waited for it (found by the simulator, seed 1292). */
+    candidate->is_backed = true;
     if (polka.size == 0 || commit_decode(polka, &sequencer->record_polka) != ERR_OK) return;
     sequencer->has_record_polka = true;
 }

@@ -168,6 +168,8 @@ void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
     const uint64_t first = peer->request_first;
     const uint32_t asked = peer->request_count;
     uint32_t useful = 0;
+    /* Who lied would take the places of what others send. */
+    if (asked == 0 && peer->strikes != 0 && !is_trusted(sequencer, peer)) return;
     for (uint32_t i = 0; i < message->count; i++) {
         struct block_package parts;
         if (block_package_decode(message->blocks[i].package, &parts) != ERR_OK) {

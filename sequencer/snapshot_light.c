@@ -1,6 +1,7 @@
 /* The way to the pivot: one block of each rotation with its commit, from the validators that we
  * know to the next ones; and at the end the pivot's block and the headers before it. */
 #include "base/keccak.h"
+#include "sequencer/package.h"
 #include "sequencer/snapshot_internal.h"
 
 uint64_t snapshot_first_of(const struct snapshot *snapshot, uint64_t rotation) {
@@ -242,30 +243,15 @@ void snapshot_on_headers(struct snapshot *snapshot, const struct message *messag
 static const char *block_fault(struct snapshot *snapshot, struct bytes package,
                                struct bytes encoded) {
     const struct snapshot_config *config = &snapshot->config;
-    struct block_package parts;
-    struct block block;
-    struct hash32 root;
-    if (block_package_decode(package, &parts) != ERR_OK ||
-        block_decode(parts.ethereum_block, snapshot->arena, &block) != ERR_OK) {
-        return "block does not decode";
-    }
-    if (!hash_equal(&block.hash, &snapshot->pivot_hash)) return "block is not the pivot";
-    const struct hash32 frame = keccak256(parts.frame_encoded);
-    const struct hash32 last = keccak256(parts.last_commit);
-    const struct hash32 next = keccak256(parts.next_validators);
-    if (!hash_equal(&frame, &block.header.parent_beacon_root)) return "block has another frame";
-    if (snapshot->pivot_height > 1 && !hash_equal(&last, &parts.frame.last_commit_hash)) {
-        return "block has another last commit";
-    }
-    if (parts.next_validators.size != 0 && !hash_equal(&next, &parts.frame.next_validators_hash)) {
-        return "block has other next validators";
-    }
-    if (transactions_root(block.transactions, block.transactions_count, snapshot->arena, &root) !=
-            ERR_OK ||
-        !hash_equal(&root, &block.header.transactions_root) || block.ommers_count != 0 ||
-        block.withdrawals_count != 0) {
-        return "block has other transactions";
-    }
+    struct package_parts parts;
+    const uint64_t height = snapshot->pivot_height;
+    const bool carries_next = snapshot_first_of(snapshot, rotation_at(snapshot, height)) == height;
+    struct hash32 *item_hashes =
+        arena_array(snapshot->arena, BLOCK_TRANSACTIONS_MAX, sizeof *item_hashes);
+    CHECK(item_hashes != NULL); /* SNAPSHOT_ARENA_BYTES_MIN */
+    const char *fault = package_bind(package, &snapshot->pivot_hash, carries_next, item_hashes,
+                                     BLOCK_TRANSACTIONS_MAX, &parts);
+    if (fault != NULL) return fault;
     if (commit_decode(encoded, &snapshot->commit) != ERR_OK ||
         commit_verify(&snapshot->commit, snapshot->pivot_height, &snapshot->pivot_hash,
                       &snapshot->current, config->fault_model, &config->domain,

@@ -171,11 +171,65 @@ static void test_wrong_packages(void) {
     cluster_destroy(cluster);
 }
 
+/* The proposer of the next round proposes again what the others' clocks speak against. */
+static struct vote doubted;
+static struct bytes doubted_package;
+
+static struct bytes tamper_again(struct cluster_node *from, struct bytes bytes) {
+    if (bytes.data[0] != MESSAGE_PROPOSAL) return bytes;
+    struct message *message = decode(from->cluster, bytes);
+    if (message->package.size == 0) return bytes;
+    struct vote *vote = &message->vote;
+    if (from->wall_ahead_ms != 0 && vote->round == 0) {
+        if (doubted.height != vote->height) doubted_package = bytes_keep(message->package);
+        doubted = *vote;
+        return bytes;
+    }
+    if (vote->height != doubted.height || vote->round != 1) return bytes;
+    vote->block = doubted.block;
+    message->package = doubted_package;
+    const struct hash32 digest = vote_digest(&from->cluster->domain, vote);
+    secp_sign(&from->key, &digest, &vote->signature);
+    return encode(message);
+}
+
+static void test_doubted_again(void) {
+    struct cluster_options options = three;
+    options.nodes = options.validators = 4;
+    options.model = FAULT_MODEL_BYZANTINE;
+    struct cluster *cluster = cluster_create(&options);
+    cluster_run(cluster, 530);
+    doubted = (struct vote){.height = 0};
+    cluster->tamper = tamper_again;
+    struct cluster_node *liar = NULL;
+    for (uint32_t i = 0; i < 4; i++) { /* the sticky proposer */
+        struct cluster_node *node = &cluster->nodes[i];
+        if (address_equal(&node->view.head_frame.proposer, &node->address)) liar = node;
+    }
+    CHECK(liar != NULL);
+    liar->wall_ahead_ms = 3600 * 1000;
+    cluster_run(cluster, 3000);
+    CHECK(doubted.height != 0);
+    liar->wall_ahead_ms = 0;
+    cluster->tamper = NULL;
+    cluster_run(cluster, 3000);
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct cluster_node *node = &cluster->nodes[i];
+        const struct frame *frame = &node->view.head_frame;
+        CHECK(node->view.head.number > doubted.height);
+        CHECK(!hash_equal(&node->blocks[doubted.height].hash, &doubted.block));
+        CHECK(frame->time_ms <= 1700000001000 + cluster->now_ms);
+    }
+    agree(cluster);
+    cluster_destroy(cluster);
+}
+
 int main(void) {
     test_invalid_proposals();
     test_double_votes();
     test_lying_in_sync();
     test_wrong_packages();
+    test_doubted_again();
     printf("ok\n");
     return 0;
 }

@@ -45,6 +45,7 @@ struct cluster_node {
     bool is_stopped;
     bool is_cut;    /* its messages are lost both ways */
     bool is_paused; /* SIGSTOP: what comes in waits */
+    uint64_t wall_ahead_ms;
     void *memory;
     size_t memory_bytes;
     struct sequencer *sequencer;
@@ -512,8 +513,10 @@ static inline struct input input_of(const struct cluster *cluster, enum input_ki
 }
 
 static inline void step(struct cluster_node *node, const struct input *input) {
+    struct input own = *input;
+    own.unix_ms += node->wall_ahead_ms;
     node->cluster->effects->count = 0;
-    sequencer_step(node->sequencer, input, node->cluster->effects);
+    sequencer_step(node->sequencer, &own, node->cluster->effects);
     sequencer_check_invariants(node->sequencer);
     for (size_t i = 0; i < node->cluster->effects->count; i++) {
         perform(node, &node->cluster->effects->list[i]);

@@ -48,9 +48,12 @@ struct opened {
 };
 
 static struct opened *package_open(void) {
-    static uint8_t memory[1u << 20];
+    static uint8_t memory[1u << 20], copy[1u << 20];
     static struct opened opened;
     struct arena arena = arena_over(memory, sizeof memory);
+    CHECK(spoilt.package.size <= sizeof copy);
+    memmove(copy, spoilt.package.data, spoilt.package.size);
+    spoilt.package.data = copy;
     CHECK(block_package_decode(spoilt.package, &opened.package) == ERR_OK);
     CHECK(block_decode(opened.package.ethereum_block, &arena, &opened.block) == ERR_OK);
     CHECK(opened.block.transactions_count < 63);
@@ -138,7 +141,9 @@ static void rounds_all_first(const struct cluster *cluster) {
     }
 }
 
-static void test_nothing_sticks(struct bytes (*tamper)(struct cluster_node *, struct bytes)) {
+/* Who was struck is not listened to for a while when it sends committed blocks: `bad_min`. */
+static void test_nothing_sticks(struct bytes (*tamper)(struct cluster_node *, struct bytes),
+                                uint64_t bad_min) {
     struct cluster *cluster = cluster_create(&four);
     cluster->tamper = tamper;
     spoilt_total = 0;
@@ -154,7 +159,7 @@ static void test_nothing_sticks(struct bytes (*tamper)(struct cluster_node *, st
     }
     rounds_all_first(cluster);
     CHECK(spoilt_total > 180);
-    CHECK(bad_total > spoilt_total / 2); /* what comes late is not looked at */
+    CHECK(bad_total >= bad_min);
     agree(cluster);
     cluster_destroy(cluster);
 }
@@ -238,9 +243,9 @@ static void test_slots_are_not_taken(void) {
 }
 
 int main(void) {
-    test_nothing_sticks(send_spoilt_packages);
-    test_nothing_sticks(send_unproven);
-    test_nothing_sticks(send_other_height);
+    test_nothing_sticks(send_spoilt_packages, 300); /* what comes late is not looked at */
+    test_nothing_sticks(send_unproven, 3);
+    test_nothing_sticks(send_other_height, 3);
     test_slots_are_not_taken();
     printf("ok\n");
     return 0;

@@ -6,6 +6,7 @@
 
 #include "base/keccak.h"
 #include "consensus/rotation.h"
+#include "sequencer/package.h"
 #include "sequencer/snapshot.h"
 #include "state/kv_memory.h"
 #include "state/state.h"
@@ -174,7 +175,7 @@ static inline void make_block(struct light_block *out, uint64_t height, const st
                           .time_ms = height * 1000,
                           .validators_hash = validator_set_hash(set),
                           .next_validators_hash = keccak256(next_bytes),
-                          .last_commit_hash = keccak256(BYTES_EMPTY),
+                          .items_root = package_items_root(NULL, 0),
                           .workload_roots_count = 1};
     struct block block = {.header = {.parent_hash = *parent,
                                      .ommers_hash = KECCAK_EMPTY_LIST,
