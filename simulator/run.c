@@ -244,15 +244,44 @@ static void shorten(struct run_options *options, const char *rule) {
     }
 }
 
+/* with_fewer_nodes tries the seed with as few nodes as the model allows, and more of them until the
+ * same rule breaks no later and with no more faults. */
+static void with_fewer_nodes(struct run_options *options, struct run_result *result,
+                             const char *rule) {
+    struct run_options fewer = *options;
+    struct run_result tried;
+    fewer.has_model = true; /* fewer than four nodes have no other */
+    fewer.fault_model = run_model(options, options->seed_first);
+    const uint32_t nodes_count = result->nodes_count;
+    fewer.nodes_count = fewer.fault_model == FAULT_MODEL_CRASH ? 2 : 4;
+    for (; fewer.nodes_count < nodes_count; fewer.nodes_count++) {
+        if (!attempt(&fewer, &tried) || !is_same_rule(tried.rule, rule)) continue;
+        if (tried.steps > result->steps || tried.faults_count > result->faults_count) continue;
+        *options = fewer;
+        *result = tried;
+        return;
+    }
+}
+
+static void print_size(const struct run_result *result) {
+    uint64_t faults = 0;
+    for (size_t i = 0; i < FAULT_KINDS; i++)
+        faults += result->fault_counts[i];
+    fprintf(stderr, " after %" PRIu64 " steps with %" PRIu64 " faults and %u nodes\n",
+            result->steps, faults, result->nodes_count);
+}
+
 bool run_shrink(struct run_options *options) {
     struct run_result result;
     char command[1024];
     options->is_traced = false;
     if (!attempt(options, &result)) return false;
     const char *rule = result.rule;
-    fprintf(stderr, "breaks \"%s\" after %" PRIu64 " steps and %u faults\n", rule, result.steps,
-            result.faults_count);
+    fprintf(stderr, "breaks \"%s\"", rule);
+    print_size(&result);
+    with_fewer_nodes(options, &result, rule);
     shorten(options, rule);
+    CHECK(attempt(options, &result));
     const uint32_t faults =
         result.faults_count < WORLD_FAULTS_MAX ? result.faults_count : WORLD_FAULTS_MAX;
     for (uint32_t i = 0; i < faults; i++) {
@@ -262,6 +291,8 @@ bool run_shrink(struct run_options *options) {
     }
     shorten(options, rule);
     CHECK(attempt(options, &result));
+    fputs("and still does", stderr);
+    print_size(&result);
     run_command(options, options->seed_first, command, sizeof command);
     printf("%s: %s\n%s\n", rule, result.failure, command);
     return true;
