@@ -24,16 +24,19 @@
 #include "tools/commands.h"
 #include "tools/flags.h"
 
-#define FETCH_MS          10000
-#define GENESIS_BYTES_MAX ((size_t)64 << 20)
-#define PATH_BYTES        4400
-#define PEERS_BYTES       32768
+#define FETCH_MS           10000
+#define FETCH_MESSAGES_MAX 1000 /* of the bootstrap node, for all of the genesis file */
+#define GENESIS_BYTES_MAX  ((size_t)64 << 20)
+#define PATH_BYTES         4400
+#define PEERS_BYTES        32768
 
 struct join {
     struct settings settings;
     struct p2p_peer bootstrap; /* id: who answered there */
     uint8_t *genesis_text;
     size_t genesis_bytes;
+    uint64_t genesis_total_bytes; /* as the bootstrap node said first */
+    uint32_t messages_count;
     struct genesis_file genesis;
     char directory[PATH_BYTES];
     char genesis_path[PATH_BYTES], config_path[PATH_BYTES];
@@ -108,6 +111,8 @@ static enum err fetch_piece(struct join *join, struct p2p_fetch *fetch, struct m
     TRY(p2p_fetch_send(fetch, buffer_bytes(&out)));
     do { /* it tells its height, too */
         struct bytes in;
+        if (++join->messages_count > FETCH_MESSAGES_MAX) return ERR_LIMIT;
+        if (outside_is_signalled()) return ERR_STOPPED;
         TRY(p2p_fetch_receive(fetch, &in));
         if (message_decode(&none, in, message) != VERDICT_ACCEPTED) return ERR_ENCODING;
     } while (message->kind != MESSAGE_CHAIN);
@@ -115,6 +120,8 @@ static enum err fetch_piece(struct join *join, struct p2p_fetch *fetch, struct m
     if (message->height != join->genesis_bytes) return ERR_MISMATCH;
     if (message->total_bytes == 0) return ERR_NOT_FOUND;
     if (message->total_bytes > GENESIS_BYTES_MAX) return ERR_LIMIT;
+    if (join->genesis_bytes == 0) join->genesis_total_bytes = message->total_bytes;
+    if (message->total_bytes != join->genesis_total_bytes) return ERR_MISMATCH;
     if (piece.size == 0 || piece.size > message->total_bytes - join->genesis_bytes) {
         return ERR_MISMATCH;
     }
