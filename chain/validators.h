@@ -7,9 +7,10 @@
 #include "base/err.h"
 #include "base/hash.h"
 
-#define VALIDATORS_MAX           128
-#define VALIDATOR_ENDPOINT_BYTES 256
-#define VALIDATOR_POWER_SUM_MAX  ((uint64_t)1 << 60)
+#define VALIDATORS_MAX               128
+#define VALIDATOR_ENDPOINT_BYTES_MAX 256                                /* the contract's */
+#define VALIDATOR_ENDPOINT_BYTES     (VALIDATOR_ENDPOINT_BYTES_MAX + 1) /* as a C string */
+#define VALIDATOR_POWER_SUM_MAX      ((uint64_t)1 << 60)
 
 /* One validator as the contract lists it; the active set is sorted by address, ascending. */
 struct validator {

@@ -95,7 +95,7 @@ static enum err read_validator(struct bytes *in, struct l1_validator *out) {
     TRY(read_hash(in, &out->peer_id));
     TRY(read_u64(in, &out->power));
     TRY(expect_offset(in, 4 * WORD));
-    TRY(read_bytes(in, VALIDATOR_ENDPOINT_BYTES, &endpoint));
+    TRY(read_bytes(in, VALIDATOR_ENDPOINT_BYTES_MAX, &endpoint));
     for (size_t i = 0; i < endpoint.size; i++) {
         const uint8_t byte = endpoint.data[i];
         out->endpoint[i] = byte > ' ' && byte <= '~' ? (char)byte : '?';

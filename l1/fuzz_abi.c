@@ -38,7 +38,7 @@ static void encode_set(struct buffer *out, const struct l1_view *view) {
     for (size_t i = 0; i < view->validators_count; i++) {
         const struct l1_validator *validator = &view->validators[i];
         const size_t size = strlen(validator->endpoint);
-        uint8_t text[VALIDATOR_ENDPOINT_BYTES + WORD] = {0};
+        uint8_t text[VALIDATOR_ENDPOINT_BYTES_MAX + WORD] = {0};
         memcpy(text, validator->endpoint, size);
         padded_address(out, &validator->address);
         buffer_append(out, BYTES_OF(validator->peer_id.bytes));

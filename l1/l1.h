@@ -18,7 +18,7 @@ struct l1_validator {
     struct address address;
     struct hash32 peer_id;
     uint64_t power;
-    char endpoint[VALIDATOR_ENDPOINT_BYTES + 1];
+    char endpoint[VALIDATOR_ENDPOINT_BYTES];
 };
 
 struct l1_forced {
