@@ -2,9 +2,7 @@
 
 /* Prefix bytes (Yellow Paper, appendix B). */
 #define STRING_SHORT 0x80u /* + size, 0..55 */
-#define STRING_LONG  0xb7u /* + bytes of the size, 1..8 */
 #define LIST_SHORT   0xc0u
-#define LIST_LONG    0xf7u
 #define SHORT_MAX    55u
 
 struct header {

@@ -35,14 +35,14 @@ struct consensus_effect *consensus_push(const struct consensus *core,
     return effect;
 }
 
-uint32_t consensus_proposer(const struct consensus *core, uint32_t round) {
+/* proposer_of is an index in the set. */
+static uint32_t proposer_of(const struct consensus *core, uint32_t round) {
     return rotation_proposer_index(&core->set, core->scheduled_index, &core->previous_proposer,
                                    core->is_rotation_first, round);
 }
 
 bool consensus_is_proposer(const struct consensus *core) {
-    return core->own_index >= 0 &&
-           (uint32_t)core->own_index == consensus_proposer(core, core->round);
+    return core->own_index >= 0 && (uint32_t)core->own_index == proposer_of(core, core->round);
 }
 
 struct round_votes *consensus_round_votes(struct consensus *core, uint32_t round) {
@@ -129,7 +129,7 @@ void consensus_count(struct consensus *core, const struct vote *vote,
 void consensus_accept_proposal(struct consensus *core, const struct vote *proposal,
                                struct consensus_effects *effects) {
     if (proposal->round > INT32_MAX || hash_is_zero(&proposal->block)) return;
-    const uint32_t proposer = consensus_proposer(core, proposal->round);
+    const uint32_t proposer = proposer_of(core, proposal->round);
     if (!address_equal(&core->set.validators[proposer].address, &proposal->voter)) return;
     note_round(core, proposer, proposal->round);
     struct round_votes *votes = consensus_round_votes(core, proposal->round);
@@ -153,7 +153,7 @@ void consensus_accept_proposal(struct consensus *core, const struct vote *propos
 }
 
 static void hand_over(struct consensus *core, const struct address *voter) {
-    const uint32_t proposer = consensus_proposer(core, 0);
+    const uint32_t proposer = proposer_of(core, 0);
     if (core->round != 0 || core->step != STEP_PROPOSE) return;
     if (!address_equal(&core->set.validators[proposer].address, voter)) return;
     if (consensus_round_votes(core, 0)->has_proposal) return;
@@ -428,7 +428,7 @@ struct consensus_status consensus_status(const struct consensus *core) {
     struct consensus_status status = {.height = core->height, .round = core->round};
     if (!core->is_begun) return status;
     status.step = (uint8_t)core->step;
-    status.proposer_index = consensus_proposer(core, core->round);
+    status.proposer_index = proposer_of(core, core->round);
     const struct round_votes *votes = &core->rounds[core->round % ROUNDS_KEPT];
     if (votes->is_used && votes->round == core->round) {
         status.prevote_power = votes->prevotes.power_seen;

@@ -95,13 +95,12 @@ struct consensus {
     struct vote next_votes[3][VALIDATORS_MAX]; /* proposal, prevote, precommit; by index in `set` */
 };
 
-/* effects_push returns the next effect, zero but for kind, height and round. */
+/* consensus_push returns the next effect, zero but for kind, height and round. */
 struct consensus_effect *consensus_push(const struct consensus *core,
                                         struct consensus_effects *effects,
                                         enum consensus_effect_kind kind);
 
 /* consensus.c */
-uint32_t consensus_proposer(const struct consensus *core, uint32_t round);
 bool consensus_is_proposer(const struct consensus *core);
 /* consensus_round_votes returns the votes of a round in the window; NULL: too far off. */
 struct round_votes *consensus_round_votes(struct consensus *core, uint32_t round);
@@ -131,7 +130,6 @@ void consensus_resend(struct consensus *core, struct consensus_effects *effects)
 /* consensus_capture_polka keeps the prevotes for `valid` out of its round's votes. */
 void consensus_capture_polka(struct consensus *core, const struct round_votes *votes);
 bool consensus_has_own_polka(const struct consensus *core);
-void consensus_send_polka(struct consensus *core, struct consensus_effects *effects);
 /* consensus_adopt_own handles a vote of ours that came from outside: it may be newer than the
  * record. */
 void consensus_adopt_own(struct consensus *core, const struct vote *vote,

@@ -74,6 +74,24 @@ static void sign_and_send(struct consensus *core, struct vote *vote,
     broadcast(core, vote, effects);
 }
 
+/* send_polka sends some of the prevotes for our valid value, others at each call. */
+static void send_polka(struct consensus *core, struct consensus_effects *effects) {
+    const struct commit *polka = &core->polka;
+    if (!consensus_has_own_polka(core)) return;
+    for (size_t sent = 0; sent < POLKA_VOTES_PER_STEP && sent < polka->signatures_count; sent++) {
+        core->polka_cursor = (core->polka_cursor + 1) % polka->signatures_count;
+        const struct commit_signature *signature = &polka->signatures[core->polka_cursor];
+        const struct vote vote = {.kind = VOTE_PREVOTE,
+                                  .height = polka->height,
+                                  .round = polka->round,
+                                  .valid_round = VALID_ROUND_NONE,
+                                  .block = polka->block,
+                                  .voter = core->set.validators[signature->voter_index].address,
+                                  .signature = signature->signature};
+        broadcast(core, &vote, effects);
+    }
+}
+
 void consensus_propose(struct consensus *core, const struct hash32 *block, int32_t valid_round,
                        struct consensus_effects *effects) {
     struct vote proposal = {.kind = VOTE_PROPOSAL,
@@ -83,7 +101,7 @@ void consensus_propose(struct consensus *core, const struct hash32 *block, int32
                             .block = *block};
     sign_and_send(core, &proposal, effects);
     consensus_accept_proposal(core, &proposal, effects);
-    if (valid_round != VALID_ROUND_NONE) consensus_send_polka(core, effects);
+    if (valid_round != VALID_ROUND_NONE) send_polka(core, effects);
 }
 
 void consensus_vote(struct consensus *core, enum vote_kind kind, uint32_t round,
@@ -119,29 +137,12 @@ void consensus_capture_polka(struct consensus *core, const struct round_votes *v
     }
 }
 
-void consensus_send_polka(struct consensus *core, struct consensus_effects *effects) {
-    const struct commit *polka = &core->polka;
-    if (!consensus_has_own_polka(core)) return;
-    for (size_t sent = 0; sent < POLKA_VOTES_PER_STEP && sent < polka->signatures_count; sent++) {
-        core->polka_cursor = (core->polka_cursor + 1) % polka->signatures_count;
-        const struct commit_signature *signature = &polka->signatures[core->polka_cursor];
-        const struct vote vote = {.kind = VOTE_PREVOTE,
-                                  .height = polka->height,
-                                  .round = polka->round,
-                                  .valid_round = VALID_ROUND_NONE,
-                                  .block = polka->block,
-                                  .voter = core->set.validators[signature->voter_index].address,
-                                  .signature = signature->signature};
-        broadcast(core, &vote, effects);
-    }
-}
-
 void consensus_resend(struct consensus *core, struct consensus_effects *effects) {
     if (core->own_index < 0) return;
     const struct round_votes *votes = consensus_round_votes(core, core->round);
     if (votes->has_proposal && consensus_is_proposer(core)) {
         broadcast(core, &votes->proposal, effects);
-        if (votes->proposal.valid_round != VALID_ROUND_NONE) consensus_send_polka(core, effects);
+        if (votes->proposal.valid_round != VALID_ROUND_NONE) send_polka(core, effects);
     }
     if (core->record.height != core->height) return;
     if (core->record.prevote.kind != 0) broadcast(core, &core->record.prevote, effects);

@@ -285,10 +285,6 @@ uint64_t da_log_head(const struct da_log *log) {
     return log->head;
 }
 
-uint64_t da_log_genesis_ms(const struct da_log *log) {
-    return log->starts[0].time_ms;
-}
-
 uint64_t da_log_time(const struct da_log *log, uint64_t height) {
     const struct da_log_block *block = da_log_block(log, height);
     if (block != NULL) return block->time_ms;

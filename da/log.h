@@ -40,9 +40,8 @@ MUST_USE enum err da_log_open(const char *dir, uint64_t block_time_ms, uint64_t 
 /* da_log_close notes the head, so that the next start goes on right behind it. */
 void da_log_close(struct da_log *log);
 
-/* da_log_head is the last height there is; da_log_genesis_ms the time of the first (Unix, ms). */
+/* da_log_head is the last height there is. */
 uint64_t da_log_head(const struct da_log *log);
-uint64_t da_log_genesis_ms(const struct da_log *log);
 /* da_log_time is the time of any height up to the head. */
 uint64_t da_log_time(const struct da_log *log, uint64_t height);
 

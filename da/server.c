@@ -39,7 +39,6 @@ struct subscription {
 struct session {
     struct lws *wsi;
     bool is_websocket;
-    bool is_linked;
     enum da_permission permission;
     unsigned refusal; /* an HTTP status that is answered once the body is read; 0: none */
     uint8_t *body;

@@ -46,7 +46,7 @@ uint64_t da_service_head(const struct da_service *service) {
     return da_log_head(service->log);
 }
 
-uint64_t da_service_tail(const struct da_service *service) {
+static uint64_t tail_of(const struct da_service *service) {
     const uint64_t head = da_log_head(service->log);
     const uint64_t keep = service->config.keep_heights;
     return keep == 0 || head <= keep ? 1 : head - keep + 1;
@@ -60,7 +60,7 @@ bool da_call_height(struct da_call *call, size_t index, uint64_t *height) {
     }
     const uint64_t asked = (uint64_t)json_integer_value(value);
     const uint64_t head = da_service_head(call->service);
-    const uint64_t tail = da_service_tail(call->service);
+    const uint64_t tail = tail_of(call->service);
     char text[DA_ERROR_TEXT_MAX] = "";
     if (asked == 0) {
         (void)snprintf(text, sizeof text, "height is equal to 0");
@@ -98,12 +98,12 @@ json_t *da_base64_json(struct da_service *service, struct bytes in) {
 
 /* --- methods that are small enough to stand here --- */
 
-json_t *da_method_head(struct da_call *call) {
+static json_t *method_head(struct da_call *call) {
     return da_header_json(call->service, da_service_head(call->service));
 }
 
-json_t *da_method_tail(struct da_call *call) {
-    return da_header_json(call->service, da_service_tail(call->service));
+static json_t *method_tail(struct da_call *call) {
+    return da_header_json(call->service, tail_of(call->service));
 }
 
 static json_t *wait_for(struct da_call *call, uint64_t height) {
@@ -117,7 +117,7 @@ static json_t *wait_for(struct da_call *call, uint64_t height) {
     return da_call_fail(call, CODE_APPLICATION, "server busy, try again later");
 }
 
-json_t *da_method_by_height(struct da_call *call) {
+static json_t *method_by_height(struct da_call *call) {
     const json_t *value = json_array_get(call->params, 0);
     const uint64_t next = da_service_head(call->service) + 1;
     if (json_is_integer(value) && (uint64_t)json_integer_value(value) == next) {
@@ -128,13 +128,13 @@ json_t *da_method_by_height(struct da_call *call) {
     return da_header_json(call->service, height);
 }
 
-json_t *da_method_wait_for_height(struct da_call *call) {
+static json_t *method_wait_for_height(struct da_call *call) {
     const json_t *value = json_array_get(call->params, 0);
     const uint64_t head = da_service_head(call->service);
     if (json_is_integer(value) && json_integer_value(value) > (json_int_t)head) {
         return wait_for(call, (uint64_t)json_integer_value(value));
     }
-    return da_method_by_height(call);
+    return method_by_height(call);
 }
 
 static json_t *method_ready(struct da_call *call) {
@@ -184,11 +184,11 @@ static const struct method METHODS[] = {
     {"blob.GetProof", DA_PERMISSION_READ, 3, da_method_get_proof},
     {"blob.Included", DA_PERMISSION_READ, 4, da_method_included},
     {"blob.Subscribe", DA_PERMISSION_READ, 1, method_subscribe},
-    {"header.LocalHead", DA_PERMISSION_READ, 0, da_method_head},
-    {"header.NetworkHead", DA_PERMISSION_READ, 0, da_method_head},
-    {"header.Tail", DA_PERMISSION_READ, 0, da_method_tail},
-    {"header.GetByHeight", DA_PERMISSION_READ, 1, da_method_by_height},
-    {"header.WaitForHeight", DA_PERMISSION_READ, 1, da_method_wait_for_height},
+    {"header.LocalHead", DA_PERMISSION_READ, 0, method_head},
+    {"header.NetworkHead", DA_PERMISSION_READ, 0, method_head},
+    {"header.Tail", DA_PERMISSION_READ, 0, method_tail},
+    {"header.GetByHeight", DA_PERMISSION_READ, 1, method_by_height},
+    {"header.WaitForHeight", DA_PERMISSION_READ, 1, method_wait_for_height},
     {"node.Ready", DA_PERMISSION_READ, 0, method_ready},
     {"node.Info", DA_PERMISSION_ADMIN, 0, method_info},
     {"baton.SetFault", DA_PERMISSION_ADMIN, 1, method_set_fault},

@@ -70,10 +70,6 @@ struct json_t *da_method_get(struct da_call *call);
 struct json_t *da_method_get_all(struct da_call *call);
 struct json_t *da_method_get_proof(struct da_call *call);
 struct json_t *da_method_included(struct da_call *call);
-struct json_t *da_method_head(struct da_call *call);
-struct json_t *da_method_tail(struct da_call *call);
-struct json_t *da_method_by_height(struct da_call *call);
-struct json_t *da_method_wait_for_height(struct da_call *call);
 
 /* da_call_fail notes code and message of a call that failed; returns NULL, as its method does. */
 struct json_t *da_call_fail(struct da_call *call, int code, const char *message);
@@ -84,9 +80,6 @@ bool da_call_bytes(struct da_call *call, size_t index, uint8_t *out, size_t size
 /* New JSON values: bytes as base64 text, and the header of a height as the API shows it. */
 struct json_t *da_base64_json(struct da_service *service, struct bytes in);
 struct json_t *da_header_json(struct da_service *service, uint64_t height);
-/* da_service_square is the square of a height; NULL when its blobs cannot be read. */
-const struct da_square *da_service_square(struct da_service *service, uint64_t height);
-uint64_t da_service_tail(const struct da_service *service);
 /* da_blobs_json lists the blobs of a namespace at a height; JSON null when there are none. */
 struct json_t *da_blobs_json(struct da_service *service, uint64_t height,
                              const struct json_t *namespaces);

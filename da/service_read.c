@@ -11,7 +11,8 @@
 #define CODE_APPLICATION 1
 #define CODE_PARAMS      (-32602)
 
-const struct da_square *da_service_square(struct da_service *service, uint64_t height) {
+/* square_at is NULL when the height's blobs cannot be read. */
+static const struct da_square *square_at(struct da_service *service, uint64_t height) {
     const struct da_log_block *block = da_log_block(service->log, height);
     if (block == NULL) return &service->empty_square;
     service->square_used_at = da_service_head(service);
@@ -163,7 +164,7 @@ static json_t *proof_json(struct da_service *service, const struct da_proof *pro
 /* proofs_of proves the namespace in every row that the blob touches. */
 static json_t *proofs_of(struct da_service *service, const struct da_log_block *block,
                          const struct da_log_blob *blob) {
-    const struct da_square *square = da_service_square(service, block->height);
+    const struct da_square *square = square_at(service, block->height);
     if (square == NULL) return NULL;
     const size_t width = square->width;
     const size_t first = blob->share_index / width;
@@ -252,7 +253,7 @@ static void time_text(uint64_t time_ms, char out[64]) {
 }
 
 json_t *da_header_json(struct da_service *service, uint64_t height) {
-    const struct da_square *square = da_service_square(service, height);
+    const struct da_square *square = square_at(service, height);
     if (square == NULL) square = &service->empty_square; /* the disk failed; Get says so */
     char number[24], time[64], data_hash[65], hash[65];
     (void)snprintf(number, sizeof number, "%llu", (unsigned long long)height);

@@ -46,7 +46,9 @@ static enum evm_status run_precompile(struct evm *evm, const struct precompile *
     return EVM_SUCCESS;
 }
 
-const struct precompile *precompile_at(const struct evm *evm, const struct address *address) {
+/* precompile_at finds the contract at an address as this transaction sees it. */
+static const struct precompile *precompile_at(const struct evm *evm,
+                                              const struct address *address) {
     for (size_t i = 0; i < evm->moves_count; i++) {
         const struct evm_precompile_move *move = &evm->moves[i];
         if (!address_equal(&move->at, address)) continue;

@@ -228,9 +228,6 @@ static inline struct u256 address_to_word(const struct address *address) {
 /* account_warm adds to the accessed accounts; true: it was there, or is a precompile. */
 bool account_warm(struct evm *evm, const struct address *address);
 
-/* precompile_at finds the contract at an address as this transaction sees it. */
-const struct precompile *precompile_at(const struct evm *evm, const struct address *address);
-
 /* account_add_balance adds to a balance and touches the account. */
 void account_add_balance(struct evm *evm, const struct address *address, const struct u256 *value);
 

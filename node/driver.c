@@ -8,7 +8,6 @@
 #include "node/node.h"
 #include "threads/clock.h"
 
-#define MESSAGE_ARENA_BYTES ((size_t)1 << 20)
 /* The status that other threads see is at most so old while the node is busy. */
 #define STATUS_AGE_MAX_MS 20
 /* What was signed is sent again so often.  Everybody sends to everybody: with many validators that

@@ -18,7 +18,6 @@
 #define GENESIS_BYTES     ((size_t)2 << 30)
 #define VALIDATORS_RECORD "validators/"
 #define LIGHT_RECORD      "light/"
-#define JOURNAL_RECORD    "journal"
 
 enum err memory_reserve(size_t size, void **out) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,

@@ -86,7 +86,6 @@ struct rpc {
     unsigned waiting_next; /* where the search for a free place begins */
     struct method_counters
         *counters; /* rpc_methods_count() + 1 per thread: the last is "unknown" */
-    atomic_uint_fast64_t errors_total;
     struct subscriptions *subscriptions;
     struct filters *filters;
     atomic_uint_fast64_t height_known; /* a committed block that reads have seen */

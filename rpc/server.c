@@ -11,7 +11,8 @@
 #define LISTEN_BACKLOG  4096
 #define ACCEPTS_AT_ONCE 32
 
-struct session *rpc_session_find(struct service *service, uint64_t id) {
+/* find_session returns NULL for one that is closed. */
+static struct session *find_session(struct service *service, uint64_t id) {
     struct session *session = service->sessions;
     while (session != NULL && session->id != id)
         session = session->next;
@@ -205,7 +206,7 @@ void rpc_service_push(struct rpc *rpc, uint64_t session_id, struct bytes text) {
 static void deliver(struct service *service, struct completion *completion) {
     struct task *task = completion->task;
     struct session *session =
-        rpc_session_find(service, task != NULL ? task->session_id : completion->session_id);
+        find_session(service, task != NULL ? task->session_id : completion->session_id);
     if (task != NULL) {
         if (session != NULL) rpc_http_answer_late(service, session, task);
         rpc_task_free(task);

@@ -66,11 +66,8 @@ bool rpc_height_is_here(struct rpc *rpc, const struct session *session);
 void rpc_height_wait(struct service *service, struct session *session);
 void rpc_height_forget(struct service *service, struct session *session);
 
-/* rpc_session_find returns the open session of that id, or NULL.  Service thread, like all below.
- */
-struct session *rpc_session_find(struct service *service, uint64_t id);
 /* rpc_session_open enters a connection into the service's list; nothing when it is there already.
- */
+ * Service thread, like all below. */
 void rpc_session_open(struct service *service, struct session *session, struct lws *wsi,
                       bool is_websocket);
 /* rpc_session_close frees what the session holds and forgets its subscriptions. */

@@ -48,7 +48,8 @@ static int sequence_compare(const void *context, uint32_t a, uint32_t b) {
     return x < y ? -1 : x > y ? 1 : 0;
 }
 
-int pool_fee_compare(const void *context, uint32_t a, uint32_t b) {
+/* fee_compare orders by how dear an entry is to the pool: the least is evicted first. */
+static int fee_compare(const void *context, uint32_t a, uint32_t b) {
     const struct pool *pool = context;
     const struct pool_entry *x = &pool->entries[a], *y = &pool->entries[b];
     if (x->is_forced != y->is_forced) return x->is_forced ? 1 : -1;
@@ -65,7 +66,7 @@ static struct tree sequence_tree(const struct pool *pool) {
 
 static struct tree fee_tree(const struct pool *pool) {
     return (struct tree){(uint8_t *)&pool->entries[0].by_fee, sizeof(struct pool_entry), pool,
-                         pool_fee_compare};
+                         fee_compare};
 }
 
 uint32_t pool_lane_from(const struct pool *pool, const struct pool_lane *lane, uint64_t sequence) {

@@ -79,8 +79,6 @@ void pool_lane_advance(struct pool *pool, struct pool_lane *lane, uint64_t seque
 /* pool_lane_pass takes note that the lane's committed sequence is at least `sequence_next`: items
  * below go, and the lane with them when it is empty (pool_select.c). */
 void pool_lane_pass(struct pool *pool, const struct address *lane, uint64_t sequence_next);
-/* pool_fee_compare orders by how dear an entry is to the pool: the least is evicted first. */
-int pool_fee_compare(const void *pool, uint32_t a, uint32_t b);
 
 /* pool_is_pending: the sequence is reached from the committed one without a gap. */
 /* pool_is_pending: no sequence is missing between the committed state and this one. */

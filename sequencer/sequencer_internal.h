@@ -257,7 +257,6 @@ struct items {
     bool has_more;          /* another item comes at once */
     struct held_list *held; /* per peer */
     uint64_t resend_cursor, resend_at_ms;
-    bool is_resending;
 };
 
 /* --- what was signed by whoever had our key before */

@@ -143,7 +143,8 @@ static void schedule_timer(struct world *world, uint32_t node) {
 
 /* --- the network */
 
-uint64_t world_delay(struct world *world, uint32_t from, uint32_t to) {
+/* arrival_ms draws when a message that is sent now arrives. */
+static uint64_t arrival_ms(struct world *world, uint32_t from, uint32_t to) {
     uint64_t delay_ms =
         random_between(&world->network_random, world->delay_min_ms, world->delay_max_ms);
     delay_ms += world->nodes[from].slow_ms + world->nodes[to].slow_ms;
@@ -162,7 +163,7 @@ uint64_t world_delay(struct world *world, uint32_t from, uint32_t to) {
 static void deliver_later(struct world *world, uint32_t from, uint32_t to,
                           struct payload *payload) {
     payload->references++;
-    world_push(world, (struct event){.at_ms = world_delay(world, from, to),
+    world_push(world, (struct event){.at_ms = arrival_ms(world, from, to),
                                      .kind = EVENT_DELIVER,
                                      .node = to,
                                      .from = from,

@@ -336,7 +336,6 @@ void world_fail(struct world *world, const char *rule, const char *format, ...)
 
 /* --- for the parts of the simulator */
 void world_push(struct world *world, struct event event);
-uint64_t world_delay(struct world *world, uint32_t from, uint32_t to);
 /* faults.c */
 void faults_init(struct world *world);
 void faults_begin_due(struct world *world);

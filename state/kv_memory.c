@@ -245,7 +245,3 @@ enum err kv_memory_put_range(struct kv_memory *kv, const struct hash32 *owner,
 size_t kv_memory_count(const struct kv_memory *kv, enum kv_table table) {
     return kv->counts[table];
 }
-
-size_t kv_memory_used(const struct kv_memory *kv) {
-    return kv->used * UNIT_BYTES;
-}

@@ -33,7 +33,5 @@ MUST_USE enum err kv_memory_apply(struct kv_memory *kv, const struct kv_write *w
  * some are there, some are not. */
 MUST_USE enum err kv_memory_put_range(struct kv_memory *kv, const struct hash32 *owner,
                                       const struct range *range);
-/* kv_memory_count is the number of entries of a table; kv_memory_used the bytes in use or free for
- * reuse. */
+/* kv_memory_count is the number of entries of a table. */
 size_t kv_memory_count(const struct kv_memory *kv, enum kv_table table);
-size_t kv_memory_used(const struct kv_memory *kv);

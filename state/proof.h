@@ -1,9 +1,8 @@
 #pragma once
-/* Merkle proofs (EIP-1186) out of the stored trie, and their check. */
+/* Merkle proofs (EIP-1186) out of a trie, and their check. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/hash.h"
-#include "state/kv.h"
 #include "state/state.h"
 
 struct trie;
@@ -13,16 +12,9 @@ struct proof {
     size_t nodes_count;
 };
 
-/* proof_account proves the presence or absence of an account in the state that `reader` views.
- * *account is all empty (EIP-161) when absent. */
-MUST_USE enum err proof_account(const struct kv_reader *reader, const struct address *address,
-                                struct arena *arena, struct account *account, struct proof *out);
-/* proof_storage proves one slot, present (value) or absent (zero). */
-MUST_USE enum err proof_storage(const struct kv_reader *reader, const struct address *address,
-                                const struct hash32 *key, struct arena *arena, struct u256 *value,
-                                struct proof *out);
 /* proof_of_account and proof_of_slot prove in a trie that somebody holds (trie.h), changed or not;
- * they compute its root first.  `hash` is the hashed address or slot. */
+ * they compute its root first.  `hash` is the hashed address or slot; *account is all empty
+ * (EIP-161) and *value zero when the proof shows absence. */
 MUST_USE enum err proof_of_account(struct trie *trie, const struct hash32 *hash,
                                    struct arena *arena, struct account *account, struct proof *out);
 MUST_USE enum err proof_of_slot(struct trie *trie, const struct hash32 *hash, struct arena *arena,

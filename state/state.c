@@ -8,11 +8,11 @@
 
 /* --- tables */
 
-/* state_mix hashes the table's key, with a seed that whoever chooses addresses and slots does not
+/* mix hashes the table's key, with a seed that whoever chooses addresses and slots does not
  * know: it comes from where the arena happens to lie, and changes where entries are found, nothing
  * else.
  */
-uint64_t state_mix(uint64_t seed, uint64_t word) {
+static uint64_t mix(uint64_t seed, uint64_t word) {
     const unsigned __int128 product =
         (unsigned __int128)(seed ^ word) * (0x9e3779b97f4a7c15u ^ (seed << 1));
     return (uint64_t)product ^ (uint64_t)(product >> 64);
@@ -21,16 +21,16 @@ uint64_t state_mix(uint64_t seed, uint64_t word) {
 static uint64_t hash_of_address(const struct state *state, const struct address *address) {
     uint64_t words[3] = {0};
     memcpy(words, address->bytes, sizeof address->bytes);
-    return state_mix(state_mix(state_mix(state->seed, words[0]), words[1]), words[2]);
+    return mix(mix(mix(state->seed, words[0]), words[1]), words[2]);
 }
 
 uint64_t state_hash_slot(const struct state *state, const struct state_account *account,
                          const struct hash32 *key) {
     uint64_t words[4];
     memcpy(words, key->bytes, sizeof key->bytes);
-    uint64_t hash = state_mix(state->seed, (uint64_t)(uintptr_t)account);
+    uint64_t hash = mix(state->seed, (uint64_t)(uintptr_t)account);
     for (int i = 0; i < 4; i++)
-        hash = state_mix(hash ^ state->seed, words[i]);
+        hash = mix(hash ^ state->seed, words[i]);
     return hash;
 }
 
@@ -265,7 +265,7 @@ enum err state_begin(struct arena *arena, const struct kv_reader *reader, struct
     state->arena = arena;
     state->reader = *reader;
     state->transaction = 1;
-    state->seed = state_mix(0x452821e638d01377u, (uint64_t)(uintptr_t)state);
+    state->seed = mix(0x452821e638d01377u, (uint64_t)(uintptr_t)state);
     state->journal.chunks_capacity = 8;
     state->journal.chunks = arena_array(arena, 8, sizeof *state->journal.chunks);
     const bool is_complete = state->journal.chunks != NULL &&

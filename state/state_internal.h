@@ -165,17 +165,13 @@ void state_fail(struct state *state, enum err err);
 /* account_of finds or makes the entry without reading; account_load also reads it.  Never NULL. */
 struct state_account *account_of(struct state *state, const struct address *address);
 struct state_account *account_load(struct state *state, const struct address *address);
-/* slot_of finds or makes the entry without reading; slot_load makes its value current. */
+/* slot_of finds or makes the entry without reading. */
 struct state_slot *slot_of(struct state *state, struct state_account *account,
                            const struct hash32 *key);
-struct state_slot *slot_load(struct state *state, struct state_account *account,
-                             const struct hash32 *key);
 const struct hash32 *slot_hash(struct state_slot *slot);
 /* journal_add returns a record to fill in. */
 struct journal_record *journal_add(struct state *state, enum journal_kind kind);
 struct journal_record *journal_at(struct state *state, size_t index);
-/* state_mix is the tables' hash of a word. */
-uint64_t state_mix(uint64_t seed, uint64_t word);
 /* state_hash_slot is the tables' hash of an account's slot. */
 uint64_t state_hash_slot(const struct state *state, const struct state_account *account,
                          const struct hash32 *key);

@@ -41,8 +41,9 @@ static void keep_slot(struct state *state, struct state_slot *slot) {
     record->before.slot.epoch = slot->epoch;
 }
 
-struct state_slot *slot_load(struct state *state, struct state_account *account,
-                             const struct hash32 *key) {
+/* slot_load makes the entry's value current. */
+static struct state_slot *slot_load(struct state *state, struct state_account *account,
+                                    const struct hash32 *key) {
     struct state_slot *slot = slot_of(state, account, key);
     if (slot->is_loaded && slot->epoch == account->epoch) return slot;
     if (slot->is_loaded) keep_slot(state, slot); /* the epoch may be rolled back */

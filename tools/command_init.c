@@ -12,8 +12,6 @@
 #include "node/node.h"
 #include "tools/commands.h"
 
-#define ROLLUP_TEXT_BYTES ((size_t)256 << 10)
-
 static int fail(const char *text) {
     fprintf(stderr, "baton init: %s\n", text);
     return 1;

@@ -15,7 +15,8 @@ void testnet_issue(struct testnet_figures *figures, const char *format, ...) {
     figures->issues_count += 1;
 }
 
-double testnet_share(uint64_t part, uint64_t whole) {
+/* percentage is 0 when there is no whole. */
+static double percentage(uint64_t part, uint64_t whole) {
     return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
 }
 
@@ -61,10 +62,10 @@ void testnet_report_write(const struct testnet_figures *figures, struct buffer *
     write_metrics(&json, figures);
     json_key(&json, "stability");
     json_object_begin(&json);
-    decimal(&json, "uptime_percentage", testnet_share(figures->polls_answered, figures->polls));
+    decimal(&json, "uptime_percentage", percentage(figures->polls_answered, figures->polls));
     decimal(&json, "consensus_success_rate",
-            testnet_share(figures->blocks, figures->blocks + figures->rounds_failed));
-    decimal(&json, "network_health", testnet_share(figures->polls_ready, figures->polls));
+            percentage(figures->blocks, figures->blocks + figures->rounds_failed));
+    decimal(&json, "network_health", percentage(figures->polls_ready, figures->polls));
     json_object_end(&json);
     json_key(&json, "issues");
     json_array_begin(&json);

@@ -28,8 +28,5 @@ struct testnet_figures {
 void testnet_issue(struct testnet_figures *figures, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* testnet_share is 100 * part / whole, and 0 when there is no whole. */
-double testnet_share(uint64_t part, uint64_t whole);
-
 /* testnet_report_write appends the report as JSON text, one object. */
 void testnet_report_write(const struct testnet_figures *figures, struct buffer *out);

@@ -12,9 +12,8 @@
 #include "chain/fork.h"
 #include "state/state.h"
 
-#define WORKLOAD_KIND_EVM  0
-#define WORKLOAD_KINDS_MAX 8
-#define ITEM_BYTES_MAX     (128u * 1024)
+#define WORKLOAD_KIND_EVM 0
+#define ITEM_BYTES_MAX    (128u * 1024)
 
 /* An item that `inspect` passed: what the ordering part may know of it. */
 struct item {
@@ -67,6 +66,3 @@ struct workload {
 
 /* workload_by_kind returns NULL for a kind that does not exist. */
 const struct workload *workload_by_kind(uint8_t kind);
-/* workloads_count and workload_at walk the registry. */
-size_t workloads_count(void);
-const struct workload *workload_at(size_t index);

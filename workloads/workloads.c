@@ -13,11 +13,3 @@ const struct workload *workload_by_kind(uint8_t kind) {
     }
     return NULL;
 }
-
-size_t workloads_count(void) {
-    return WORKLOADS_COUNT;
-}
-
-const struct workload *workload_at(size_t index) {
-    return index < WORKLOADS_COUNT ? workloads[index] : NULL;
-}
