@@ -54,7 +54,7 @@ enum err err_of_lmdb(int code) {
 /* table_name names a table; `room` is for those that are numbered. */
 static const char *table_name(unsigned table, char room[16]) {
     if (table < TABLE_RECENT) return table_names[table];
-    (void)snprintf(room, 16, "recent%02u", table - TABLE_RECENT);
+    (void)snprintf(room, 16, "recent%02u", (table - TABLE_RECENT) % 100);
     return room;
 }
 
