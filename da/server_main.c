@@ -9,18 +9,24 @@
 #include "da/server_internal.h"
 
 static const char USAGE[] =
-    "usage: baton da [--listen HOST] [--port N] [--dir DIR] [--block-time-ms N]\n"
-    "                [--token-file FILE] [--keep-heights N] [--chain-id NAME] [--faults]\n"
-    "\n"
-    "Serves Celestia's node API (blob.*, header.*, node.*) and keeps blobs in DIR/blocks.log.\n"
-    "  --listen HOST       IPv4 address to listen on (127.0.0.1)\n"
-    "  --port N            port (26658)\n"
-    "  --dir DIR           where blobs are kept (da)\n"
-    "  --block-time-ms N   10 to 600000 (2600)\n"
+    "NAME\n  baton da - serve the Celestia blob API, keeping blobs in files\n\n"
+    "SYNOPSIS\n"
+    "  baton da [--listen HOST] [--port N] [--dir DIR] [--block-time-ms N]\n"
+    "           [--token-file FILE] [--keep-heights N] [--chain-id NAME] [--faults]\n\n"
+    "DESCRIPTION\n"
+    "  Serves Celestia's node API (blob.*, header.*, node.*) and keeps blobs in DIR/blocks.log.\n"
+    "  The DA layer of a local network; SIGINT and SIGTERM end it.\n\n"
+    "FLAGS\n"
+    "  --listen HOST       IPv4 address to listen on [default: 127.0.0.1]\n"
+    "  --port N            port [default: 26658]\n"
+    "  --dir DIR           where blobs are kept [default: da]\n"
+    "  --block-time-ms N   10 to 600000 [default: 2600]\n"
     "  --token-file FILE   clients must send this bearer token; without it all are let in\n"
-    "  --keep-heights N    answer only for the newest N heights; 0: for all (0)\n"
-    "  --chain-id NAME     name in headers (baton-da)\n"
-    "  --faults            allow baton.SetFault, for tests of outages\n";
+    "  --keep-heights N    answer only for the newest N heights; 0: for all [default: 0]\n"
+    "  --chain-id NAME     name in headers [default: baton-da]\n"
+    "  --faults            allow baton.SetFault, for tests of outages\n\n"
+    "EXIT STATUS\n"
+    "  0 ended by a signal; 1 it cannot listen or keep blobs; 2 wrong use.\n";
 
 struct options {
     struct da_server_config server;

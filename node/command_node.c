@@ -216,9 +216,14 @@ int command_config(int argc, char **argv) {
     char error[512];
     if (argc < 2 || strcmp(argv[1], "check") != 0 || wants_help(argc, argv)) {
         const bool is_help = wants_help(argc, argv);
-        fputs("Usage: baton config check [FLAG ...]\n\n"
-              "Reads settings, keys and genesis as `baton node` would, and says what is wrong.\n",
-              is_help ? stdout : stderr);
+        fputs(
+            "NAME\n  baton config - check settings without starting\n\n"
+            "SYNOPSIS\n  baton config check [FLAG ...]\n\n"
+            "DESCRIPTION\n"
+            "  Reads settings, keys and genesis as `baton node` would, and says what is wrong.\n\n"
+            "EXIT STATUS\n"
+            "  0 a node would start with them; 1 a key or the genesis is wrong; 2 a setting is.\n",
+            is_help ? stdout : stderr);
         if (is_help) settings_help(COMMAND_NODE, stdout);
         return is_help ? 0 : 2;
     }

@@ -102,9 +102,13 @@ int command_health(int argc, char **argv) {
     struct settings settings;
     char error[512];
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        puts("Usage: baton health [--url http://127.0.0.1:8545[,URL ...]] [--url URL ...]\n\n"
-             "Asks each node's /ready.  Exit code 0: all are ready; 1: one is not, or gives no\n"
-             "answer.");
+        puts("NAME\n  baton health - ask nodes whether they are ready\n\n"
+             "SYNOPSIS\n"
+             "  baton health [--url http://127.0.0.1:8545[,URL ...]] [--url URL ...]\n\n"
+             "DESCRIPTION\n"
+             "  Asks each node's /ready and prints a line for each.\n\n"
+             "EXIT STATUS\n"
+             "  0 all are ready; 1 one is not, or gives no answer; 2 wrong use.");
         settings_help(COMMAND_HEALTH, stdout);
         return 0;
     }

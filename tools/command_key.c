@@ -66,15 +66,22 @@ static int key_show(const char *what, const char *path) {
 }
 
 static void key_usage(FILE *out) {
-    fputs(
-        "Usage: baton key new DIR            make DIR/validator.key and DIR/peer.key (mode 0600)\n"
-        "       baton key address FILE       print the address of a validator key\n"
-        "       baton key peer-id FILE       print the peer id (bytes32) of a peer key\n"
-        "\n"
-        "Files hold 32 bytes of hex, as `cast wallet new` prints a private key; they never leave\n"
-        "the machine.  Well-known development keys are refused by `baton node` unless\n"
-        "--allow-dev-keys says that the chain is a development chain.\n",
-        out);
+    fputs("NAME\n  baton key - make and show keys\n\n"
+          "SYNOPSIS\n"
+          "  baton key new DIR\n"
+          "  baton key address FILE\n"
+          "  baton key peer-id FILE\n\n"
+          "DESCRIPTION\n"
+          "  new makes DIR/validator.key (secp256k1: votes, L1 transactions) and DIR/peer.key\n"
+          "  (Ed25519: p2p), both of mode 0600.  address prints the address of a validator key,\n"
+          "  peer-id the peer id (bytes32) of a peer key.\n\n"
+          "  Files hold 32 bytes of hex, as `cast wallet new` prints a private key; they never "
+          "leave\n"
+          "  the machine.  Well-known development keys are refused by `baton node` unless\n"
+          "  --allow-dev-keys says that the chain is a development chain.\n\n"
+          "EXIT STATUS\n"
+          "  0 done; 1 a file cannot be read or written, or holds no key; 2 wrong use.\n",
+          out);
 }
 
 int command_key(int argc, char **argv) {

@@ -150,10 +150,12 @@ int completion_print(int argc, char **argv, const char *const *commands, size_t 
         print_fish(commands, count);
     } else {
         const int is_help = strcmp(shell, "--help") == 0;
-        fputs("Usage: baton completion bash|zsh|fish\n\n"
-              "bash: source <(baton completion bash)     (in ~/.bashrc)\n"
-              "zsh:  source <(baton completion zsh)      (in ~/.zshrc)\n"
-              "fish: baton completion fish > ~/.config/fish/completions/baton.fish\n",
+        fputs("NAME\n  baton completion - print a completion script\n\n"
+              "SYNOPSIS\n  baton completion bash|zsh|fish\n\n"
+              "DESCRIPTION\n"
+              "  bash: source <(baton completion bash)     (in ~/.bashrc)\n"
+              "  zsh:  source <(baton completion zsh)      (in ~/.zshrc)\n"
+              "  fish: baton completion fish > ~/.config/fish/completions/baton.fish\n",
               is_help ? stdout : stderr);
         return is_help ? 0 : 2;
     }
