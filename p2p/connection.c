@@ -13,22 +13,42 @@ static void count(atomic_uint_fast64_t *tally, uint64_t amount) {
     atomic_fetch_add_explicit(tally, amount, memory_order_relaxed);
 }
 
-/* make_room frees the inbound connection that has been unproved for the longest. */
+static bool is_pending(const struct p2p_connection *connection) {
+    return connection->state != P2P_CONNECTION_FREE && connection->link == NULL;
+}
+
+static size_t pending_of(const struct p2p *p2p, uint64_t origin) {
+    size_t count = 0;
+    for (size_t i = 0; i < p2p->connections_used; i++) {
+        const struct p2p_connection *connection = &p2p->connections[i];
+        count += is_pending(connection) && connection->origin == origin;
+    }
+    return count;
+}
+
+/* make_room frees, when there are too many, the inbound connection that has been unproved for the
+ * longest of the origin that has most of them: who opens hundreds pushes out its own. */
 static void make_room(struct p2p *p2p) {
     struct p2p_connection *oldest = NULL;
-    size_t pending_count = 0;
+    size_t pending_count = 0, crowd = 0;
+    for (size_t i = 0; i < p2p->connections_used; i++)
+        pending_count += is_pending(&p2p->connections[i]);
+    if (pending_count < P2P_PENDING_MAX) return;
     for (size_t i = 0; i < p2p->connections_used; i++) {
         struct p2p_connection *connection = &p2p->connections[i];
-        if (connection->state == P2P_CONNECTION_FREE || connection->link != NULL) continue;
-        pending_count += 1;
-        if (oldest == NULL || connection->deadline_ms < oldest->deadline_ms) oldest = connection;
+        if (!is_pending(connection)) continue;
+        const size_t alike = pending_of(p2p, connection->origin);
+        const bool is_older = oldest != NULL && connection->deadline_ms < oldest->deadline_ms;
+        if (alike < crowd || (alike == crowd && !is_older)) continue;
+        crowd = alike;
+        oldest = connection;
     }
-    if (pending_count < P2P_PENDING_MAX) return;
     count(&p2p->tallies.handshakes_refused, 1);
     p2p_connection_close(p2p, oldest);
 }
 
-struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initiator) {
+struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initiator,
+                                          uint64_t origin) {
     if (!is_initiator) make_room(p2p);
     struct p2p_connection *connection = NULL;
     for (size_t i = 0; i < P2P_CONNECTIONS_MAX && connection == NULL; i++) {
@@ -41,6 +61,7 @@ struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initi
     connection->state = is_initiator ? P2P_CONNECTION_DIALING : P2P_CONNECTION_HANDSHAKE;
     connection->fd = fd;
     connection->is_initiator = is_initiator;
+    connection->origin = origin;
     connection->link = NULL;
     connection->deadline_ms = now_ms + P2P_HANDSHAKE_MS;
     connection->received_ms = connection->sent_ms = connection->opened_ms = now_ms;
@@ -130,7 +151,7 @@ static bool on_established(struct p2p *p2p, struct p2p_connection *connection) {
     if (link != NULL && !link->is_guest && connection->session.is_newcomer) {
         return refuse(p2p, connection);
     }
-    if (link == NULL) link = p2p_guest_admit(p2p, &connection->session.peer);
+    if (link == NULL) link = p2p_guest_admit(p2p, &connection->session.peer, connection->origin);
     if (link == NULL) return refuse(p2p, connection);
     if (!p2p_link_offer(p2p, link, connection)) {
         p2p_connection_close(p2p, connection);

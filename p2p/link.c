@@ -70,10 +70,42 @@ static void link_add(struct p2p *p2p, const struct p2p_peer *peer) {
     link->dial_at_ms = monotonic_ms() + (goes_first ? 0 : 2 * P2P_TICK_MS);
 }
 
-struct p2p_link *p2p_guest_admit(struct p2p *p2p, const struct hash32 *id) {
+static size_t guests_of(const struct p2p *p2p, uint64_t origin) {
+    size_t count = 0;
+    for (size_t i = P2P_PEERS_MAX; i < P2P_LINKS_MAX; i++) {
+        const struct p2p_link *link = &p2p->links[i];
+        count += link->in_use && link->open != NULL && link->open->origin == origin;
+    }
+    return count;
+}
+
+/* guest_give_up sends the guest away that came last of the origin that has most places, when that
+ * has two more than `origin`. */
+static bool guest_give_up(struct p2p *p2p, uint64_t origin) {
+    size_t crowd = guests_of(p2p, origin) + 2;
+    struct p2p_link *last = NULL;
+    for (size_t i = P2P_PEERS_MAX; i < P2P_LINKS_MAX; i++) {
+        struct p2p_link *link = &p2p->links[i];
+        if (!link->in_use || link->open == NULL) continue;
+        const size_t count = guests_of(p2p, link->open->origin);
+        if (count < crowd) continue;
+        if (count == crowd && last != NULL && link->open->opened_ms < last->open->opened_ms) {
+            continue;
+        }
+        crowd = count;
+        last = link;
+    }
+    if (last != NULL) p2p_link_release(p2p, last);
+    return last != NULL;
+}
+
+struct p2p_link *p2p_guest_admit(struct p2p *p2p, const struct hash32 *id, uint64_t origin) {
     const struct p2p_peer peer = {.id = *id};
     const size_t end = P2P_PEERS_MAX + p2p->config.guests_max;
     struct p2p_link *link = link_make(p2p, &peer, P2P_PEERS_MAX, end);
+    if (link == NULL && p2p->config.guests_max > 0 && guest_give_up(p2p, origin)) {
+        link = link_make(p2p, &peer, P2P_PEERS_MAX, end);
+    }
     if (link != NULL) link->is_guest = true;
     return link;
 }

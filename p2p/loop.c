@@ -34,9 +34,25 @@ static void set_options(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
 }
 
+/* origin_of tells callers apart by their IPv4 address, or by the network of their IPv6 address, of
+ * which one machine has as many as it likes. */
+static uint64_t origin_of(const struct sockaddr_storage *from) {
+    if (from->ss_family == AF_INET) {
+        return ntohl(((const struct sockaddr_in *)from)->sin_addr.s_addr);
+    }
+    if (from->ss_family != AF_INET6) return 0;
+    const uint8_t *bytes = ((const struct sockaddr_in6 *)from)->sin6_addr.s6_addr;
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (memcmp(bytes, mapped, sizeof mapped) == 0) return be_read(bytes + 12, 4);
+    return be_read(bytes, 8);
+}
+
 static void accept_all(struct p2p *p2p) {
     for (int i = 0; i < ACCEPTS_MAX; i++) {
-        const int fd = accept4(p2p->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+        socklen_t size = sizeof from;
+        const int fd =
+            accept4(p2p->listen_fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             const bool is_short =
                 errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
@@ -44,7 +60,7 @@ static void accept_all(struct p2p *p2p) {
             return;
         }
         set_options(fd);
-        (void)p2p_connection_new(p2p, fd, false);
+        (void)p2p_connection_new(p2p, fd, false, origin_of(&from));
     }
 }
 
@@ -75,7 +91,7 @@ static void dial(struct p2p *p2p, size_t index, uint64_t now_ms) {
         dial_failed(link, now_ms);
         return;
     }
-    struct p2p_connection *connection = p2p_connection_new(p2p, fd, true);
+    struct p2p_connection *connection = p2p_connection_new(p2p, fd, true, 0);
     connection->link = link;
     link->dialing = connection;
 }

@@ -45,6 +45,7 @@ struct p2p_connection {
     enum p2p_connection_state state;
     int fd;
     bool is_initiator;
+    uint64_t origin;       /* of an inbound one: where it comes from (origin_of) */
     struct p2p_link *link; /* NULL: an inbound one that has not proved who it is */
     struct p2p_session session;
     uint64_t deadline_ms; /* until it is open */
@@ -118,15 +119,18 @@ bool p2p_link_offer(struct p2p *p2p, struct p2p_link *link, struct p2p_connectio
 /* p2p_link_attach makes the connection the link's and tells the layers above. */
 void p2p_link_attach(struct p2p *p2p, struct p2p_link *link, struct p2p_connection *connection);
 void p2p_link_release(struct p2p *p2p, struct p2p_link *link);
-/* p2p_guest_admit makes a link for somebody that nobody named; NULL: there is no room. */
-struct p2p_link *p2p_guest_admit(struct p2p *p2p, const struct hash32 *id);
+/* p2p_guest_admit makes a link for somebody that nobody named and that comes from `origin`.  When
+ * all places are taken, an origin that has two more of them than the newcomer's gives one up.
+ * NULL: there is no room. */
+struct p2p_link *p2p_guest_admit(struct p2p *p2p, const struct hash32 *id, uint64_t origin);
 /* p2p_guests_reap releases the links of guests that left. */
 void p2p_guests_reap(struct p2p *p2p);
 /* p2p_link_tell tells the layers above that the link's peer came or went. */
 void p2p_link_tell(struct p2p *p2p, const struct p2p_link *link, bool is_connected);
 
 /* connection.c: one socket.  Functions that return bool: false means that it is closed now. */
-struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initiator);
+struct p2p_connection *p2p_connection_new(struct p2p *p2p, int fd, bool is_initiator,
+                                          uint64_t origin);
 void p2p_connection_close(struct p2p *p2p, struct p2p_connection *connection);
 bool p2p_connection_dialed(struct p2p *p2p, struct p2p_connection *connection);
 bool p2p_connection_read(struct p2p *p2p, struct p2p_connection *connection);
