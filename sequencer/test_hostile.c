@@ -171,7 +171,10 @@ static void test_wrong_packages(void) {
     cluster_destroy(cluster);
 }
 
-/* The proposer of the next round proposes again what the others' clocks speak against. */
+/* Two liars: what one proposes in round 0 is against the others' clocks or their views of L1, and
+ * the proposer of round 1 proposes it again (as the first one could, in a later turn). */
+static const struct cluster_node *first_liar;
+static uint64_t lie_every; /* at heights that it divides */
 static struct vote doubted;
 static struct bytes doubted_package;
 
@@ -180,7 +183,7 @@ static struct bytes tamper_again(struct cluster_node *from, struct bytes bytes) 
     struct message *message = decode(from->cluster, bytes);
     if (message->package.size == 0) return bytes;
     struct vote *vote = &message->vote;
-    if (from->wall_ahead_ms != 0 && vote->round == 0) {
+    if (from == first_liar && vote->round == 0 && vote->height % lie_every == 0) {
         if (doubted.height != vote->height) doubted_package = bytes_keep(message->package);
         doubted = *vote;
         return bytes;
@@ -193,7 +196,7 @@ static struct bytes tamper_again(struct cluster_node *from, struct bytes bytes) 
     return encode(message);
 }
 
-static void test_doubted_again(void) {
+static void test_doubted_time(void) {
     struct cluster_options options = three;
     options.nodes = options.validators = 4;
     options.model = FAULT_MODEL_BYZANTINE;
@@ -207,6 +210,8 @@ static void test_doubted_again(void) {
         if (address_equal(&node->view.head_frame.proposer, &node->address)) liar = node;
     }
     CHECK(liar != NULL);
+    first_liar = liar;
+    lie_every = 1;
     liar->wall_ahead_ms = 3600 * 1000;
     cluster_run(cluster, 3000);
     CHECK(doubted.height != 0);
@@ -224,12 +229,53 @@ static void test_doubted_again(void) {
     cluster_destroy(cluster);
 }
 
+/* l1_tell_all tells everybody an L1 block; by the liar's the contract gives the liar more power. */
+static void l1_tell_all(struct cluster *cluster, uint64_t number) {
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        struct cluster_node *node = &cluster->nodes[i];
+        const struct validator_set *set = &cluster->config.rollup.validators;
+        struct l1_facts *facts = l1_facts_at(number);
+        facts->validators_count = set->count;
+        memcpy(facts->validators, set->validators, set->count * sizeof set->validators[0]);
+        const int own = validator_set_find(set, &node->address);
+        if (node == first_liar) facts->validators[own].power *= 100;
+        l1_tell(node, facts);
+    }
+}
+
+static void test_doubted_set(void) {
+    struct cluster_options options = three;
+    options.nodes = options.validators = 4;
+    options.model = FAULT_MODEL_BYZANTINE;
+    options.has_l1 = true;
+    struct cluster *cluster = cluster_create(&options);
+    first_liar = &cluster->nodes[0];
+    lie_every = options.blocks_per_rotation;
+    doubted = (struct vote){.height = 0};
+    cluster->tamper = tamper_again;
+    for (uint64_t number = 101; number < 130; number++) {
+        l1_tell_all(cluster, number);
+        cluster_run(cluster, 500);
+    }
+    CHECK(doubted.height != 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct cluster_node *node = &cluster->nodes[i];
+        CHECK(node->view.head.number > 80);
+        CHECK(node->view.head_frame.l1_number > 110);
+        for (uint64_t r = 0; r <= node->view.head.number / 10; r++)
+            CHECK(validator_set_power(&node->sets[r]) == 40);
+    }
+    agree(cluster);
+    cluster_destroy(cluster);
+}
+
 int main(void) {
     test_invalid_proposals();
     test_double_votes();
     test_lying_in_sync();
     test_wrong_packages();
-    test_doubted_again();
+    test_doubted_time();
+    test_doubted_set();
     printf("ok\n");
     return 0;
 }
