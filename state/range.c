@@ -31,9 +31,8 @@ struct range_row range_row(const struct hash32 *owner, const struct hash32 *key)
     return row;
 }
 
-/* next_entry finds the first entry at or after `from`. */
-static enum err next_entry(const struct kv_reader *reader, const struct hash32 *owner,
-                           const struct hash32 *from, struct range_entry *out) {
+enum err range_next(const struct kv_reader *reader, const struct hash32 *owner,
+                    const struct hash32 *from, struct range_entry *out) {
     const struct range_row row = range_row(owner, from);
     const size_t owner_bytes = row.key_bytes - sizeof from->bytes;
     struct bytes found;
@@ -57,7 +56,7 @@ enum err range_read(const struct kv_reader *reader, const struct hash32 *owner,
     size_t total_bytes = 0;
     for (bool has_next = true; has_next;) {
         struct range_entry entry;
-        const enum err err = next_entry(reader, owner, &at, &entry);
+        const enum err err = range_next(reader, owner, &at, &entry);
         if (err == ERR_NOT_FOUND) break;
         if (err != ERR_OK) return err;
         CHECK(range.entries_count < count_max);

@@ -40,6 +40,10 @@ struct range_row {
 };
 struct range_row range_row(const struct hash32 *owner, const struct hash32 *key);
 
+/* range_next finds the first entry of `owner`'s storage (NULL: accounts) at or after `from`; its
+ * value lives as long as the reader's.  ERR_NOT_FOUND: there is none; ERR_CORRUPT. */
+MUST_USE enum err range_next(const struct kv_reader *reader, const struct hash32 *owner,
+                             const struct hash32 *from, struct range_entry *out);
 /* range_read lists entries of `owner`'s storage (NULL: accounts) from `from` on, copied into the
  * arena, until their keys and values exceed `bytes_max`; at least one if there is any.  The proof
  * is left empty. */

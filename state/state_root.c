@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "base/keccak.h"
 #include "base/rlp.h"
+#include "state/range.h"
 #include "state/state.h"
 #include "state/state_internal.h"
 
@@ -224,37 +225,13 @@ static enum err add_slot(struct write_list *list, const struct state_account *ac
                          const struct hash32 *hash, const struct u256 *value, struct bytes before) {
     const struct u256 number = u256_from_be(before);
     if (u256_equal(value, &number)) return ERR_OK;
-    uint8_t key[64];
-    memcpy(key, account->hash.bytes, 32);
-    memcpy(key + 32, hash->bytes, 32);
+    const struct range_row row = range_row(&account->hash, hash);
+    const struct bytes key = {row.key, row.key_bytes};
     uint8_t room[32];
-    struct kv_write write = {.table = KV_STORAGE, .previous = before};
-    if (!arena_copy(list->state->arena, BYTES_OF(key), &write.key)) return ERR_LIMIT;
+    struct kv_write write = {.table = row.table, .previous = before};
+    if (!arena_copy(list->state->arena, key, &write.key)) return ERR_LIMIT;
     if (!arena_copy(list->state->arena, number_bytes(value, room), &write.value)) return ERR_LIMIT;
     return add_write(list, &write);
-}
-
-/* storage_next finds the first slot of the reader at or after `hash`. */
-static enum err storage_next(struct state *state, const struct state_account *account,
-                             const struct hash32 *hash, struct hash32 *found, struct bytes *value) {
-    uint8_t key[64];
-    memcpy(key, account->hash.bytes, 32);
-    memcpy(key + 32, hash->bytes, 32);
-    struct bytes key_found;
-    TRY(state->reader.seek(state->reader.context, KV_STORAGE, BYTES_OF(key), &key_found, value));
-    if (key_found.size != 64 || value->size > 32) return ERR_CORRUPT;
-    if (memcmp(key_found.data, account->hash.bytes, 32) != 0) return ERR_NOT_FOUND;
-    memcpy(found->bytes, key_found.data + 32, 32);
-    return ERR_OK;
-}
-
-/* hash_after is the next hash in order; false at the end. */
-static bool hash_after(const struct hash32 *hash, struct hash32 *out) {
-    *out = *hash;
-    for (size_t i = sizeof out->bytes; i-- > 0;) {
-        if (++out->bytes[i] != 0) return true;
-    }
-    return false;
 }
 
 static struct u256 slot_now(const struct state_slot *slot) {
@@ -268,15 +245,15 @@ static enum err add_wiped(struct write_list *list, struct state_account *account
     size_t at = 0;
     bool has_more = account->has_base_storage;
     while (has_more) {
-        struct hash32 hash;
-        struct bytes before;
-        const enum err err = storage_next(list->state, account, &from, &hash, &before);
+        struct range_entry stored;
+        const enum err err = range_next(&list->state->reader, &account->hash, &from, &stored);
         if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
         if (err == ERR_NOT_FOUND) break;
+        if (stored.value.size > 32) return ERR_CORRUPT;
         struct u256 value = U256_ZERO;
         for (; at < count; at++) {
             struct state_slot *slot = slots[at];
-            const int order = hash_compare(&slot->hash, &hash);
+            const int order = hash_compare(&slot->hash, &stored.key);
             if (order > 0) break;
             const struct u256 now = slot_now(slot);
             if (order == 0) {
@@ -285,8 +262,8 @@ static enum err add_wiped(struct write_list *list, struct state_account *account
                 TRY(add_slot(list, account, &slot->hash, &now, BYTES_EMPTY));
             }
         }
-        TRY(add_slot(list, account, &hash, &value, before));
-        has_more = hash_after(&hash, &from);
+        TRY(add_slot(list, account, &stored.key, &value, stored.value));
+        has_more = range_key_after(&stored.key, &from);
     }
     for (; at < count; at++) {
         struct state_slot *slot = slots[at];
