@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "da/base64.h"
 #include "da/server_internal.h"
+#include "threads/clock.h"
 
 #define BODY_BYTES_MAX      (16u << 20)
 #define BODIES_BYTES_MAX    (128u << 20) /* of all requests that are being received */
@@ -29,7 +29,7 @@ struct message {
 };
 
 struct subscription {
-    bool in_use;
+    bool is_used;
     json_t *id;
     struct da_namespace ns;
     uint64_t channel;
@@ -55,7 +55,7 @@ struct session {
 
 /* One request or batch under way. */
 struct job {
-    bool in_use;
+    bool is_used;
     bool is_batch;
     uint32_t serial;
     struct session *session;
@@ -76,12 +76,6 @@ struct da_server {
     struct session *websockets;
     struct job jobs[JOBS_MAX];
 };
-
-uint64_t da_wall_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static struct da_server *server_of(struct lws *wsi) {
     return lws_context_user(lws_get_context(wsi));
@@ -132,7 +126,7 @@ static void finish_job(struct job *job) {
     json_t *answers = job->answers;
     const bool is_batch = job->is_batch;
     const unsigned status = job->status;
-    job->in_use = false;
+    job->is_used = false;
     for (size_t i = json_array_size(answers); i > 0; i--) {
         if (json_is_null(json_array_get(answers, i - 1))) (void)json_array_remove(answers, i - 1);
     }
@@ -149,7 +143,7 @@ static void finish_job(struct job *job) {
 void da_server_reply(void *context, struct da_slot slot, json_t *answer) {
     struct da_server *server = context;
     struct job *job = slot.job < JOBS_MAX ? &server->jobs[slot.job] : NULL;
-    if (job == NULL || !job->in_use || slot.serial == 0 || job->serial != slot.serial) {
+    if (job == NULL || !job->is_used || slot.serial == 0 || job->serial != slot.serial) {
         json_decref(answer); /* the client has gone, or did not want to know */
         return;
     }
@@ -161,9 +155,9 @@ void da_server_reply(void *context, struct da_slot slot, json_t *answer) {
 static struct job *new_job(struct da_server *server, struct session *session, bool is_batch) {
     for (size_t i = 0; i < JOBS_MAX; i++) {
         struct job *job = &server->jobs[i];
-        if (job->in_use) continue;
+        if (job->is_used) continue;
         if (++server->serial == 0) server->serial = 1;
-        *job = (struct job){.in_use = true,
+        *job = (struct job){.is_used = true,
                             .is_batch = is_batch,
                             .serial = server->serial,
                             .session = session,
@@ -209,7 +203,7 @@ static void subscribe(struct da_server *server, struct session *session, const j
     const json_t *text = json_array_get(params, 0);
     struct subscription *free_one = NULL;
     for (size_t i = 0; i < SUBSCRIPTIONS_MAX; i++) {
-        if (!session->subscriptions[i].in_use) free_one = &session->subscriptions[i];
+        if (!session->subscriptions[i].is_used) free_one = &session->subscriptions[i];
     }
     const struct bytes base64 = {(const uint8_t *)json_string_value(text),
                                  json_string_length(text)};
@@ -227,7 +221,7 @@ static void unsubscribe(struct session *session, const json_t *request) {
     const json_t *id = json_array_get(json_object_get(request, "params"), 0);
     for (size_t i = 0; i < SUBSCRIPTIONS_MAX; i++) {
         struct subscription *subscription = &session->subscriptions[i];
-        if (subscription->in_use && json_equal(subscription->id, id)) {
+        if (subscription->is_used && json_equal(subscription->id, id)) {
             subscription_end(subscription);
         }
     }
@@ -255,7 +249,7 @@ static void notify_all(struct da_server *server, uint64_t height) {
     for (struct session *session = server->websockets; session != NULL; session = session->next) {
         for (size_t i = 0; i < SUBSCRIPTIONS_MAX; i++) {
             struct subscription *subscription = &session->subscriptions[i];
-            if (subscription->in_use) notify_one(server, session, subscription, height);
+            if (subscription->is_used) notify_one(server, session, subscription, height);
         }
     }
 }
@@ -425,12 +419,12 @@ static int write_websocket(struct lws *wsi, struct session *session) {
 static void forget(struct da_server *server, struct session *session) {
     for (size_t i = 0; i < JOBS_MAX; i++) {
         struct job *job = &server->jobs[i];
-        if (!job->in_use || job->session != session) continue;
+        if (!job->is_used || job->session != session) continue;
         json_decref(job->answers);
-        job->in_use = false;
+        job->is_used = false;
     }
     for (size_t i = 0; i < SUBSCRIPTIONS_MAX; i++) {
-        if (session->subscriptions[i].in_use) subscription_end(&session->subscriptions[i]);
+        if (session->subscriptions[i].is_used) subscription_end(&session->subscriptions[i]);
     }
     for (; session->messages_count > 0; session->messages_count--) {
         free(session->messages[session->messages_first].data);
@@ -521,7 +515,7 @@ static const struct lws_protocols PROTOCOLS[] = {
 static void on_timer(lws_sorted_usec_list_t *timer) {
     struct da_server *server = lws_container_of(timer, struct da_server, timer);
     const uint64_t before = da_service_head(server->service);
-    da_service_tick(server->service, da_wall_ms());
+    da_service_tick(server->service, unix_ms());
     const uint64_t head = da_service_head(server->service);
     if (head > before) notify_all(server, head);
     lws_sul_schedule(server->context, 0, timer, on_timer,

@@ -24,6 +24,3 @@ void da_server_destroy(struct da_server *server);
 
 /* da_server_reply is the service's `reply`; the context is the server. */
 void da_server_reply(void *server, struct da_slot slot, struct json_t *answer);
-
-/* da_wall_ms is the time of day in milliseconds since 1970. */
-uint64_t da_wall_ms(void);

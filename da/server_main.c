@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "da/server_internal.h"
+#include "threads/clock.h"
 
 static const char USAGE[] =
     "NAME\n  baton da - serve the Celestia blob API, keeping blobs in files\n\n"
@@ -139,7 +140,7 @@ static int serve(struct options *options) {
     struct da_service *service = NULL;
     options->service.context = server;
     options->service.reply = da_server_reply;
-    err = da_service_create(&options->service, da_wall_ms(), &service);
+    err = da_service_create(&options->service, unix_ms(), &service);
     if (err != ERR_OK) {
         (void)fprintf(stderr, "baton da: %s: %s\n", options->service.dir,
                       err == ERR_EXISTS ? "another process uses it" : err_text(err));

@@ -15,7 +15,7 @@ static inline uint64_t monotonic_us(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
-/* unix_ms is the wall clock: for block times only. */
+/* unix_ms is the wall clock, since 1970: for times that others read, never for durations. */
 static inline uint64_t unix_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
