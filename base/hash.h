@@ -44,7 +44,7 @@ static inline struct bytes address_bytes(const struct address *address) {
 }
 
 /* hash_map_seed mixes the first bytes of an already uniform hash with a per-process seed; for hash
- * tables whose keys a client chooses.  Results must not depend on table order (STYLE.md). */
+ * tables whose keys a client chooses.  No result may depend on the order of a table. */
 static inline uint64_t hash_map_seed(const struct hash32 *hash, uint64_t seed) {
     uint64_t word;
     memcpy(&word, hash->bytes, sizeof word);

@@ -1,5 +1,5 @@
 #pragma once
-/* The frame: what consensus adds to an Ethereum block (DESIGN.md, section 5).  It stands to the
+/* The frame: what consensus adds to an Ethereum block (docs/formats.md, Blocks).  It stands to the
  * block as a beacon block does on mainnet: header.parent_beacon_root = keccak(rlp(frame)). */
 #include "base/bytes.h"
 #include "base/err.h"

@@ -14,8 +14,8 @@ struct da_namespace {
     uint8_t bytes[DA_NAMESPACE_BYTES];
 };
 
-/* da_commitment is the blob's share commitment (share version 0): reference/celestia.md's algorithm
- * (shares of 512 bytes, NMT subtree roots, RFC 6962 over them). `data` is 1..DA_BLOB_BYTES_MAX. */
+/* da_commitment is the blob's share commitment as celestia-app makes it for share version 0 (shares
+ * of 512 bytes, NMT subtree roots, RFC 6962 over them).  `data` is 1..DA_BLOB_BYTES_MAX. */
 struct hash32 da_commitment(const struct da_namespace *ns, struct bytes data);
 
 struct da_client_config {

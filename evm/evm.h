@@ -2,7 +2,7 @@
 /* The Ethereum Virtual Machine: runs one transaction, or one call, on a host.
  *
  * Every revision from Frontier on is described by tables (evm/opcodes.h: name, stack, gas, first
- * fork; evm/gas.h: the constants of each fork; evm/precompiles.h), chosen once per block. Execution
+ * fork; evm/rules.c: what each fork changes; evm/precompile.c), chosen once per block.  Execution
  * allocates nothing: frames, stacks and memories come out of the arena given to evm_create, sized
  * by EVM_ARENA_BYTES; logs and return data live in the transaction's arena.  One evm per thread. */
 #include "base/arena.h"

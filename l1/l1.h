@@ -49,8 +49,8 @@ struct l1_config {
     struct address consensus;
     struct address coordinator;
     struct hash32 genesis_hash; /* of the rollup; zero: l1_check does not look at it */
-    uint64_t poll_ms;           /* 1000 */
-    uint64_t timeout_ms;        /* per request; 5000 */
+    uint64_t poll_ms;           /* 0: 1000 */
+    uint64_t timeout_ms;        /* per request; 0: 5000 */
     uint64_t confirmations;     /* 0: the "finalized" tag; else head minus so many */
     const struct secp_key *key; /* sends transactions; NULL: read only */
     /* Asked now and then while l1_check and l1_read wait; true ends them.  NULL: never. */
@@ -114,5 +114,6 @@ struct hash32 l1_batch_digest(uint64_t chain_id, const struct address *coordinat
  * when a view shows it settled.  ERR_LIMIT: the queue is full; the caller tries again later. */
 MUST_USE enum err l1_submit_batch(struct l1 *l1, const struct l1_batch *batch,
                                   const struct l1_signature *signatures, size_t count);
-/* l1_call_data queues any other contract call (slash, reportTimeout) as ABI-encoded data. */
+/* l1_send queues any other contract call (slash, reportTimeout) as ABI-encoded data.  ERR_LIMIT:
+ * the queue is full, or the data is longer than a call may be. */
 MUST_USE enum err l1_send(struct l1 *l1, const struct address *to, struct bytes call_data);

@@ -1,5 +1,5 @@
 #pragma once
-/* A running node: everything wired together (DESIGN.md, sections 1, 4 and 8).
+/* A running node: everything wired together (docs/ARCHITECTURE.md, Threads).
  *
  *   rpc threads --ITEM--> inputs --> [sequencer thread] --effects--> p2p, executor thread, workers
  *   p2p thread  --MESSAGE-->  ^                             |

@@ -43,10 +43,12 @@ struct rpc;
 /* rpc_start listens and starts the threads.  ERR_ADDRESS_IN_USE (error names the port), ERR_SYSTEM.
  */
 MUST_USE enum err rpc_start(const struct rpc_config *config, struct rpc **out, char error[256]);
-/* rpc_stop stops accepting, finishes what is being answered (at most 2 s) and joins. */
+/* rpc_stop ends the threads: workers finish the task that they run, connections are closed. */
 void rpc_stop(struct rpc *rpc);
 
-/* Any thread, never blocking: */
+/* What the node tells; any thread, never blocking.
+ *
+ * rpc_submitted: the sequencer has judged a submission (eth_sendRawTransaction). */
 void rpc_submitted(struct rpc *rpc, const struct rpc_submit_result *result);
 /* A block is committed and durable: newHeads, logs, eth_sendRawTransactionSync. */
 void rpc_block_committed(struct rpc *rpc, uint64_t number);

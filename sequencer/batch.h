@@ -4,8 +4,7 @@
  * blob = "BTNB" || version 1 || raw size as 4 bytes || zstd(rlp([first, [package, ...], commit])),
  * where `commit` is the encoded commit of the last block, exactly as the next block's frame names
  * it (last_commit_hash); every other block's commit is in the package after it.  With the genesis
- * file and the batches alone a stranger rebuilds the chain and checks every commit (DESIGN.md,
- * section 7).
+ * file and the batches alone a stranger rebuilds the chain and checks every commit.
  *
  * The encoding is deterministic for one version of zstd; readers that compare batches of different
  * builds compare what they decode to. */

@@ -4,7 +4,7 @@
  * sequencer_step takes one input and appends effects, which the caller performs in order; a PERSIST
  * is durable before any later SEND or BROADCAST leaves.  There is no clock, socket, disk or log
  * inside, so the simulator runs the same code from one seed, and a recorded input file replays a
- * production bug.  One thread owns it (DESIGN.md, section 8). */
+ * production bug.  One thread owns it. */
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"

@@ -2,7 +2,7 @@
 /* The world state during one block: accounts, storage, code, with a journal over a kv_reader.
  *
  * Reads fall through overlay -> reader and are cached for the block; writes stay in the overlay
- * until state_commit turns them into a root and a list of kv_writes.  Checkpoints nest and roll
+ * until state_root makes a root of them and state_writes a list.  Checkpoints nest and roll
  * back all of balances, nonces, code, storage, transient storage, access lists and logs' count (the
  * caller keeps logs).  All memory comes from the arena given at state_begin; nothing is freed
  * before the block ends.  A reader's failure is remembered (state_error) and reads then give zeros:

@@ -13,7 +13,7 @@
  *   record: mark u1 and levels u7, value, [count u32, levels x block u40]
  *   entry: levels u8, levels x block u40, value
  *
- * Pure functions over bytes; the tables are read by store_state.c and written by store_commit.c. */
+ * Pure functions over bytes; store_history.c reads and writes the tables. */
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -75,7 +75,7 @@ static const char *check_chain(const struct chain_config *config, const struct h
     }
     const struct hash32 parent_hash = header_hash(parent);
     if (!hash_equal(&header->parent_hash, &parent_hash)) return "parent hash differs";
-    /* The rollup's blocks may share a second; its frames tell them apart (DESIGN.md, section 5). */
+    /* The rollup's blocks may share a second; its frames tell them apart (chain/frame.h). */
     const uint64_t earliest = parent->timestamp + (config->is_rollup ? 0 : 1);
     if (header->timestamp < earliest || parent->timestamp == UINT64_MAX) {
         return "timestamp is not after the parent's";

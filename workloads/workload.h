@@ -1,5 +1,5 @@
 #pragma once
-/* A workload: the rules for one kind of item (DESIGN.md, section 2 and 3).
+/* A workload: the rules for one kind of item.
  *
  * Pool, builder, checker, gossip and metrics see an item's lane, sequence, weight and fee, never
  * its kind.  A new workload is one file with one of these structs and one line in workloads.c. */
