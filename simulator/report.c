@@ -84,6 +84,14 @@ static void write_head(struct json_writer *json, const struct run_options *optio
     snprintf(text, sizeof text, "%llu..%llu", (unsigned long long)options->seed_first,
              (unsigned long long)options->seed_last);
     json_write_string(json, text);
+    if (options->seed_first == options->seed_last) {
+        json_key(json, "model");
+        json_write_string(json, run_model(options, options->seed_first) == FAULT_MODEL_CRASH
+                                    ? "crash"
+                                    : "byzantine");
+        json_key(json, "nodes");
+        json_number_u64(json, result->nodes_count);
+    }
     json_key(json, "runs");
     json_number_u64(json, runs);
     json_key(json, "steps_of_chaos");
