@@ -26,7 +26,7 @@
 #define P2P_SILENT_MS_MAX   10000 /* unconfirmed for so long: the connection is lost */
 #define P2P_STOP_MS         500
 #define P2P_TICK_MS         50
-#define P2P_SHORT_MS        200 /* who waits to be let in waits so long when descriptors are short */
+#define P2P_SHORT_MS        200 /* who waits to be let in waits so long while descriptors lack */
 #define P2P_ASSEMBLY_KEEP   (64u << 10) /* pages that are kept between long messages */
 
 struct p2p_link;
