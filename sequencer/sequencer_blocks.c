@@ -175,9 +175,7 @@ static bool is_building(const struct sequencer *sequencer) {
     return false;
 }
 
-static void answer_built(struct sequencer *sequencer, struct candidate *candidate) {
-    candidate->was_asked = true;
-    candidate->asked_round = candidate->round;
+static void answer_built(struct sequencer *sequencer, const struct candidate *candidate) {
     const struct consensus_input input = {
         .kind = CONSENSUS_INPUT_BUILT, .block = candidate->hash, .round = candidate->round};
     sequencer_core_push(sequencer, &input);
@@ -379,6 +377,8 @@ static void on_built(struct sequencer *sequencer, struct candidate *candidate) {
         sequencer->counts.verdicts_total[outcome->rejected_verdicts[i]] += 1;
     }
     candidate->state = CANDIDATE_VALID;
+    candidate->was_asked = true; /* it is for this round, asked for already or soon */
+    candidate->asked_round = candidate->round;
     candidate->hash = outcome->hash;
     candidate->package = outcome->package;
     candidate->frame = outcome->frame;

@@ -146,12 +146,26 @@ static void blocks_release_old(struct sequencer *sequencer) {
     }
 }
 
+/* last_release gives up the highest block beyond `height`: what comes later must not take the room
+ * of what is needed first.  false: there is none. */
+static bool last_release(struct sequencer *sequencer, uint64_t height) {
+    struct sync_block *last = NULL;
+    for (size_t i = 0; i < SYNC_WINDOW; i++) {
+        struct sync_block *block = &sequencer->sync[i];
+        if (block->height > height && (last == NULL || block->height > last->height)) last = block;
+    }
+    if (last != NULL) block_release(sequencer, last);
+    return last != NULL;
+}
+
 static void block_keep(struct sequencer *sequencer, const struct peer *peer, uint64_t height,
                        struct bytes package, struct bytes commit) {
     struct sync_block *block = block_at(sequencer, height);
     if (block->height != 0) return;
-    uint8_t *memory = byte_heap_alloc(&sequencer->sync_heap, package.size + commit.size);
-    if (memory == NULL) return; /* asked for again when there is room */
+    uint8_t *memory;
+    while ((memory = byte_heap_alloc(&sequencer->sync_heap, package.size + commit.size)) == NULL) {
+        if (!last_release(sequencer, height)) return; /* asked for again when there is room */
+    }
     memcpy(memory, package.data, package.size);
     if (commit.size != 0) memcpy(memory + package.size, commit.data, commit.size);
     *block = (struct sync_block){.height = height,
@@ -298,7 +312,7 @@ static void take_next(struct sequencer *sequencer) {
     if (candidate == NULL && fault == NULL) return; /* no slot yet */
     block_release(sequencer, block);
     if (fault != NULL) {
-        sequencer_strike(sequencer, &peer, fault);
+        sequencer_sync_refused(sequencer, &peer, fault);
         return;
     }
     if (candidate->state == CANDIDATE_COMMITTING) return;
@@ -310,7 +324,7 @@ static void take_next(struct sequencer *sequencer) {
     const uint32_t index = sequencer_proposer_index(sequencer, candidate->frame.round);
     if (!address_equal(&sequencer->current.validators[index].address, &candidate->frame.proposer)) {
         candidate->state = CANDIDATE_FREE;
-        sequencer_strike(sequencer, &peer, "synced block has the wrong proposer");
+        sequencer_sync_refused(sequencer, &peer, "synced block has the wrong proposer");
         return;
     }
     sequencer_block_execute(sequencer, candidate);

@@ -242,11 +242,57 @@ static void test_slots_are_not_taken(void) {
     cluster_destroy(cluster);
 }
 
+/* junk_send sends a large block that nobody made, without being asked. */
+static void junk_send(struct cluster *cluster, uint32_t from, uint32_t to, uint64_t height) {
+    static uint8_t junk[(4u << 20) - 4096], frame_memory[FRAME_BYTES_MAX];
+    static uint8_t large_memory[MESSAGE_BYTES_MAX], message_memory[MESSAGE_BYTES_MAX];
+    struct block_package package = {.frame = {.version = FRAME_VERSION, .height = height}};
+    struct buffer out = buffer_over(frame_memory, sizeof frame_memory);
+    frame_encode(&package.frame, &out);
+    package.frame_encoded = buffer_bytes(&out);
+    struct buffer block = buffer_over(junk, sizeof junk);
+    const size_t list = rlp_list_begin(&block);
+    memset(junk + list, 0, sizeof junk - 16);
+    block.size = sizeof junk - 16;
+    rlp_list_end(&block, list);
+    package.ethereum_block = buffer_bytes(&block);
+    out = buffer_over(large_memory, sizeof large_memory);
+    block_package_encode(&package, &out);
+    spoilt = (struct message){.kind = MESSAGE_BLOCKS, .count = 1};
+    spoilt.blocks[0].package = buffer_bytes(&out);
+    spoilt.blocks[0].commit = BYTES_STRING("\xc0");
+    out = buffer_over(message_memory, sizeof message_memory);
+    message_encode(&spoilt, &out);
+    CHECK(!out.overflow);
+    packet_push(cluster, PACKET_MESSAGE, from, to, 2)->bytes = bytes_keep(buffer_bytes(&out));
+}
+
+/* Who is behind gets blocks of later heights, as much as it keeps, before those it needs first. */
+static void test_room_for_the_next(void) {
+    struct cluster *cluster = cluster_create(&four);
+    struct cluster_node *late = &cluster->nodes[3];
+    node_kill(late);
+    cluster_run(cluster, 4000);
+    node_restart(late);
+    const uint64_t head = late->view.head.number;
+    CHECK(cluster->nodes[0].view.head.number > head + 25);
+    for (uint64_t height = head + 2; height < head + 18; height++)
+        junk_send(cluster, 0, 3, height);
+    cluster_run(cluster, 8000);
+    CHECK(late->view.head.number + 2 >= cluster->nodes[0].view.head.number);
+    struct sequencer_status status;
+    sequencer_status(late->sequencer, &status);
+    CHECK(status.messages_bad_total >= 1);
+    agree(cluster);
+    cluster_destroy(cluster);
+}
+
 int main(void) {
     test_nothing_sticks(send_spoilt_packages, 300); /* what comes late is not looked at */
     test_nothing_sticks(send_unproven, 3);
     test_nothing_sticks(send_other_height, 3);
     test_slots_are_not_taken();
+    test_room_for_the_next();
     printf("ok\n");
     return 0;
 }
