@@ -151,6 +151,7 @@ static enum err write_config(const struct testnet *net, uint32_t index, struct b
     text(&json, "metrics_namespace", "ande");
     number(&json, "rpc_threads", 1);
     number(&json, "rpc_workers", 1);
+    text(&json, "sync", "blocks"); /* all begin with nothing: nobody has a snapshot to give */
     number(&json, "timeout_propose_ms", options->timeout_propose_ms);
     number(&json, "timeout_vote_ms", options->timeout_vote_ms);
     number(&json, "timeout_delta_ms", options->timeout_vote_ms);
