@@ -210,7 +210,7 @@ static void subscribe(struct da_server *server, struct session *session, const j
     struct da_namespace ns;
     if (id == NULL || free_one == NULL || json_array_size(params) != 1 || !json_is_string(text) ||
         da_base64_read_fixed(base64, ns.bytes, sizeof ns.bytes) != ERR_OK) {
-        send_json(session, da_service_error(id, -32602, "cannot subscribe to that"), 200);
+        send_json(session, da_service_error(id, DA_CODE_PARAMS, "cannot subscribe to that"), 200);
         return;
     }
     *free_one = (struct subscription){true, json_deep_copy(id), ns, ++server->channels_count};
@@ -260,7 +260,7 @@ static void run_request(struct da_server *server, struct session *session, const
     const bool is_batch = json_is_array(root);
     const size_t count = is_batch ? json_array_size(root) : 1;
     if (count == 0 || count > BATCH_MAX) {
-        send_json(session, da_service_error(NULL, -32600, "Invalid request"), 400);
+        send_json(session, da_service_error(NULL, DA_CODE_INVALID, "Invalid request"), 400);
         return;
     }
     struct job *job = new_job(server, session, is_batch);
@@ -290,7 +290,7 @@ static void on_request(struct da_server *server, struct session *session) {
     } else if (fault == DA_FAULT_HTTP_500) {
         send_text(session, NULL, 500);
     } else if (root == NULL) {
-        send_json(session, da_service_error(NULL, -32700, "Parse error"), 500);
+        send_json(session, da_service_error(NULL, DA_CODE_PARSE, "Parse error"), 500);
     } else if (session->is_websocket && call_is(root, "xrpc.cancel")) {
         unsubscribe(session, root);
     } else if (session->is_websocket && call_is(root, "blob.Subscribe") &&

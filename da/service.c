@@ -16,11 +16,6 @@
 #define KEEP_WIDTH   16         /* of the last square */
 #define KEEP_HEIGHTS 16         /* a larger one is kept so long after its last use */
 
-#define CODE_APPLICATION 1
-#define CODE_INVALID     (-32600)
-#define CODE_METHOD      (-32601)
-#define CODE_PARAMS      (-32602)
-
 static const char *const FAULT_NAMES[DA_FAULT_COUNT] = {
     "none",      "hang", "http500", "accept_then_error", "sequence_mismatch",
     "duplicate", "late", "withheld"};
@@ -55,7 +50,7 @@ static uint64_t tail_of(const struct da_service *service) {
 bool da_call_height(struct da_call *call, size_t index, uint64_t *height) {
     const json_t *value = json_array_get(call->params, index);
     if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        (void)da_call_fail(call, CODE_PARAMS, "height must be a number");
+        (void)da_call_fail(call, DA_CODE_PARAMS, "height must be a number");
         return false;
     }
     const uint64_t asked = (uint64_t)json_integer_value(value);
@@ -75,7 +70,7 @@ bool da_call_height(struct da_call *call, size_t index, uint64_t *height) {
     }
     *height = asked;
     if (text[0] == 0) return true;
-    (void)da_call_fail(call, CODE_APPLICATION, text);
+    (void)da_call_fail(call, DA_CODE_APPLICATION, text);
     return false;
 }
 
@@ -84,7 +79,7 @@ bool da_call_bytes(struct da_call *call, size_t index, uint8_t *out, size_t size
     const struct bytes text = {(const uint8_t *)json_string_value(value),
                                json_string_length(value)};
     if (json_is_string(value) && da_base64_read_fixed(text, out, size) == ERR_OK) return true;
-    (void)da_call_fail(call, CODE_PARAMS, "parameter is not base64 of the right size");
+    (void)da_call_fail(call, DA_CODE_PARAMS, "parameter is not base64 of the right size");
     return false;
 }
 
@@ -109,12 +104,12 @@ static json_t *method_tail(struct da_call *call) {
 static json_t *wait_for(struct da_call *call, uint64_t height) {
     for (size_t i = 0; i < DA_WAITERS_MAX; i++) {
         struct da_waiter *waiter = &call->service->waiters[i];
-        if (waiter->in_use) continue;
+        if (waiter->is_used) continue;
         *waiter = (struct da_waiter){true, call->slot, json_deep_copy(call->id), height};
         call->is_deferred = true;
         return NULL;
     }
-    return da_call_fail(call, CODE_APPLICATION, "server busy, try again later");
+    return da_call_fail(call, DA_CODE_APPLICATION, "server busy, try again later");
 }
 
 static json_t *method_by_height(struct da_call *call) {
@@ -148,7 +143,7 @@ static json_t *method_info(struct da_call *call) {
 }
 
 static json_t *method_subscribe(struct da_call *call) {
-    return da_call_fail(call, CODE_METHOD,
+    return da_call_fail(call, DA_CODE_METHOD,
                         "method 'blob.Subscribe' not supported in this mode (no out channel "
                         "support)");
 }
@@ -157,7 +152,7 @@ static json_t *method_set_fault(struct da_call *call) {
     const json_t *options = json_array_get(call->params, 0);
     const char *mode = json_string_value(json_object_get(options, "mode"));
     if (!call->service->config.has_faults) {
-        return da_call_fail(call, CODE_METHOD, "method 'baton.SetFault' needs --faults");
+        return da_call_fail(call, DA_CODE_METHOD, "method 'baton.SetFault' needs --faults");
     }
     for (int i = 0; mode != NULL && i < DA_FAULT_COUNT; i++) {
         if (strcmp(mode, FAULT_NAMES[i]) != 0) continue;
@@ -167,7 +162,7 @@ static json_t *method_set_fault(struct da_call *call) {
             json_is_integer(uses) ? (uint64_t)json_integer_value(uses) : UINT64_MAX;
         return json_string(FAULT_NAMES[i]);
     }
-    return da_call_fail(call, CODE_PARAMS, "unknown fault mode");
+    return da_call_fail(call, DA_CODE_PARAMS, "unknown fault mode");
 }
 
 struct method {
@@ -212,27 +207,27 @@ static json_t *run(struct da_call *call, const char *name, enum da_permission pe
     const struct method *method = method_find(name);
     if (method == NULL) {
         (void)snprintf(text, sizeof text, "method '%.100s' not found", name);
-        return da_call_fail(call, CODE_METHOD, text);
+        return da_call_fail(call, DA_CODE_METHOD, text);
     }
     if (permission < method->permission) {
         (void)snprintf(text, sizeof text, "missing permission to invoke '%s' (need '%s')",
                        strchr(name, '.') + 1, permission_name(method->permission));
-        return da_call_fail(call, CODE_APPLICATION, text);
+        return da_call_fail(call, DA_CODE_APPLICATION, text);
     }
     const size_t count = json_array_size(call->params); /* 0 when it is no array */
     if (call->params != NULL && !json_is_null(call->params) && !json_is_array(call->params)) {
-        return da_call_fail(call, CODE_PARAMS, "params must be an array");
+        return da_call_fail(call, DA_CODE_PARAMS, "params must be an array");
     }
     if (count != method->params_count) {
         (void)snprintf(text, sizeof text, "wrong param count (method '%s'): %zu != %zu", name,
                        count, method->params_count);
-        return da_call_fail(call, CODE_PARAMS, text);
+        return da_call_fail(call, DA_CODE_PARAMS, text);
     }
     return method->run(call);
 }
 
 static unsigned http_status(int code) {
-    if (code == CODE_INVALID) return 400;
+    if (code == DA_CODE_INVALID) return 400;
     return code <= -32000 ? 500 : 200;
 }
 
@@ -244,7 +239,7 @@ enum da_outcome da_service_call(struct da_service *service, const json_t *reques
     *status = 200;
     if (name == NULL) {
         *status = 400;
-        *answer = da_service_error(id, CODE_INVALID, "Invalid request");
+        *answer = da_service_error(id, DA_CODE_INVALID, "Invalid request");
         return DA_OUTCOME_ANSWERED;
     }
     const bool is_notification = id == NULL;
@@ -318,8 +313,8 @@ void da_service_tick(struct da_service *service, uint64_t now_ms) {
     const uint64_t head = da_service_head(service);
     for (size_t i = 0; i < DA_WAITERS_MAX; i++) {
         struct da_waiter *waiter = &service->waiters[i];
-        if (!waiter->in_use || waiter->height > head) continue;
-        waiter->in_use = false;
+        if (!waiter->is_used || waiter->height > head) continue;
+        waiter->is_used = false;
         json_t *answer = da_service_result(waiter->id, da_header_json(service, waiter->height));
         json_decref(waiter->id);
         service->config.reply(service->config.context, waiter->slot, answer);
@@ -364,14 +359,14 @@ enum err da_service_create(const struct da_service_config *config, uint64_t now_
 void da_service_destroy(struct da_service *service) {
     for (size_t i = 0; i < DA_SUBMITS_MAX; i++) {
         struct da_submit *submit = &service->submits[i];
-        if (!submit->in_use) continue;
+        if (!submit->is_used) continue;
         for (size_t k = 0; k < submit->blobs_count; k++)
             free(submit->blobs[k].data);
         free(submit->blobs);
         json_decref(submit->id);
     }
     for (size_t i = 0; i < DA_WAITERS_MAX; i++) {
-        if (service->waiters[i].in_use) json_decref(service->waiters[i].id);
+        if (service->waiters[i].is_used) json_decref(service->waiters[i].id);
     }
     if (service->log != NULL) da_log_close(service->log);
     unreserve(service->text.data, TEXT_BYTES_MAX);

@@ -51,6 +51,15 @@ enum da_outcome {
     DA_OUTCOME_NOTIFICATION /* there is none */
 };
 
+/* Codes of errors: JSON-RPC's, and what celestia-node says of everything else. */
+enum da_code {
+    DA_CODE_APPLICATION = 1,
+    DA_CODE_INVALID = -32600, /* no request */
+    DA_CODE_METHOD = -32601,
+    DA_CODE_PARAMS = -32602,
+    DA_CODE_PARSE = -32700,
+};
+
 struct da_service;
 
 /* da_service_create opens the log in config->dir.  ERR_MEMORY, and what da_log_open gives.

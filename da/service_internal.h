@@ -17,7 +17,7 @@ struct da_pending_blob {
 };
 
 struct da_submit {
-    bool in_use, is_answered;
+    bool is_used, is_answered;
     struct da_slot slot;
     struct json_t *id;
     uint64_t due_height; /* the first block that may have it */
@@ -28,7 +28,7 @@ struct da_submit {
 };
 
 struct da_waiter {
-    bool in_use;
+    bool is_used;
     struct da_slot slot;
     struct json_t *id;
     uint64_t height;

@@ -8,9 +8,6 @@
 #include "da/base64.h"
 #include "da/service_internal.h"
 
-#define CODE_APPLICATION 1
-#define CODE_PARAMS      (-32602)
-
 /* square_at is NULL when the height's blobs cannot be read. */
 static const struct da_square *square_at(struct da_service *service, uint64_t height) {
     const struct da_log_block *block = da_log_block(service->log, height);
@@ -98,9 +95,10 @@ json_t *da_method_get(struct da_call *call) {
     const struct da_log_block *block;
     const struct da_log_blob *blob;
     if (!call_blob(call, 2, &block, &blob)) return NULL;
-    if (blob == NULL) return da_call_fail(call, CODE_APPLICATION, "blob: not found");
+    if (blob == NULL) return da_call_fail(call, DA_CODE_APPLICATION, "blob: not found");
     json_t *found = blob_json(call->service, block, blob);
-    return found != NULL ? found : da_call_fail(call, CODE_APPLICATION, "the blob cannot be read");
+    return found != NULL ? found
+                         : da_call_fail(call, DA_CODE_APPLICATION, "the blob cannot be read");
 }
 
 json_t *da_blobs_json(struct da_service *service, uint64_t height, const json_t *namespaces) {
@@ -130,7 +128,7 @@ json_t *da_method_get_all(struct da_call *call) {
     const json_t *namespaces = json_array_get(call->params, 1);
     if (!da_call_height(call, 0, &height)) return NULL;
     if (!json_is_array(namespaces) || json_array_size(namespaces) > DA_BLOBS_PER_BLOCK) {
-        return da_call_fail(call, CODE_PARAMS, "namespaces must be an array");
+        return da_call_fail(call, DA_CODE_PARAMS, "namespaces must be an array");
     }
     for (size_t i = 0; i < json_array_size(namespaces); i++) {
         const json_t *text = json_array_get(namespaces, i);
@@ -139,7 +137,7 @@ json_t *da_method_get_all(struct da_call *call) {
                                      json_string_length(text)};
         if (!json_is_string(text) ||
             da_base64_read_fixed(base64, ns.bytes, sizeof ns.bytes) != ERR_OK) {
-            return da_call_fail(call, CODE_PARAMS, "a namespace is not base64 of 29 bytes");
+            return da_call_fail(call, DA_CODE_PARAMS, "a namespace is not base64 of 29 bytes");
         }
     }
     return da_blobs_json(call->service, height, namespaces);
@@ -190,10 +188,10 @@ json_t *da_method_get_proof(struct da_call *call) {
     const struct da_log_block *block;
     const struct da_log_blob *blob;
     if (!call_blob(call, 2, &block, &blob)) return NULL;
-    if (blob == NULL) return da_call_fail(call, CODE_APPLICATION, "blob: not found");
+    if (blob == NULL) return da_call_fail(call, DA_CODE_APPLICATION, "blob: not found");
     json_t *proofs = proofs_of(call->service, block, blob);
     return proofs != NULL ? proofs
-                          : da_call_fail(call, CODE_APPLICATION, "the block cannot be read");
+                          : da_call_fail(call, DA_CODE_APPLICATION, "the block cannot be read");
 }
 
 json_t *da_method_included(struct da_call *call) {
@@ -201,14 +199,14 @@ json_t *da_method_included(struct da_call *call) {
     const struct da_log_blob *blob;
     const json_t *claimed = json_array_get(call->params, 2);
     if (json_is_null(claimed)) {
-        return da_call_fail(call, CODE_APPLICATION, "blob: proof cannot be nil");
+        return da_call_fail(call, DA_CODE_APPLICATION, "blob: proof cannot be nil");
     }
     if (!call_blob(call, 3, &block, &blob)) return NULL;
     if (blob == NULL) return json_false();
     json_t *proofs = proofs_of(call->service, block, blob);
     const bool is_equal = proofs != NULL && json_equal(proofs, claimed) == 1;
     json_decref(proofs);
-    return is_equal ? json_true() : da_call_fail(call, CODE_APPLICATION, "blob: invalid proof");
+    return is_equal ? json_true() : da_call_fail(call, DA_CODE_APPLICATION, "blob: invalid proof");
 }
 
 /* --- headers --- */

@@ -6,9 +6,6 @@
 #include "da/base64.h"
 #include "da/service_internal.h"
 
-#define CODE_APPLICATION 1
-#define CODE_PARAMS      (-32602)
-
 static const char TIMED_OUT[] = "timed out waiting for tx to be included in a block";
 
 static void submit_free(struct da_service *service, struct da_submit *submit) {
@@ -128,13 +125,13 @@ json_t *da_method_submit(struct da_call *call) {
     struct da_service *service = call->service;
     const json_t *options = json_array_get(call->params, 1);
     if (!json_is_object(options)) {
-        return da_call_fail(call, CODE_PARAMS, "TxConfig must be an object");
+        return da_call_fail(call, DA_CODE_PARAMS, "TxConfig must be an object");
     }
     struct da_submit *submit = NULL;
     for (size_t i = 0; i < DA_SUBMITS_MAX && submit == NULL; i++) {
-        if (!service->submits[i].in_use) submit = &service->submits[i];
+        if (!service->submits[i].is_used) submit = &service->submits[i];
     }
-    if (submit == NULL) return da_call_fail(call, CODE_APPLICATION, "mempool is full");
+    if (submit == NULL) return da_call_fail(call, DA_CODE_APPLICATION, "mempool is full");
     submit->id = json_deep_copy(call->id);
     const char *refusal = read_blobs(service, json_array_get(call->params, 0), submit);
     if (refusal == NULL && !fits_a_block(submit)) refusal = "blob(s) too large";
@@ -144,9 +141,9 @@ json_t *da_method_submit(struct da_call *call) {
     }
     if (refusal != NULL) {
         submit_free(service, submit);
-        return da_call_fail(call, CODE_APPLICATION, refusal);
+        return da_call_fail(call, DA_CODE_APPLICATION, refusal);
     }
-    submit->in_use = true;
+    submit->is_used = true;
     submit->slot = call->slot;
     submit->fault = fault;
     submit->order = service->submits_count++;
@@ -160,7 +157,7 @@ static struct da_submit *next_submit(struct da_service *service, uint64_t height
     struct da_submit *next = NULL;
     for (size_t i = 0; i < DA_SUBMITS_MAX; i++) {
         struct da_submit *submit = &service->submits[i];
-        if (!submit->in_use || submit->due_height > height || submit->order < from) continue;
+        if (!submit->is_used || submit->due_height > height || submit->order < from) continue;
         if (next == NULL || submit->order < next->order) next = submit;
     }
     return next;
@@ -175,8 +172,8 @@ static void answer(struct da_service *service, struct da_submit *submit, json_t 
 static void report_late(struct da_service *service) {
     for (size_t i = 0; i < DA_SUBMITS_MAX; i++) {
         struct da_submit *submit = &service->submits[i];
-        if (!submit->in_use || submit->is_answered || submit->fault != DA_FAULT_LATE) continue;
-        answer(service, submit, da_service_error(submit->id, CODE_APPLICATION, TIMED_OUT));
+        if (!submit->is_used || submit->is_answered || submit->fault != DA_FAULT_LATE) continue;
+        answer(service, submit, da_service_error(submit->id, DA_CODE_APPLICATION, TIMED_OUT));
     }
 }
 
@@ -184,9 +181,9 @@ static void finish(struct da_service *service, struct da_submit *submit, enum er
     if (!submit->is_answered) {
         json_t *response;
         if (err != ERR_OK) {
-            response = da_service_error(submit->id, CODE_APPLICATION, err_text(err));
+            response = da_service_error(submit->id, DA_CODE_APPLICATION, err_text(err));
         } else if (submit->fault == DA_FAULT_ACCEPT_THEN_ERROR) {
-            response = da_service_error(submit->id, CODE_APPLICATION, TIMED_OUT);
+            response = da_service_error(submit->id, DA_CODE_APPLICATION, TIMED_OUT);
         } else {
             response =
                 da_service_result(submit->id, json_integer((json_int_t)da_service_head(service)));
