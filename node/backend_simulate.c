@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/keccak.h"
+#include "evm/opcodes.h"
 #include "node/backend.h"
 #include "threads/clock.h"
 
@@ -163,7 +164,6 @@ static void add_transfer(struct collector *collector, const struct evm_frame_eve
 }
 
 static void collect_frame(void *context, const struct evm_frame_event *event) {
-    static const uint8_t delegate_call = 0xf4;
     struct collector *collector = context;
     if (!event->is_enter) {
         const size_t mark = collector->marks[--collector->depth];
@@ -171,21 +171,20 @@ static void collect_frame(void *context, const struct evm_frame_event *event) {
         return;
     }
     collector->marks[collector->depth++] = collector->count;
-    if (!collector->traces_transfers || event->opcode == delegate_call) return;
+    if (!collector->traces_transfers || event->opcode == OP_DELEGATECALL) return;
     if (!u256_is_zero(&event->value)) add_transfer(collector, event);
 }
 
 static void collect_step(void *context, const struct evm_step *step) {
-    static const uint8_t first = 0xa0, last = 0xa4;
     struct collector *collector = context;
-    if (step->opcode < first || step->opcode > last || step->fault != EVM_SUCCESS) return;
+    if (step->opcode < OP_LOG0 || step->opcode > OP_LOG4 || step->fault != EVM_SUCCESS) return;
     struct rpc_simulated_log *log = add_log(collector);
     if (log == NULL) return;
     const struct u256 *top = &step->stack[step->stack_count - 1];
     const uint64_t offset = u256_to_u64_saturated(&top[0]);
     const uint64_t bytes = u256_to_u64_saturated(&top[-1]);
     log->log.address = step->address;
-    log->log.topics_count = (uint32_t)(step->opcode - first);
+    log->log.topics_count = (uint32_t)(step->opcode - OP_LOG0);
     for (uint32_t i = 0; i < log->log.topics_count; i++)
         log->log.topics[i] = u256_to_hash(&top[-2 - (int)i]);
     if (bytes == 0) return;

@@ -264,14 +264,14 @@ static void *driver_main(void *context) {
             handle(node, kind, header, body);
             queue_release(node->inputs);
         }
-        const uint64_t now = monotonic_ms();
-        if (now >= sequencer_deadline_ms(node->sequencer)) {
+        const uint64_t now_ms = monotonic_ms();
+        if (now_ms >= sequencer_deadline_ms(node->sequencer)) {
             const struct input tick = input_now(INPUT_TICK);
             step(node, &tick);
         }
-        if (now - shared_ms >= STATUS_AGE_MAX_MS) {
+        if (now_ms - shared_ms >= STATUS_AGE_MAX_MS) {
             share_status(node);
-            shared_ms = now;
+            shared_ms = now_ms;
         }
     }
     share_status(node);

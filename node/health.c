@@ -27,9 +27,9 @@ static uint64_t silence_max_ms(const struct node *node) {
 }
 
 /* sees_other_chain: a validator with another genesis or protocol knocked lately. */
-static bool sees_other_chain(struct node *node, uint64_t now) {
+static bool sees_other_chain(struct node *node, uint64_t now_ms) {
     const uint64_t seen_ms = atomic_load(&node->other_chain_ms);
-    return seen_ms != 0 && now - seen_ms < OTHER_CHAIN_MS;
+    return seen_ms != 0 && now_ms - seen_ms < OTHER_CHAIN_MS;
 }
 
 /* read_start says how far a node is that does not run yet. */
@@ -52,7 +52,7 @@ static void read_start(struct node *node, struct rpc_health *out) {
 
 void health_read(struct node *node, struct rpc_health *out) {
     const struct sequencer_status status = status_of(node);
-    const uint64_t now = monotonic_ms();
+    const uint64_t now_ms = monotonic_ms();
     const uint64_t lag =
         status.highest_seen > status.head_height ? status.highest_seen - status.head_height : 0;
     const uint64_t last_ms =
@@ -78,11 +78,11 @@ void health_read(struct node *node, struct rpc_health *out) {
         snprintf(out->reason, sizeof out->reason, "%s: %llu blocks behind",
                  status.is_syncing ? "syncing" : "behind", (unsigned long long)lag);
     } else if (node->config->is_rollup && !node->options.is_on_demand &&
-               now - last_ms > silence_max_ms(node)) {
+               now_ms - last_ms > silence_max_ms(node)) {
         snprintf(out->reason, sizeof out->reason, "no quorum seen for %llu s%s",
-                 (unsigned long long)((now - last_ms) / 1000),
-                 sees_other_chain(node, now) ? "; a peer runs another genesis or protocol" : "");
-    } else if (status.quorum_seen_ms == 0 && sees_other_chain(node, now)) {
+                 (unsigned long long)((now_ms - last_ms) / 1000),
+                 sees_other_chain(node, now_ms) ? "; a peer runs another genesis or protocol" : "");
+    } else if (status.quorum_seen_ms == 0 && sees_other_chain(node, now_ms)) {
         snprintf(out->reason, sizeof out->reason,
                  "no quorum seen: a peer runs another genesis or protocol");
     }

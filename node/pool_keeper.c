@@ -24,11 +24,11 @@ void pool_keeper_close(struct node *node) {
 /* note counts a failure of the log and tells of it now and then. */
 static void note(struct node *node, enum err err) {
     struct pool_keeper *keeper = &node->pool_keeper;
-    const uint64_t now = monotonic_ms();
+    const uint64_t now_ms = monotonic_ms();
     if (err == ERR_OK) return;
     atomic_fetch_add(&node->counters.pool_log_failures, 1);
-    if (keeper->warned_ms != 0 && now - keeper->warned_ms < WARN_MS) return;
-    keeper->warned_ms = now;
+    if (keeper->warned_ms != 0 && now_ms - keeper->warned_ms < WARN_MS) return;
+    keeper->warned_ms = now_ms;
     LOG(LOG_WARN, "pool",
         "data_dir: \"%.150s\": waiting transactions are not kept on disk: %s; the other nodes hold "
         "them",

@@ -108,23 +108,23 @@ static void pin_close(struct snapshot_serving *serving, struct pin *pin) {
     atomic_fetch_sub(&serving->pins_open, 1);
 }
 
-static void pins_tick(struct snapshot_serving *serving, uint64_t now) {
+static void pins_tick(struct snapshot_serving *serving, uint64_t now_ms) {
     for (size_t i = 0; i < PINS_MAX; i++) {
         struct pin *pin = &serving->pins[i];
-        const bool is_over =
-            now - pin->used_ms >= SNAPSHOT_PIN_IDLE_MS || now - pin->opened_ms >= SNAPSHOT_PIN_MS;
+        const bool is_over = now_ms - pin->used_ms >= SNAPSHOT_PIN_IDLE_MS ||
+                             now_ms - pin->opened_ms >= SNAPSHOT_PIN_MS;
         if (is_over) pin_close(serving, pin);
     }
 }
 
 /* pin_of finds or opens the view for a pivot; NULL: the database has no view left. */
 static struct pin *pin_of(struct snapshot_serving *serving, uint64_t pivot) {
-    const uint64_t now = monotonic_ms();
+    const uint64_t now_ms = monotonic_ms();
     struct pin *oldest = &serving->pins[0];
     for (size_t i = 0; i < PINS_MAX; i++) {
         struct pin *pin = &serving->pins[i];
         if (pin->view != NULL && pin->pivot == pivot) {
-            pin->used_ms = now;
+            pin->used_ms = now_ms;
             return pin;
         }
         if (pin->view == NULL || (oldest->view != NULL && pin->used_ms < oldest->used_ms)) {
@@ -134,7 +134,7 @@ static struct pin *pin_of(struct snapshot_serving *serving, uint64_t pivot) {
     pin_close(serving, oldest);
     struct store_view *view;
     if (store_view_open(serving->node->ledger.store, &view) != ERR_OK) return NULL;
-    *oldest = (struct pin){pivot, view, now, now};
+    *oldest = (struct pin){pivot, view, now_ms, now_ms};
     atomic_fetch_add(&serving->pins_open, 1);
     return oldest;
 }
@@ -363,8 +363,8 @@ static void answer_make(struct snapshot_serving *serving) {
 /* pay waits so that the rate is kept to. */
 static void pay(struct snapshot_serving *serving, size_t bytes) {
     const uint64_t rate = serving->node->options.settings->snapshot_bytes_per_second;
-    const uint64_t now = monotonic_ms();
-    if (serving->paid_until_ms + BURST_MS < now) serving->paid_until_ms = now - BURST_MS;
+    const uint64_t now_ms = monotonic_ms();
+    if (serving->paid_until_ms + BURST_MS < now_ms) serving->paid_until_ms = now_ms - BURST_MS;
     serving->paid_until_ms += bytes * 1000 / rate;
     while (monotonic_ms() < serving->paid_until_ms && !atomic_load(&serving->is_stopping))
         usleep(5000);

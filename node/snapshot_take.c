@@ -370,12 +370,12 @@ static void handle(struct taking *taking, uint32_t kind, struct bytes header, st
 
 static void progress(struct taking *taking) {
     struct snapshot_status status;
-    const uint64_t now = monotonic_ms();
-    if (now - taking->shared_ms < TICK_MS) return;
-    taking->shared_ms = now;
+    const uint64_t now_ms = monotonic_ms();
+    if (now_ms - taking->shared_ms < TICK_MS) return;
+    taking->shared_ms = now_ms;
     share(taking, true);
-    if (now - taking->progress_ms < PROGRESS_MS) return;
-    taking->progress_ms = now;
+    if (now_ms - taking->progress_ms < PROGRESS_MS) return;
+    taking->progress_ms = now_ms;
     snapshot_status(taking->snapshot, &status);
     if (status.stage == SNAPSHOT_FIND) {
         LOG(LOG_INFO, "snapshot", "looking for a block whose state peers can give (%u peers)",

@@ -48,16 +48,16 @@ void rpc_filters_destroy(struct rpc *rpc) {
 
 /* insert takes a free or expired place; 0 when all are in use. */
 static uint64_t insert(struct filters *table, const struct filter *wanted) {
-    const uint64_t now = monotonic_ms();
+    const uint64_t now_ms = monotonic_ms();
     uint64_t id = 0;
     pthread_mutex_lock(&table->lock);
     for (size_t i = 0; i < FILTERS_MAX && id == 0; i++) {
         struct filter *place = &table->list[i];
-        if (place->is_used && now - place->used_ms < FILTER_EXPIRY_MS) continue;
+        if (place->is_used && now_ms - place->used_ms < FILTER_EXPIRY_MS) continue;
         free(place->logs);
         *place = *wanted;
         place->is_used = true;
-        place->used_ms = now;
+        place->used_ms = now_ms;
         place->id = id = table->id_next++ << 16 | i;
     }
     pthread_mutex_unlock(&table->lock);

@@ -61,12 +61,12 @@ void rpc_height_wake(struct rpc *rpc) {
 void rpc_height_go_on(struct service *service) {
     if (atomic_load(&service->behind_count) == 0) return;
     const uint64_t height = rpc_height(service->rpc);
-    const uint64_t now = monotonic_ms();
+    const uint64_t now_ms = monotonic_ms();
     struct session *next;
     for (struct session *session = service->sessions; session != NULL; session = next) {
         next = session->next;
         if (!session->is_behind) continue;
-        if (height < session->height && now < session->behind_until_ms) continue;
+        if (height < session->height && now_ms < session->behind_until_ms) continue;
         rpc_height_forget(service, session);
         rpc_http_go_on(service, session, height >= session->height);
     }

@@ -1,5 +1,5 @@
 #pragma once
-/* Methods: one line each in methods.c, a function that reads its parameters and writes its result.
+/* Methods: one line each in methods.h, a function that reads its parameters and writes its result.
  *
  * A method gets a `struct call`: parsed parameters, the request's arena, a writer that stands where
  * the result goes, and the backend.  It returns METHOD_DONE after writing exactly one JSON value,

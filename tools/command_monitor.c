@@ -158,10 +158,10 @@ static bool wait_key(uint64_t until_ms, bool is_screen, const sigset_t *mask) {
             suspend(is_screen);
             break;
         }
-        const uint64_t now = monotonic_ms();
-        if (now >= until_ms) break;
-        const struct timespec most = {(time_t)((until_ms - now) / 1000),
-                                      (long)((until_ms - now) % 1000) * 1000000};
+        const uint64_t now_ms = monotonic_ms();
+        if (now_ms >= until_ms) break;
+        const struct timespec most = {(time_t)((until_ms - now_ms) / 1000),
+                                      (long)((until_ms - now_ms) % 1000) * 1000000};
         struct pollfd keys = {.fd = has_keys ? STDIN_FILENO : -1, .events = POLLIN};
         if (ppoll(&keys, 1, &most, mask) <= 0) continue;
         char key = 0;

@@ -65,12 +65,12 @@ struct http_request *testnet_request(struct testnet *net, uint32_t member,
 }
 
 static void add_polls(struct testnet *net, uint64_t now_ms, bool is_due) {
-    const uint64_t every = POLL_MS_MIN + 20 * (uint64_t)net->options.validators;
+    const uint64_t every_ms = POLL_MS_MIN + 20 * (uint64_t)net->options.validators;
     for (uint32_t i = 0; i < net->options.validators; i++) {
         struct testnet_member *member = &net->members[i];
         const bool is_back = member->failed_ms != 0 && member->pid != 0;
         if (!is_due && now_ms < member->poll_at_ms) continue;
-        member->poll_at_ms = now_ms + (is_back ? POLL_MS_MIN / 2 : every);
+        member->poll_at_ms = now_ms + (is_back ? POLL_MS_MIN / 2 : every_ms);
         if (member->pid == 0 && net->began_ms == 0) continue;
         (void)testnet_request(net, i, (struct testnet_purpose){TESTNET_POLL, i}, "baton_status",
                               "");
@@ -88,11 +88,11 @@ static uint64_t height_max(const struct testnet *net) {
 /* notice_return notes that a node which had failed is at the head again. */
 static void notice_return(struct testnet *net, uint32_t index) {
     struct testnet_member *member = &net->members[index];
-    const uint64_t now = monotonic_ms();
+    const uint64_t now_ms = monotonic_ms();
     if (member->failed_ms == 0 || member->pid == 0 || !member->is_ready) return;
     if (member->height + BEHIND_MAX < height_max(net)) return;
     testnet_issue(&net->figures, "at %.1f s: node %u is at the head again, %.1f s after it failed",
-                  testnet_seconds(net, now), index, (double)(now - member->failed_ms) / 1000);
+                  testnet_seconds(net, now_ms), index, (double)(now_ms - member->failed_ms) / 1000);
     member->failed_ms = 0;
 }
 
@@ -181,35 +181,35 @@ static bool all_ready(const struct testnet *net) {
 }
 
 static void pause_turn(uint64_t began_ms) {
-    const uint64_t now = monotonic_ms();
-    if (now < began_ms + TURN_MS) usleep((useconds_t)(began_ms + TURN_MS - now) * 1000);
+    const uint64_t now_ms = monotonic_ms();
+    if (now_ms < began_ms + TURN_MS) usleep((useconds_t)(began_ms + TURN_MS - now_ms) * 1000);
 }
 
 /* start brings all nodes up; false: a signal, a node that ended, or time is over. */
 static bool start(struct testnet *net) {
-    const uint64_t began = monotonic_ms();
-    uint64_t line_at = began + STATUS_LINE_MS;
+    const uint64_t began_ms = monotonic_ms();
+    uint64_t line_at_ms = began_ms + STATUS_LINE_MS;
     for (uint32_t i = 0; i < net->options.validators; i++) {
-        net->members[i].start_at_ms = began + i * net->options.stagger_ms;
+        net->members[i].start_at_ms = began_ms + i * net->options.stagger_ms;
     }
     for (;;) {
-        const uint64_t now = monotonic_ms();
-        testnet_reap(net, now);
+        const uint64_t now_ms = monotonic_ms();
+        testnet_reap(net, now_ms);
         if (signals_caught != 0 || net->figures.node_failures != 0) return false;
-        start_due(net, now);
-        add_polls(net, now, false);
+        start_due(net, now_ms);
+        add_polls(net, now_ms, false);
         perform(net);
         if (all_ready(net)) return true;
-        if (now >= line_at) {
-            status_line(net, "starting", now - began);
-            line_at = now + STATUS_LINE_MS;
+        if (now_ms >= line_at_ms) {
+            status_line(net, "starting", now_ms - began_ms);
+            line_at_ms = now_ms + STATUS_LINE_MS;
         }
-        if (now - began >= net->options.start_ms_max) {
+        if (now_ms - began_ms >= net->options.start_ms_max) {
             testnet_issue(&net->figures, "not all nodes were ready after %.0f s",
-                          (double)(now - began) / 1000);
+                          (double)(now_ms - began_ms) / 1000);
             return false;
         }
-        pause_turn(now);
+        pause_turn(now_ms);
     }
 }
 
@@ -234,9 +234,9 @@ static uint32_t choose_victim(const struct testnet *net) {
 static void kill_due(struct testnet *net, uint64_t now_ms) {
     const struct testnet_options *options = &net->options;
     if (net->kills_done == options->kills) return;
-    const uint64_t due =
+    const uint64_t due_ms =
         net->began_ms + options->duration_ms * (net->kills_done + 1) / (options->kills + 2);
-    if (now_ms < due) return;
+    if (now_ms < due_ms) return;
     const uint32_t victim = choose_victim(net);
     if (victim < options->validators) testnet_kill(net, victim, now_ms);
     net->kills_done += 1;
@@ -244,27 +244,27 @@ static void kill_due(struct testnet *net, uint64_t now_ms) {
 
 /* measure runs the network for its time, or until a signal. */
 static void measure(struct testnet *net) {
-    uint64_t line_at = net->began_ms + STATUS_LINE_MS;
+    uint64_t line_at_ms = net->began_ms + STATUS_LINE_MS;
     net->load_at_us = monotonic_us();
     for (;;) {
-        const uint64_t now = monotonic_ms();
-        if (now - net->began_ms >= net->options.duration_ms) return;
+        const uint64_t now_ms = monotonic_ms();
+        if (now_ms - net->began_ms >= net->options.duration_ms) return;
         if (signals_caught != 0) {
             testnet_issue(&net->figures, "ended early, after %.1f s, by a signal",
-                          testnet_seconds(net, now));
+                          testnet_seconds(net, now_ms));
             return;
         }
-        testnet_reap(net, now);
-        kill_due(net, now);
-        start_due(net, now);
-        add_polls(net, now, false);
+        testnet_reap(net, now_ms);
+        kill_due(net, now_ms);
+        start_due(net, now_ms);
+        add_polls(net, now_ms, false);
         testnet_load_add(net, monotonic_us());
         perform(net);
-        if (now >= line_at) {
-            status_line(net, "running", now - net->began_ms);
-            line_at = now + STATUS_LINE_MS;
+        if (now_ms >= line_at_ms) {
+            status_line(net, "running", now_ms - net->began_ms);
+            line_at_ms = now_ms + STATUS_LINE_MS;
         }
-        pause_turn(now);
+        pause_turn(now_ms);
     }
 }
 
