@@ -467,8 +467,9 @@ void sequencer_strike(struct sequencer *sequencer, const struct hash32 *peer, co
 /* sequencer_sync_holds: a peer that has not disappointed us has blocks that we lack, and they are
  * coming in; no height is begun before they are here. */
 bool sequencer_sync_holds(const struct sequencer *sequencer);
-/* sequencer_peers_height is the highest block that more connected peers than may lie say they have,
- * whether or not they gave us what we asked for; 0: nobody says anything. */
+/* sequencer_peers_height is the highest block that more connected validators than may lie (or,
+ * where none is connected, peers) say they have, whether or not they gave us what we asked for; 0:
+ * nobody says anything. */
 uint64_t sequencer_peers_height(const struct sequencer *sequencer);
 uint64_t sequencer_sync_deadline(const struct sequencer *sequencer);
 

@@ -106,23 +106,45 @@ void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, u
     sequencer->highest_seen = target(sequencer);
 }
 
-static uint32_t peers_with(const struct sequencer *sequencer, uint64_t height) {
-    uint32_t count = 0;
+static bool has_peer(const struct validator_set *set, const struct hash32 *peer_id) {
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (hash_equal(&set->validators[i].peer_id, peer_id)) return true;
+    }
+    return false;
+}
+
+/* mark_counted marks the peers among whose claims not all can be lies.  Whoever has registered is a
+ * peer; only those with a vote now or in the next rotation count, where any is connected. */
+static void mark_counted(const struct sequencer *sequencer, bool counted[PEERS_MAX]) {
+    bool has_voter = false;
     for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         const struct peer *peer = &sequencer->peers[i];
-        count += peer->is_connected && peer->height >= height ? 1 : 0;
+        counted[i] = peer->is_connected && (has_peer(&sequencer->current, &peer->id) ||
+                                            has_peer(&sequencer->next, &peer->id));
+        has_voter |= counted[i];
     }
+    for (uint32_t i = 0; i < sequencer->peers_used && !has_voter; i++)
+        counted[i] = sequencer->peers[i].is_connected;
+}
+
+static uint32_t peers_with(const struct sequencer *sequencer, const bool counted[PEERS_MAX],
+                           uint64_t height) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sequencer->peers_used; i++)
+        count += counted[i] && sequencer->peers[i].height >= height ? 1 : 0;
     return count;
 }
 
 uint64_t sequencer_peers_height(const struct sequencer *sequencer) {
     const bool may_lie = sequencer->config.consensus.fault_model == FAULT_MODEL_BYZANTINE;
     const uint32_t liars_max = may_lie ? (sequencer->current.count - 1) / 3 : 0;
+    bool counted[PEERS_MAX];
     uint64_t best = 0;
+    mark_counted(sequencer, counted);
     for (uint32_t i = 0; i < sequencer->peers_used; i++) {
-        const struct peer *peer = &sequencer->peers[i];
-        if (!peer->is_connected || peer->height <= best) continue;
-        if (peers_with(sequencer, peer->height) > liars_max) best = peer->height;
+        const uint64_t height = sequencer->peers[i].height;
+        if (!counted[i] || height <= best) continue;
+        if (peers_with(sequencer, counted, height) > liars_max) best = height;
     }
     return best;
 }
