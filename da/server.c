@@ -1,3 +1,4 @@
+/* The sockets of the DA server: who may ask, jobs under way, subscriptions, answers in pieces. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* Instructions that ask the host: accounts, code, block hashes, storage, logs, selfdestruct. */
 #include "evm/op_frame.h"
 #include "evm/opcodes.h"
 #include "evm/precompile.h"

@@ -1,3 +1,4 @@
+/* Building a block: items are tried in turn until time, gas or bytes are used up. */
 #include "base/check.h"
 #include "base/keccak.h"
 #include "sequencer/beacon_watch.h"

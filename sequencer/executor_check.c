@@ -1,3 +1,4 @@
+/* Checking a block that somebody else built: every field, by executing it. */
 #include "base/check.h"
 #include "sequencer/executor_internal.h"
 #include "sequencer/package.h"

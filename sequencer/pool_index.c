@@ -1,3 +1,4 @@
+/* The pool's indexes: entries by lane and sequence, by fee, by hash. */
 #include "base/check.h"
 #include "sequencer/pool_internal.h"
 

@@ -1,3 +1,4 @@
+/* Reading the pool: what goes into a block, what is gossiped, what expires. */
 #include "base/check.h"
 #include "sequencer/pool_internal.h"
 

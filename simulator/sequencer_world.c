@@ -1,3 +1,5 @@
+/* What all nodes of a run share: genesis, and clients that send signed transfers and remember what
+ * they were told. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

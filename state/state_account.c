@@ -1,3 +1,4 @@
+/* Accounts: read, changed, created, destroyed; and the end of a transaction. */
 #include "base/check.h"
 #include "base/keccak.h"
 #include "state/state.h"

@@ -1,3 +1,4 @@
+/* From what changed to a root, and to the list of what is to be written. */
 #include "base/check.h"
 #include "base/keccak.h"
 #include "base/rlp.h"

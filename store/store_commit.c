@@ -1,3 +1,4 @@
+/* What is written: blocks, loaded states, records. */
 #include <time.h>
 
 #include "base/check.h"

@@ -1,3 +1,5 @@
+/* Values that a block replaced: kept so that older states can be read, pruned when they are too
+ * old. */
 #include "base/check.h"
 #include "store/store_internal.h"
 

@@ -1,3 +1,4 @@
+/* What is read from: views of one moment out of a pool, and the state at a block. */
 #include "base/check.h"
 #include "store/store_internal.h"
 

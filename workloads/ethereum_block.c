@@ -1,3 +1,4 @@
+/* A block from its beginning to its end: system calls, transactions, rewards, roots. */
 #include <string.h>
 
 #include "base/check.h"

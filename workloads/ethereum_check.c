@@ -1,3 +1,4 @@
+/* A block checked against its parent and by executing it. */
 #include <string.h>
 
 #include "base/check.h"
