@@ -4,7 +4,7 @@
  *
  *   FIND    peers tell their heights; the pivot is a little below the highest
  *   LIGHT   one block of each rotation, with its commit, leads from the validators that we know to
- *           those of the pivot; then the pivot itself (docs/consensus.md, section 7)
+ *           those of the pivot; then the pivot itself (docs/consensus.md, section 6)
  *   STATE   the accounts in SNAPSHOT_LANES parts of the key space at once; in each part a stretch
  *           of accounts, then the storage and the code of these, then the next stretch.  Every
  *           range is proven against the pivot's state root or the account's storage root, every
