@@ -10,7 +10,7 @@ static bool is_inside(struct bytes part, struct bytes whole) {
            part.data + part.size <= whole.data + whole.size;
 }
 
-/* read_one reads the same item with each reader from its own copy of the view. */
+/* read_typed reads the same item with each reader from its own copy of the view. */
 static void read_typed(struct bytes in) {
     uint8_t memory[80];
     struct buffer out = buffer_over(memory, sizeof memory);

@@ -59,7 +59,7 @@ static void test_eip155_vector(void) {
     CHECK(signature.y_parity == 0);
 }
 
-/* negate_s turns a signature into its twin with n - s and the other parity, which recovers alike.
+/* high_twin turns a signature into its twin with n - s and the other parity, which recovers alike.
  */
 static struct secp_signature high_twin(struct secp_signature signature) {
     struct hash32 order_hash;

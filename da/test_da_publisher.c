@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "da/da.h"
+#include "threads/clock.h"
 
 #define PORT      21045
 #define URL       "http://127.0.0.1:21045"
@@ -24,12 +25,6 @@
 
 static char dir[] = "/tmp/baton-da-publisher-XXXXXX";
 static const struct da_namespace NS = {{[19] = 'p', 'u', 'b', 'l', 'i', 's', 'h', 'e', 'r', '1'}};
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static struct {
     pthread_mutex_t lock;
@@ -53,9 +48,9 @@ static size_t receipts_count(void) {
 }
 
 static const struct da_receipt *wait_receipt(size_t count) {
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     while (receipts_count() < count) {
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         (void)poll(NULL, 0, 5);
     }
     CHECK(receipts_count() == count);
@@ -90,10 +85,10 @@ static void stop_server(pid_t pid, int signal_number) {
 static void set_fault(const char *mode, int count) {
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     int fd = -1;
     while (fd < 0) {
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         CHECK(fd >= 0);
         if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0) break;
@@ -132,9 +127,9 @@ static void publish(struct da_publisher *publisher, uint64_t id) {
     const struct bytes blob = {(const uint8_t *)text, (size_t)size};
     const struct da_publication publication = {
         .id = id, .blob = blob, .scan_from = 1, .turn_until = UINT64_MAX};
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     while (da_publish(publisher, &publication) != ERR_OK) { /* a cancelled one leaves */
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         (void)poll(NULL, 0, 5);
     }
 }
@@ -201,10 +196,10 @@ static void test_outage(struct da_publisher *publisher, pid_t *server, unsigned 
                         size_t *receipts) {
     stop_server(*server, SIGKILL);
     publish(publisher, ++*id);
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     while (da_publisher_status(publisher).failures == 0 ||
            da_publisher_status(publisher).is_reachable) {
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         (void)poll(NULL, 0, 5);
     }
     CHECK(da_publisher_status(publisher).pending == 1);
@@ -233,25 +228,25 @@ static void test_cancel_and_stop(unsigned id) {
     da_publish_cancel(publisher, id); /* another one's name */
     CHECK(da_publisher_status(publisher).pending == 1);
     da_publish_cancel(publisher, id + 1);
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     while (da_publisher_status(publisher).pending != 0) {
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         (void)poll(NULL, 0, 5);
     }
     CHECK(receipts_count() == before);
     set_fault("hang", 1000);
     publish(publisher, id + 1);
-    const uint64_t start_ms = now_ms();
+    const uint64_t start_ms = monotonic_ms();
     da_publisher_stop(publisher); /* in the middle of a request */
-    CHECK(now_ms() - start_ms < 3000);
+    CHECK(monotonic_ms() - start_ms < 3000);
     set_fault("none", 0);
     CHECK(receipts_count() == before);
 }
 
 static uint64_t head_seen(struct da_publisher *publisher) {
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     while (da_publisher_status(publisher).head == 0) {
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         (void)poll(NULL, 0, 5);
     }
     return da_publisher_status(publisher).head;
@@ -275,9 +270,9 @@ static void test_turns(unsigned *id, size_t *receipts) {
     hand_over(publisher, ++*id, from, UINT64_MAX);
     CHECK(wait_receipt(++*receipts)->height > from);
     hand_over(publisher, *id + 1, 1, from); /* a turn that is over */
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     while (da_publisher_status(publisher).pending != 0) {
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         (void)poll(NULL, 0, 5);
     }
     CHECK(da_publisher_status(publisher).submissions == 1);

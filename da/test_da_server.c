@@ -18,6 +18,7 @@
 #include "base/merkle.h"
 #include "da/base64.h"
 #include "da/square.h"
+#include "threads/clock.h"
 
 #define WAIT_MS 15000
 
@@ -29,12 +30,6 @@ struct server {
     int port;
     char url[64];
 };
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static int dial(int port) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -67,9 +62,9 @@ static struct server start_server(int port, const char *option, const char *valu
                              (char *)(uintptr_t)value};
         _exit(da_server_main(option == NULL ? 7 : value == NULL ? 8 : 9, arguments));
     }
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     for (int fd = -1; fd < 0;) {
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         CHECK(waitpid(server.pid, NULL, WNOHANG) == 0);
         fd = dial(port);
         if (fd >= 0) (void)close(fd);
@@ -378,10 +373,10 @@ static void test_faults(const struct server *server) {
     set_fault(server, "late", 1);
     CHECK(da_submit(client, &NS, make_blob(4, 10), DA_FENCE_NONE, &height, error) == ERR_TIMEOUT);
     CHECK(da_head(client, &head, error) == ERR_OK);
-    const uint64_t deadline_ms = now_ms() + WAIT_MS;
+    const uint64_t deadline_ms = monotonic_ms() + WAIT_MS;
     for (uint64_t seen = 0; seen < head + 8;) {
         CHECK(da_head(client, &seen, error) == ERR_OK);
-        CHECK(now_ms() < deadline_ms);
+        CHECK(monotonic_ms() < deadline_ms);
         (void)poll(NULL, 0, 20);
     }
     visited = (struct visited){0};

@@ -18,7 +18,7 @@
 #define CALL_STIPEND_GAS  2300
 
 /* What the frame was made for: how its end is told to the frame below. */
-enum frame_kind { FRAME_TRANSACTION, FRAME_CALL, FRAME_CREATE };
+enum frame_kind { FRAME_CALL, FRAME_CREATE };
 
 struct precompile;
 
@@ -93,7 +93,6 @@ struct evm {
     size_t blob_hashes_count;
 };
 
-/* rule is a number of the fork that runs. */
 /* rule reads one number of the fork in force. */
 static inline int64_t rule(const struct evm *evm, enum rule which) {
     return evm->rules.value[which];

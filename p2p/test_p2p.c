@@ -1,6 +1,7 @@
 /* Whole nodes with real sockets on the loopback: mesh, refusals, an attacker in between,
  * reconnects, lanes, and peers that are slow or silent. */
 #include "p2p/p2p.h"
+#include "threads/clock.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -32,12 +33,6 @@ struct node {
     bool is_blocked; /* the message callback waits: a reader that has stalled */
     bool is_waiting; /* it does so now */
 };
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* A message is its number and a pattern that follows from it. */
 static void make_message(uint8_t *message, size_t size, uint32_t number) {
@@ -125,12 +120,12 @@ static void set_peer(struct node *node, const struct node *other, uint16_t port)
     p2p_set_peers(node->p2p, &peer, 1);
 }
 
-/* wait_until polls a condition, at most WAIT_MS: a bound on the test, not a delay. */
+/* WAIT_UNTIL polls a condition, at most WAIT_MS: a bound on the test, not a delay. */
 #define WAIT_UNTIL(condition)                                                                      \
     do {                                                                                           \
-        const uint64_t deadline_ = now_ms() + WAIT_MS;                                             \
+        const uint64_t deadline_ = monotonic_ms() + WAIT_MS;                                       \
         while (!(condition)) {                                                                     \
-            CHECK(now_ms() < deadline_);                                                           \
+            CHECK(monotonic_ms() < deadline_);                                                     \
             (void)poll(NULL, 0, 2);                                                                \
         }                                                                                          \
     } while (0)
@@ -466,8 +461,8 @@ static void test_silence(void) {
     set_peer(a, b, 21027);
     set_peer(b, a, 21026);
     WAIT_UNTIL(peers_connected(a) == 1 && peers_connected(b) == 1);
-    const uint64_t start_ms = now_ms();
-    WAIT_UNTIL(now_ms() > start_ms + 1200); /* three silences long pings keep it open */
+    const uint64_t start_ms = monotonic_ms();
+    WAIT_UNTIL(monotonic_ms() > start_ms + 1200); /* three silences long pings keep it open */
     CHECK(a->disconnects == 0 && b->disconnects == 0);
     set_blocked(b, true);
     send_number(a, b, P2P_LANE_ITEMS, 1, 100);

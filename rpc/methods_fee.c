@@ -13,7 +13,7 @@
  */
 #define TIP_DEFAULT_WEI 1000000
 
-/* read_header reads the header that a fee question is about: the head's. */
+/* head_of reads the header that a fee question is about: the head's. */
 static enum err head_of(struct call *call, struct header *out) {
     struct rpc_tags tags;
     struct hash32 hash;
@@ -193,7 +193,7 @@ static enum err write_rewards(struct call *call, const struct fee_question *ques
     return ERR_OK;
 }
 
-/* ratio_text writes used/limit as a JSON number. */
+/* write_ratio writes used/limit as a JSON number. */
 static void write_ratio(struct json_writer *json, uint64_t used, uint64_t limit) {
     char text[32];
     const int size =

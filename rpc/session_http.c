@@ -83,7 +83,7 @@ static int write_header(const struct service *service, const struct session *ses
                     session->close_after ? "Connection: close\r\n" : "");
 }
 
-/* send queues header and body as one message; `memory` holds the body at TASK_HEADROOM. */
+/* send_body queues header and body as one message; `memory` holds the body at TASK_HEADROOM. */
 static void send_body(struct service *service, struct session *session, int status,
                       const char *type, uint8_t *memory, size_t body_bytes) {
     char header[TASK_HEADROOM + SESSION_ORIGIN_BYTES + 512];
