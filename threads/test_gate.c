@@ -18,9 +18,9 @@ static void *taker(void *context) {
     for (int i = 0; i < ROUNDS; i++) {
         gate_lock(&turns->gate);
         while (turns->taken % 2 == 0)
-            (void)gate_wait(&turns->gate, monotonic_ms() + 60000);
+            CHECK(gate_wait(&turns->gate, GATE_FOREVER));
         turns->taken += 1;
-        gate_wake(&turns->gate);
+        gate_wake_one(&turns->gate);
         gate_unlock(&turns->gate);
     }
     return NULL;
