@@ -86,12 +86,7 @@ static void test_proposer_waits_for_block_time(void) {
 
 /* lock_a locks A in round 0 and leaves the machine in round 1. */
 static void lock_a(void) {
-    start();
-    propose(0, 0, A, -1);
-    checked(A, true);
-    vote(0, VOTE_PREVOTE, 0, A);
-    vote(3, VOTE_PREVOTE, 0, A);
-    CHECK(sent(VOTE_PRECOMMIT, 0, A));
+    start_locked_on_a();
     vote(0, VOTE_PRECOMMIT, 0, nil);
     vote(2, VOTE_PRECOMMIT, 0, nil);
     CHECK(consensus_status(core).round == 0);

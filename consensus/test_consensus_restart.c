@@ -20,11 +20,7 @@ static void restart(void) {
 }
 
 static void test_restart_keeps_the_lock(void) {
-    start();
-    propose(0, 0, A, -1);
-    checked(A, true);
-    vote(0, VOTE_PREVOTE, 0, A);
-    vote(3, VOTE_PREVOTE, 0, A);
+    start_locked_on_a();
     restart();
     CHECK(consensus_status(core).step == 3);
     CHECK(hash_equal(&found(CONSENSUS_EFFECT_CHECK)->block, &A)); /* the stored valid block */
@@ -45,11 +41,7 @@ static void test_restart_keeps_the_lock(void) {
 
 /* The stored bytes are those of another block: it is asked for, and checked when it comes. */
 static void test_restart_without_the_block(void) {
-    start();
-    propose(0, 0, A, -1);
-    checked(A, true);
-    vote(0, VOTE_PREVOTE, 0, A);
-    vote(3, VOTE_PREVOTE, 0, A);
+    start_locked_on_a();
     restart();
     CHECK(hash_equal(&found(CONSENSUS_EFFECT_CHECK)->block, &A));
     step((struct consensus_input){.kind = CONSENSUS_INPUT_MISSING, .block = A});
@@ -79,11 +71,7 @@ static void test_restart_does_not_sign_twice(void) {
 }
 
 static void test_restart_without_polka_proposes_afresh(void) {
-    start();
-    propose(0, 0, A, -1);
-    checked(A, true);
-    vote(0, VOTE_PREVOTE, 0, A);
-    vote(3, VOTE_PREVOTE, 0, A);
+    start_locked_on_a();
     struct consensus_record record = found(CONSENSUS_EFFECT_PERSIST)->record;
     create(FAULT_MODEL_BYZANTINE, OWN);
     begin(11, &record, NULL);

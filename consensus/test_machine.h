@@ -130,3 +130,13 @@ static inline void to_round_1(void) {
     vote(2, VOTE_PRECOMMIT, 0, nil);
     CHECK(consensus_status(core).round == 1);
 }
+
+/* start_locked_on_a begins with a polka for A in round 0, which the machine precommits. */
+static inline void start_locked_on_a(void) {
+    start();
+    propose(0, 0, A, -1);
+    checked(A, true);
+    vote(0, VOTE_PREVOTE, 0, A);
+    vote(3, VOTE_PREVOTE, 0, A);
+    CHECK(sent(VOTE_PRECOMMIT, 0, A));
+}
