@@ -25,7 +25,7 @@ static struct rpc *rpc_without_threads(void) {
     rpc.counters = calloc(rpc_methods_count() + 1, sizeof *rpc.counters);
     CHECK(rpc.counters != NULL && rpc_submit_create(&rpc) == ERR_OK);
     CHECK(rpc_filters_create(&rpc) == ERR_OK && rpc_subscriptions_create(&rpc) == ERR_OK);
-    pthread_mutex_init(&rpc.queue_lock, NULL);
+    rpc_workers_create(&rpc);
     rpc.is_inline = true;
     rpc.services[0].rpc = &rpc;
     void *memory = mmap(NULL, rpc_runner_bytes(&rpc.config.limits), PROT_READ | PROT_WRITE,
