@@ -234,6 +234,20 @@ static void scan(struct sequencer *sequencer) {
     }
 }
 
+/* is_on_time: the block is not later than the others were, by the pace of our own clock since the
+ * start.  The wall's clock may be wrong by any time. */
+static bool is_on_time(struct sequencer *sequencer, uint64_t time_ms, uint64_t live_ms) {
+    struct batch_pace *pace = &sequencer->batches.pace;
+    const int64_t delay_ms = (int64_t)(sequencer->now_ms - time_ms); /* and a constant */
+    const uint64_t steps = (sequencer->now_ms - pace->since_ms) / BATCH_DRIFT_PARTS;
+    pace->since_ms += steps * BATCH_DRIFT_PARTS;
+    pace->least_ms += (int64_t)steps;
+    if (!pace->is_known || delay_ms < pace->least_ms) {
+        *pace = (struct batch_pace){true, delay_ms, sequencer->now_ms};
+    }
+    return (uint64_t)(delay_ms - pace->least_ms) < live_ms;
+}
+
 void batches_on_committed(struct sequencer *sequencer, const struct block_outcome *outcome) {
     struct batches *batches = &sequencer->batches;
     if (!batches->is_enabled) return;
@@ -246,7 +260,9 @@ void batches_on_committed(struct sequencer *sequencer, const struct block_outcom
     const uint64_t live_ms = sequencer->config.batch_takeover_ms / BATCH_LIVE_PARTS;
     /* Our clock may be wrong: what was fetched is late whatever it says. */
     const bool is_fetched = sequencer->sync_progress_ms == sequencer->now_ms;
-    const bool is_live = !is_fetched && outcome->frame.time_ms + live_ms > sequencer->unix_ms;
+    const uint64_t time_ms = outcome->frame.time_ms;
+    const bool is_paced = is_on_time(sequencer, time_ms, live_ms);
+    const bool is_live = !is_fetched && is_paced && time_ms + live_ms > sequencer->unix_ms;
     block_count(sequencer, &summary, is_live);
 }
 

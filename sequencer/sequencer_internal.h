@@ -130,6 +130,7 @@ struct l1_known {
 #define BATCH_SETTLE_PARTS   3u     /* SETTLE is repeated after batch_takeover_ms by this */
 #define BATCH_DA_MARGIN      32u    /* DA blocks that receipts may run ahead of our own blocks */
 #define BATCH_LIVE_PARTS     3u     /* younger than batch_takeover_ms by this: not fetched late */
+#define BATCH_DRIFT_PARTS    1000u  /* clocks differ in pace by one part in so many at most */
 #define BATCH_UNCLEAR_MS     60000u /* after a start: an earlier process may have published */
 #define BATCH_MESSAGES_MAX   16u    /* of one kind in one step */
 #define BATCH_SETTLE_AHEAD   8u     /* settlements under way at once */
@@ -179,8 +180,16 @@ struct batch_receipt {
     struct hash32 da_commitment;
 };
 
+/* How late blocks come, by our clock and the chain's time: the least of it is what is normal. */
+struct batch_pace {
+    bool is_known;
+    int64_t least_ms;  /* grows with time by what clocks may differ in pace */
+    uint64_t since_ms; /* that is done up to then */
+};
+
 struct batches {
     bool is_enabled;
+    struct batch_pace pace;
     bool has_settlement;       /* the chain has an L1 */
     bool is_dirty;             /* the journal is behind */
     uint64_t first;            /* of the open batch */
