@@ -54,12 +54,21 @@ static void put(struct world *world, struct sequencer_node *node, const struct o
     checker_restored(world, node->index, disk->view.head.number);
 }
 
-/* is_calm: every correct node is up and does what it has to. */
+/* is_backlog: what a fault has held up is still on the way from one node to another. */
+static bool is_backlog(const struct world *world, uint32_t from) {
+    for (uint32_t to = 0; to < world->nodes_count; to++) {
+        if (world->link_ms[from][to] > world->now_ms + world->base_delay_max_ms) return true;
+    }
+    return false;
+}
+
+/* is_calm: every correct node is up, does what it has to, and is heard without delay. */
 static bool is_calm(const struct world *world) {
     for (uint32_t i = 0; i < world->nodes_count; i++) {
         const struct node *node = &world->nodes[i];
         if (node->is_byzantine) continue;
         if (!node->is_up || node->is_stopping || node->busy_until_ms > world->now_ms) return false;
+        if (is_backlog(world, i)) return false;
     }
     return true;
 }
