@@ -20,7 +20,7 @@
 enum lie { LIE_SHRINKS, LIE_GROWS, LIE_SMALL_TALK };
 
 static struct p2p *host;
-static enum lie lie;
+static _Atomic enum lie lie; /* the host's thread reads it */
 static atomic_uint answers;
 static struct message answer;
 static uint8_t piece[PIECE_BYTES], encoded[MESSAGE_BYTES_MAX];
@@ -46,17 +46,18 @@ static void on_guest_message(void *context, const struct hash32 *guest, struct b
     const struct message_context none = {.recoverer = secp_recoverer()};
     (void)context;
     CHECK(message_decode(&none, message, &request) == VERDICT_ACCEPTED);
+    const enum lie told = atomic_load(&lie);
     atomic_fetch_add(&answers, 1);
     answer = (struct message){.kind = MESSAGE_CHAIN, .request = request.request};
     answer.height = request.height;
     answer.count = 1;
     answer.pieces[0] = (struct bytes){piece, sizeof piece};
     answer.total_bytes = TOTAL_BYTES;
-    if (lie == LIE_GROWS) answer.total_bytes = request.height + 2 * sizeof piece;
+    if (told == LIE_GROWS) answer.total_bytes = request.height + 2 * sizeof piece;
     const bool is_near = request.height + sizeof piece > TOTAL_BYTES;
-    if (lie == LIE_SHRINKS && is_near) answer.total_bytes = 10;
-    if (lie == LIE_SMALL_TALK) answer.kind = MESSAGE_STATUS;
-    for (int i = 0; i < (lie == LIE_SMALL_TALK ? 5000 : 1); i++)
+    if (told == LIE_SHRINKS && is_near) answer.total_bytes = 10;
+    if (told == LIE_SMALL_TALK) answer.kind = MESSAGE_STATUS;
+    for (int i = 0; i < (told == LIE_SMALL_TALK ? 5000 : 1); i++)
         say(guest);
 }
 
@@ -82,7 +83,7 @@ static void join_fails(uint16_t port, enum lie told) {
     char where[64], directory[] = "/tmp/test_join.XXXXXX";
     CHECK(mkdtemp(directory) != NULL);
     (void)snprintf(where, sizeof where, "127.0.0.1:%u", port);
-    lie = told;
+    atomic_store(&lie, told);
     atomic_store(&answers, 0);
     int status = 0;
     const pid_t child = fork();
