@@ -132,6 +132,19 @@ static enum err fetch_piece(struct join *join, struct p2p_fetch *fetch, struct m
     return ERR_OK;
 }
 
+/* fetch_fault says what the bootstrap node did wrong; NULL: its connection says that itself. */
+static const char *fetch_fault(enum err err) {
+    switch (err) {
+    case ERR_REFUSED: return "it lets no guests in (p2p_guests)";
+    case ERR_NOT_FOUND: return "it does not give its genesis file";
+    case ERR_MISMATCH:
+        return "the pieces of its genesis file do not fit together: ask another node";
+    case ERR_LIMIT: return "it sends too much, or its genesis file is too large: ask another node";
+    case ERR_ENCODING: return "what it sends does not decode: ask another node";
+    default: return NULL;
+    }
+}
+
 static enum err fetch_chain(struct join *join) {
     bool has_id, is_whole = false;
     char line[256] = "";
@@ -148,8 +161,8 @@ static enum err fetch_chain(struct join *join) {
         while (err == ERR_OK && !is_whole)
             err = fetch_piece(join, fetch, message, &is_whole);
         p2p_fetch_close(fetch);
-        if (err == ERR_REFUSED) snprintf(line, sizeof line, "it lets no guests in (p2p_guests)");
-        if (err == ERR_NOT_FOUND) snprintf(line, sizeof line, "it does not give its genesis file");
+        const char *fault = fetch_fault(err);
+        if (fault != NULL) snprintf(line, sizeof line, "%s", fault);
     }
     free(message);
     if (err == ERR_OK) return ERR_OK;
