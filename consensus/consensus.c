@@ -312,6 +312,17 @@ static void on_height(struct consensus *core, const struct consensus_input *inpu
     }
 }
 
+bool consensus_has_voted(const struct consensus *core, uint32_t voter, const struct hash32 *block) {
+    CHECK(voter < core->set.count);
+    for (size_t i = 0; i < ROUNDS_KEPT; i++) {
+        const struct round_votes *votes = &core->rounds[i];
+        if (!votes->is_used) continue;
+        if (tally_signature(&votes->prevotes, voter, block) != NULL) return true;
+        if (tally_signature(&votes->precommits, voter, block) != NULL) return true;
+    }
+    return false;
+}
+
 size_t consensus_votes_of(const struct consensus *core, const struct address *address,
                           struct vote out[CONSENSUS_VOTES_OF_MAX]) {
     const int index = core->is_begun ? validator_set_find(&core->set, address) : -1;

@@ -149,6 +149,10 @@ uint64_t consensus_deadline_ms(const struct consensus *core);
 size_t consensus_votes_of(const struct consensus *core, const struct address *voter,
                           struct vote out[CONSENSUS_VOTES_OF_MAX]);
 
+/* consensus_has_voted says whether `voter`, by index of the height's set, has voted for `block` in
+ * a round that is remembered here: if it is correct it has executed it, and can give it. */
+bool consensus_has_voted(const struct consensus *core, uint32_t voter, const struct hash32 *block);
+
 /* What people and metrics may know. */
 struct consensus_status {
     uint64_t height;

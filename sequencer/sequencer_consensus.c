@@ -2,6 +2,8 @@
 #include "base/rlp.h"
 #include "sequencer/sequencer_internal.h"
 
+#define NEED_VOTERS_MIN 3
+
 /* --- inputs wait in a ring: an effect may cause an input, and consensus is not entered twice */
 
 void sequencer_core_push(struct sequencer *sequencer, const struct consensus_input *input) {
@@ -75,12 +77,48 @@ static void on_broadcast(struct sequencer *sequencer, const struct vote *vote) {
     sequencer_broadcast(sequencer, MESSAGE_CLASS_CONSENSUS);
 }
 
+/* may_give: a validator that voted for the block, and is connected. */
+static bool may_give(const struct sequencer *sequencer, uint32_t voter,
+                     const struct hash32 *block) {
+    const struct peer *peer =
+        sequencer_peer(sequencer, &sequencer->current.validators[voter].peer_id);
+    return peer != NULL && peer->is_connected && consensus_has_voted(sequencer->core, voter, block);
+}
+
+/* need_ask sends the message to the next of those who may give the block; false: there are fewer
+ * than are to be asked. */
+static bool need_ask(struct sequencer *sequencer, struct needed *needed) {
+    const struct validator_set *set = &sequencer->current;
+    uint32_t able = 0;
+    for (uint32_t i = 0; i < set->count; i++)
+        able += may_give(sequencer, i, &needed->block);
+    if (able < needed->voters) return false;
+    for (uint32_t asked = 0; asked < needed->voters; needed->next++) {
+        const uint32_t voter = needed->next % set->count;
+        if (!may_give(sequencer, voter, &needed->block)) continue;
+        sequencer_send(sequencer, &set->validators[voter].peer_id, MESSAGE_CLASS_CONSENSUS);
+        asked++;
+    }
+    return true;
+}
+
+/* on_need asks few of the voters first, because each answers with the whole block, and twice as
+ * many whenever that was in vain, in the end all peers.  Validators begin at different ones. */
 static void on_need(struct sequencer *sequencer, const struct consensus_effect *effect) {
+    struct needed *needed = &sequencer->needed;
+    if (effect->height != sequencer->head_height + 1) return;
+    if (!hash_equal(&needed->block, &effect->block)) {
+        const int own =
+            validator_set_find(&sequencer->current, &sequencer->config.consensus.signer.address);
+        *needed = (struct needed){effect->block, NEED_VOTERS_MIN, (uint32_t)(own + 1)};
+    } else if (needed->voters < VALIDATORS_MAX) {
+        needed->voters *= 2;
+    }
     struct message *message = sequencer_message(sequencer, MESSAGE_GET_PROPOSAL);
     message->height = effect->height;
     message->round = effect->round;
     message->hash = effect->block;
-    sequencer_broadcast(sequencer, MESSAGE_CLASS_CONSENSUS);
+    if (!need_ask(sequencer, needed)) sequencer_broadcast(sequencer, MESSAGE_CLASS_CONSENSUS);
 }
 
 static void handover_send(struct sequencer *sequencer, uint64_t height) {

@@ -287,6 +287,13 @@ enum height_state {
     HEIGHT_COMMITTING, /* EFFECT_COMMIT is out */
 };
 
+/* A block that consensus needs and we lack: whom we ask for it. */
+struct needed {
+    struct hash32 block;
+    uint32_t voters; /* how many are asked at a time */
+    uint32_t next;   /* index of the set's validator that is asked first */
+};
+
 struct sequencer {
     struct sequencer_config config;
     uint64_t blocks_per_rotation, block_time_ms;
@@ -325,6 +332,7 @@ struct sequencer {
     struct consensus_effects *core_effects;
     struct consensus_input *core_inputs; /* ring */
     uint32_t core_begin, core_count;
+    struct needed needed;
     bool has_record;
     struct consensus_record record; /* the newest persisted */
     struct commit record_polka;

@@ -15,7 +15,7 @@
 #include "workloads/ethereum.h"
 #include "workloads/system_contracts.h"
 
-#define NODES_MAX   5
+#define NODES_MAX   7
 #define ACCOUNTS    8
 #define BLOCKS_MAX  600
 #define KV_BYTES    ((size_t)16 << 20)
