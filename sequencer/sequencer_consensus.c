@@ -80,9 +80,9 @@ static void on_broadcast(struct sequencer *sequencer, const struct vote *vote) {
 /* may_give: a validator that voted for the block, and is connected. */
 static bool may_give(const struct sequencer *sequencer, uint32_t voter,
                      const struct hash32 *block) {
-    const struct peer *peer =
-        sequencer_peer(sequencer, &sequencer->current.validators[voter].peer_id);
-    return peer != NULL && peer->is_connected && consensus_has_voted(sequencer->core, voter, block);
+    const struct validator *validator = &sequencer->current.validators[voter];
+    return sequencer_peer(sequencer, &validator->peer_id) != NULL &&
+           consensus_has_voted(sequencer->core, voter, block);
 }
 
 /* need_ask sends the message to the next of those who may give the block; false: there are fewer

@@ -6,16 +6,8 @@
 
 /* The last node has no vote, and says that it is far ahead. */
 static struct bytes boast(struct cluster_node *from, struct bytes bytes) {
-    static struct message message;
-    static uint8_t memory[128];
     if (from->index != 3 || bytes.data[0] != MESSAGE_STATUS) return bytes;
-    message.kind = MESSAGE_STATUS;
-    message.height = CLAIM;
-    message.hash = from->view.head_hash;
-    struct buffer out = buffer_over(memory, sizeof memory);
-    message_encode(&message, &out);
-    CHECK(!out.overflow);
-    return buffer_bytes(&out);
+    return status_of(from, CLAIM);
 }
 
 static uint64_t peers_height(const struct cluster_node *node) {

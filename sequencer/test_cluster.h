@@ -41,6 +41,20 @@ static inline void transfer(struct cluster_node *node, uint32_t from, uint64_t n
     submit(node, transaction.encoded, request, NULL);
 }
 
+/* status_of is what `from` says of itself, with `height` for its own: tests send it in place of a
+ * message that is lost.  Valid until the next call. */
+static inline struct bytes status_of(const struct cluster_node *from, uint64_t height) {
+    static struct message message;
+    static uint8_t memory[128];
+    message.kind = MESSAGE_STATUS;
+    message.height = height;
+    message.hash = from->view.head_hash;
+    struct buffer out = buffer_over(memory, sizeof memory);
+    message_encode(&message, &out);
+    CHECK(!out.overflow);
+    return buffer_bytes(&out);
+}
+
 /* --- running */
 
 static inline void deliver_message(struct cluster_node *node, const struct packet *packet) {

@@ -7,16 +7,8 @@
 #define PAUSE_MS  2500u
 
 static struct bytes without_receipts(struct cluster_node *from, struct bytes bytes) {
-    static struct message message;
-    static uint8_t memory[128];
     if (bytes.data[0] != MESSAGE_BATCH_RECEIPT) return bytes;
-    message.kind = MESSAGE_STATUS;
-    message.height = from->view.head.number;
-    message.hash = from->view.head_hash;
-    struct buffer out = buffer_over(memory, sizeof memory);
-    message_encode(&message, &out);
-    CHECK(!out.overflow);
-    return buffer_bytes(&out);
+    return status_of(from, from->view.head.number);
 }
 
 static void each_batch_once(const struct cluster *cluster) {

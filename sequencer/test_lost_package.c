@@ -11,7 +11,6 @@ static uint32_t locker_index, gone_index;
 /* Of the one who locks, the others never hear the prevote that made the polka. */
 static struct bytes lose_prevote(struct cluster_node *from, struct bytes bytes) {
     static struct message message;
-    static uint8_t memory[128];
     const struct message_context context = {from->cluster->domain, from->cluster->batch_domain,
                                             secp_recoverer()};
     if (from->index != locker_index || bytes.data[0] != MESSAGE_VOTE) return bytes;
@@ -20,13 +19,7 @@ static struct bytes lose_prevote(struct cluster_node *from, struct bytes bytes) 
     if (vote->height != stuck_height || vote->round != 0 || vote->kind != VOTE_PREVOTE) {
         return bytes;
     }
-    message.kind = MESSAGE_STATUS;
-    message.height = from->view.head.number;
-    message.hash = from->view.head_hash;
-    struct buffer out = buffer_over(memory, sizeof memory);
-    message_encode(&message, &out);
-    CHECK(!out.overflow);
-    return buffer_bytes(&out);
+    return status_of(from, from->view.head.number);
 }
 
 static struct consensus_record record_of(const struct cluster_node *node) {
