@@ -7,7 +7,7 @@
 /* The last node has no vote, and says that it is far ahead. */
 static struct bytes boast(struct cluster_node *from, struct bytes bytes) {
     if (from->index != 3 || bytes.data[0] != MESSAGE_STATUS) return bytes;
-    return status_of(from, CLAIM);
+    return status_message(from, CLAIM);
 }
 
 static uint64_t peers_height(const struct cluster_node *node) {

@@ -41,9 +41,9 @@ static inline void transfer(struct cluster_node *node, uint32_t from, uint64_t n
     submit(node, transaction.encoded, request, NULL);
 }
 
-/* status_of is what `from` says of itself, with `height` for its own: tests send it in place of a
- * message that is lost.  Valid until the next call. */
-static inline struct bytes status_of(const struct cluster_node *from, uint64_t height) {
+/* status_message is what `from` says of itself, with `height` for its own: tests send it in place
+ * of a message that is lost.  Valid until the next call. */
+static inline struct bytes status_message(const struct cluster_node *from, uint64_t height) {
     static struct message message;
     static uint8_t memory[128];
     message.kind = MESSAGE_STATUS;

@@ -8,7 +8,7 @@
 
 static struct bytes without_receipts(struct cluster_node *from, struct bytes bytes) {
     if (bytes.data[0] != MESSAGE_BATCH_RECEIPT) return bytes;
-    return status_of(from, from->view.head.number);
+    return status_message(from, from->view.head.number);
 }
 
 static void each_batch_once(const struct cluster *cluster) {

@@ -19,7 +19,7 @@ static struct bytes lose_prevote(struct cluster_node *from, struct bytes bytes) 
     if (vote->height != stuck_height || vote->round != 0 || vote->kind != VOTE_PREVOTE) {
         return bytes;
     }
-    return status_of(from, from->view.head.number);
+    return status_message(from, from->view.head.number);
 }
 
 static struct consensus_record record_of(const struct cluster_node *node) {
