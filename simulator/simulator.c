@@ -14,6 +14,7 @@
 
 #define STEPS_DEFAULT 2500
 #define STEPS_MAX     10000000
+#define SEED_MAX      INT64_MAX /* so that one seed more is a number, too */
 
 #define TEXT_OF(number)  TEXT_OF_(number)
 #define TEXT_OF_(number) #number
@@ -51,14 +52,16 @@ static const char help[] =
     "  seconds, seeds_per_second, steps_total; trace: a hash of everything that happened.\n\n"
     "EXIT STATUS\n"
     "  0 no rule was broken, and all that was to be tried happened; 1 a rule was broken; 2 wrong\n"
-    "  use; 3 nothing was broken, but some fault or rule never happened, which is no pass.\n";
+    "  use; 3 nothing was broken, but some fault or rule never happened, which is no pass; 130\n"
+    "  ended early by a signal, and nothing was broken until then, which is no pass either.\n";
 
 static bool read_number(const char **text, uint64_t *out) {
     char *end;
     if (**text < '0' || **text > '9') return false;
+    errno = 0;
     *out = strtoull(*text, &end, 10);
     *text = end;
-    return true;
+    return errno == 0;
 }
 
 static bool read_whole(const char *text, uint64_t low, uint64_t high, uint64_t *out) {
@@ -70,7 +73,7 @@ static bool read_seeds(const char *text, struct run_options *options) {
     if (text[0] != '.' || text[1] != '.') return false;
     text += 2;
     if (!read_number(&text, &options->seed_last) || *text != 0) return false;
-    return options->seed_first <= options->seed_last;
+    return options->seed_first <= options->seed_last && options->seed_last <= SEED_MAX;
 }
 
 static bool read_without(const char *text, struct run_options *options) {
@@ -106,7 +109,7 @@ static bool read_value(const char *name, const char *value, struct run_options *
     }
     if (strcmp(name, "--steps") == 0) return read_whole(value, 1, STEPS_MAX, &options->steps);
     const bool is_nodes = strcmp(name, "--nodes") == 0, is_jobs = strcmp(name, "--jobs") == 0;
-    const uint64_t high = is_nodes ? WORLD_NODES_MAX : is_jobs ? RUN_JOBS_MAX : UINT64_MAX - 1;
+    const uint64_t high = is_nodes ? WORLD_NODES_MAX : is_jobs ? RUN_JOBS_MAX : SEED_MAX;
     if (!read_whole(value, is_nodes || is_jobs ? 1 : 0, high, &number)) return false;
     if (is_nodes) options->nodes_count = (uint32_t)number;
     if (is_jobs) options->jobs = (uint32_t)number;
@@ -125,9 +128,9 @@ static bool read_flag(const char *name, const char *value, struct run_options *o
     static const struct {
         const char *name, *wanted;
     } flags[] = {
-        {"--seed", "a number"},
-        {"--seeds", "A..B with A at most B"},
-        {"--shrink", "a seed"},
+        {"--seed", "a number below 2^63"},
+        {"--seeds", "A..B with A at most B, and B below 2^63"},
+        {"--shrink", "a number below 2^63"},
         {"--kind", "sequencer or consensus"},
         {"--nodes", "a number from 1 to " TEXT_OF(WORLD_NODES_MAX)},
         {"--model", "crash or byzantine"},
@@ -176,9 +179,14 @@ static bool read_options(int argc, char **argv, struct run_options *options,
         } else if (strcmp(argv[i], "--first") == 0) {
             options->stops_at_first = true;
         } else {
+            char *equals = strchr(argv[i], '=');
             const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+            if (equals != NULL) {
+                *equals = '\0';
+                value = equals + 1;
+            }
             if (!read_flag(argv[i], value, options, seed_flag)) return false;
-            i++;
+            i += equals == NULL;
         }
     }
     if (*seed_flag == NULL) {
@@ -240,11 +248,18 @@ int simulator_main(int argc, char **argv) {
     if (!options.is_traced || options.report != NULL) {
         run_report(&options, &result, runs, failures, seconds, missing, missing_count, report);
     }
-    if (ferror(report) != 0 || fflush(report) != 0) {
-        fprintf(stderr, "baton simulate: the report cannot be written: %s\n", strerror(errno));
+    if (fflush(report) != 0 || ferror(report) != 0 || fflush(stdout) != 0 || ferror(stdout) != 0) {
+        fprintf(stderr, "baton simulate: not all of the %s could be written\n",
+                options.is_traced ? "trace" : "report");
         return 1;
     }
     if (failures != 0) return 1;
+    const uint64_t seeds = options.seed_last - options.seed_first + 1;
+    if (runs < seeds) {
+        fprintf(stderr, "baton simulate: ended early, after %" PRIu64 " of %" PRIu64 " seeds\n",
+                runs, seeds);
+        return 130;
+    }
     for (size_t i = 0; i < missing_count; i++)
         fprintf(stderr, "never happened, so this is no pass: %s\n", missing[i]);
     return missing_count == 0 ? 0 : 3;

@@ -19,7 +19,7 @@
  *
  * Exit code 0: no rule was broken, and what was to be tried happened.  1: a rule was broken.
  * 2: the command line is wrong.  3: nothing was broken, but some fault or rule never happened,
- * which is no pass. */
+ * which is no pass.  130: a signal ended the run early, which is none either. */
 
 /* simulator_main runs the command; argv[0] is "simulate". */
 int simulator_main(int argc, char **argv);
