@@ -56,6 +56,9 @@ struct testnet_member {
     bool is_answering, is_ready;
     uint64_t height;
     uint32_t peers;
+    /* what its metrics said of decisions when the measurement began; 0 when it was started since */
+    double decide_seconds_before;
+    uint64_t decide_count_before;
 };
 
 struct testnet_account {
@@ -120,7 +123,9 @@ uint64_t testnet_resident_bytes(const struct testnet *net);
 void testnet_load_add(struct testnet *net, uint64_t now_us);
 void testnet_load_take(struct testnet *net, size_t request);
 
-/* --- testnet_collect.c: what the chain and the nodes say at the end */
+/* --- testnet_collect.c: what the chain and the nodes say */
+/* testnet_collect_begin notes what the nodes' metrics have counted before the measurement. */
+void testnet_collect_begin(struct testnet *net);
 /* testnet_collect fills the figures from blocks (first, last] and the nodes' metrics, and compares
  * the nodes' chains; false when two nodes have different blocks at one height. */
 bool testnet_collect(struct testnet *net, uint64_t first, uint64_t last);

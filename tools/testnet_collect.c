@@ -85,16 +85,42 @@ static double metric_value(const char *page, const char *name) {
     return 0;
 }
 
-static void read_metrics(struct testnet *net, char *memory) {
+/* read_metrics reads the sum and the number of a member's decisions; false: no answer. */
+static bool read_metrics(struct testnet *net, const struct testnet_member *member, char *memory,
+                         double *seconds, uint64_t *count) {
+    struct http_request request = {.answer = memory, .answer_bytes_max = ANSWER_BYTES - 1};
+    if (!member->is_answering) return false;
+    snprintf(request.url, sizeof request.url, "http://127.0.0.1:%u/metrics", member->metrics_port);
+    http_run(net->http, &request, 1, testnet_ask_ms(net));
+    if (request.status != 200) return false;
+    *seconds = metric_value(memory, METRIC "_sum");
+    *count = (uint64_t)metric_value(memory, METRIC "_count");
+    return true;
+}
+
+void testnet_collect_begin(struct testnet *net) {
+    char *memory = malloc(ANSWER_BYTES);
+    for (uint32_t i = 0; i < net->options.validators && memory != NULL; i++) {
+        struct testnet_member *member = &net->members[i];
+        if (read_metrics(net, member, memory, &member->decide_seconds_before,
+                         &member->decide_count_before)) {
+            continue;
+        }
+        testnet_issue(&net->figures, "node %u did not show its metrics at the beginning", i);
+    }
+    free(memory);
+}
+
+/* add_decisions adds what each node has decided since the measurement began. */
+static void add_decisions(struct testnet *net, char *memory) {
     for (uint32_t i = 0; i < net->options.validators; i++) {
-        struct http_request request = {.answer = memory, .answer_bytes_max = ANSWER_BYTES - 1};
-        if (!net->members[i].is_answering) continue;
-        snprintf(request.url, sizeof request.url, "http://127.0.0.1:%u/metrics",
-                 net->members[i].metrics_port);
-        http_run(net->http, &request, 1, testnet_ask_ms(net));
-        if (request.status != 200) continue;
-        net->figures.decide_seconds_sum += metric_value(memory, METRIC "_sum");
-        net->figures.decide_count += (uint64_t)metric_value(memory, METRIC "_count");
+        const struct testnet_member *member = &net->members[i];
+        double seconds;
+        uint64_t count;
+        if (!read_metrics(net, member, memory, &seconds, &count)) continue;
+        if (count < member->decide_count_before) continue;
+        net->figures.decide_seconds_sum += seconds - member->decide_seconds_before;
+        net->figures.decide_count += count - member->decide_count_before;
     }
 }
 
@@ -136,7 +162,7 @@ bool testnet_collect(struct testnet *net, uint64_t first, uint64_t last) {
         testnet_issue(&net->figures, "blocks %llu to %llu could not be read from any node",
                       (unsigned long long)height, (unsigned long long)end);
     }
-    read_metrics(net, memory);
+    add_decisions(net, memory);
     for (uint32_t i = 0; i < net->options.validators; i++) {
         const struct testnet_member *member = &net->members[i];
         if (!member->is_answering) {

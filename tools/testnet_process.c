@@ -83,6 +83,8 @@ static void ended(struct testnet *net, uint32_t index, uint64_t now_ms) {
     member->pid = 0;
     member->is_answering = member->is_ready = false;
     member->peers = 0;
+    member->decide_seconds_before = 0;
+    member->decide_count_before = 0;
     member->failed_ms = now_ms;
     member->start_at_ms = now_ms + net->options.down_ms;
     net->figures.node_failures += 1;

@@ -238,7 +238,12 @@ static void kill_due(struct testnet *net, uint64_t now_ms) {
         net->began_ms + options->duration_ms * (net->kills_done + 1) / (options->kills + 2);
     if (now_ms < due_ms) return;
     const uint32_t victim = choose_victim(net);
-    if (victim < options->validators) testnet_kill(net, victim, now_ms);
+    if (victim < options->validators) {
+        testnet_kill(net, victim, now_ms);
+    } else {
+        testnet_issue(&net->figures, "at %.1f s: no node was there to be killed",
+                      testnet_seconds(net, now_ms));
+    }
     net->kills_done += 1;
 }
 
@@ -310,6 +315,7 @@ int testnet_run(struct testnet *net) {
     net->figures.stake_per_node = TESTNET_STAKE;
     if (start(net)) {
         fprintf(stderr, "all %u nodes are ready\n", net->options.validators);
+        testnet_collect_begin(net);
         const uint64_t first = height_max(net);
         net->began_ms = monotonic_ms();
         net->is_measuring = true;

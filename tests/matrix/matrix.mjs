@@ -62,6 +62,15 @@ for (const model of models) {
     }
 }
 
+if (options.report) {
+    try {
+        fs.closeSync(fs.openSync(options.report, 'a')); // now, and not after half an hour
+    } catch (error) {
+        console.error(`matrix: --report: cannot write "${options.report}": ${error.code}`);
+        process.exit(1);
+    }
+}
+
 const paint = (code, text) => (process.stdout.isTTY ? `\x1b[${code}m${text}\x1b[0m` : text);
 const started = performance.now();
 const stamp = () => `${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s`;
