@@ -187,6 +187,8 @@ static enum err open_environment(struct store *store) {
     int dead_readers;
     TRY(err_of_lmdb(mdb_reader_check(store->env, &dead_readers)));
     TRY(check_length(store->env));
+    /* The last block may be there and not on the disk: its process ended as it wrote it. */
+    TRY(err_of_lmdb(mdb_env_sync(store->env, 1)));
     return open_tables(store);
 }
 

@@ -1,10 +1,12 @@
 /* The write-ahead file: values survive reopening, torn slots, foreign files and kill -9. */
 #include "store/wal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,29 @@
 
 static uint8_t memory[16 << 20] __attribute__((aligned(16)));
 static char path[256];
+
+/* The disk under the file: what it has of the small record, which a cut of the power leaves.  It
+ * gets it when the file is synced, which may fail, or never come. */
+static struct {
+    uint8_t image[2 * 4096];
+    enum { DISK_WORKS, DISK_FAILS, DISK_IS_TOO_LATE } mode;
+} disk;
+
+int fdatasync(int file) {
+    if (disk.mode == DISK_IS_TOO_LATE) _exit(0);
+    if (disk.mode == DISK_FAILS) {
+        errno = EIO;
+        return -1;
+    }
+    CHECK(pread(file, disk.image, sizeof disk.image, 4096) == (ssize_t)sizeof disk.image);
+    return (int)syscall(SYS_fdatasync, file);
+}
+
+static void cut_power(void) {
+    const int file = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(pwrite(file, disk.image, sizeof disk.image, 4096) == (ssize_t)sizeof disk.image);
+    CHECK(close(file) == 0);
+}
 
 static struct bytes get(struct wal *wal, enum wal_name name, enum err expected) {
     struct arena arena = arena_over(memory, sizeof memory);
@@ -91,6 +116,44 @@ static void test_torn(void) {
     wal_close(wal);
 }
 
+/* What is there after the process has ended, the disk has it before anybody is told of it. */
+static void test_unsynced(void) {
+    CHECK(unlink(path) == 0);
+    struct wal *wal = NULL;
+    CHECK(wal_open(path, &wal, NULL) == ERR_OK);
+    CHECK(wal_put(wal, WAL_SIGNING, BYTES_STRING("first")) == ERR_OK);
+    wal_close(wal);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(wal_open(path, &wal, NULL) == ERR_OK);
+        disk.mode = DISK_IS_TOO_LATE;
+        (void)!wal_put(wal, WAL_SIGNING, BYTES_STRING("second"));
+        abort(); /* it was to end at the sync */
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(wal_open(path, &wal, NULL) == ERR_OK);
+    CHECK(bytes_equal(get(wal, WAL_SIGNING, ERR_OK), BYTES_STRING("second")));
+    wal_close(wal);
+    cut_power();
+    CHECK(wal_open(path, &wal, NULL) == ERR_OK);
+    CHECK(bytes_equal(get(wal, WAL_SIGNING, ERR_OK), BYTES_STRING("second")));
+
+    disk.mode = DISK_FAILS;
+    CHECK(wal_put(wal, WAL_SIGNING, BYTES_STRING("third")) == ERR_STORAGE);
+    wal_close(wal);
+    CHECK(wal_open(path, &wal, NULL) == ERR_STORAGE);
+    disk.mode = DISK_WORKS;
+    CHECK(wal_open(path, &wal, NULL) == ERR_OK);
+    CHECK(bytes_equal(get(wal, WAL_SIGNING, ERR_OK), BYTES_STRING("third")));
+    wal_close(wal);
+    cut_power();
+    CHECK(wal_open(path, &wal, NULL) == ERR_OK);
+    CHECK(bytes_equal(get(wal, WAL_SIGNING, ERR_OK), BYTES_STRING("third")));
+    wal_close(wal);
+}
+
 static void test_foreign(void) {
     FILE *file = fopen(path, "w");
     CHECK(file != NULL);
@@ -145,6 +208,7 @@ int main(void) {
     (void)snprintf(path, sizeof path, "%s/wal", directory);
     test_values();
     test_torn();
+    test_unsynced();
     test_foreign();
     test_kill();
     CHECK(unlink(path) == 0);

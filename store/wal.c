@@ -241,6 +241,23 @@ static enum err sync_parent(const char *path) {
     return err;
 }
 
+/* renew puts each newest value once more: the process that wrote it may have ended, or its disk
+ * have failed, before the value was on the disk, and what is sent from now on rests on it. */
+static enum err renew(struct wal *wal, uint8_t *room) {
+    for (unsigned i = 0; i < WAL_NAME_COUNT; i++) {
+        const enum wal_name name = (enum wal_name)i;
+        const struct record_state *record = &wal->records[name];
+        bool is_whole;
+        uint64_t sequence = 0;
+        size_t size = 0;
+        if (!record->is_whole || record->size == 0) continue;
+        TRY(read_slot(wal, name, record->newest, room, &is_whole, &sequence, &size));
+        if (!is_whole || sequence != record->sequence) return ERR_CORRUPT;
+        TRY(wal_put(wal, name, (struct bytes){room, size}));
+    }
+    return ERR_OK;
+}
+
 static enum err open_file(struct wal *wal, const char *path) {
     wal->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (wal->file < 0) return err_of_errno(errno);
@@ -251,7 +268,8 @@ static enum err open_file(struct wal *wal, const char *path) {
     TRY(sync_parent(path));
     uint8_t *room = malloc(WAL_BLOCK_BYTES_MAX);
     if (room == NULL) return ERR_MEMORY;
-    const enum err err = scan(wal, room);
+    enum err err = scan(wal, room);
+    if (err == ERR_OK) err = renew(wal, room);
     free(room);
     return err;
 }

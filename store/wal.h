@@ -4,8 +4,10 @@
  * It is apart from the store so that signing never waits for a block's commit.  One preallocated
  * file holds two slots per record; a put writes the older slot with a higher sequence number and a
  * checksum, then waits for the disk once (fdatasync, no metadata).  A torn write leaves the other
- * slot, so a get returns the last value acknowledged, or a later one.  One thread at a time per
- * record; different records may be put by different threads. */
+ * slot, so a get returns the last value acknowledged, or a later one.  What a get returns is on the
+ * disk: opening puts it once more, because the process that wrote a later one may have ended before
+ * the disk had it.  One thread at a time per record; different records may be put by different
+ * threads. */
 #include <stddef.h>
 #include <stdint.h>
 
