@@ -224,6 +224,9 @@ enum err pool_log_begin(struct pool_log *log) {
     struct segment *former = &log->segments[log->current], *next = &log->segments[1 - log->current];
     former->bytes_at_open = next->bytes_at_open = 0; /* whoever wanted to read it has */
     log->grown_bytes = grown_after(former->bytes);
+    /* The other file is not empty when an earlier beginning did not end: what only that one has is
+     * appended to this one before it goes. */
+    if (next->bytes > HEADER_BYTES) return ERR_OK;
     TRY(start_generation(next, former->generation + 1));
     log->current = 1 - log->current;
     return ERR_OK;

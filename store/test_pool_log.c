@@ -159,6 +159,35 @@ static void test_anew(void) {
     forget();
 }
 
+/* A process that ends while it begins anew, and another one that ends at the same place: nothing is
+ * lost, as at no time the only file that has an item goes. */
+static void test_anew_twice(void) {
+    struct pool_log *log = reopen(NULL);
+    for (uint32_t i = 0; i < 10; i++)
+        append(log, i);
+    CHECK(pool_log_begin(log) == ERR_OK);
+    append(log, 10); /* it ends before it has written 0 to 9 again */
+    log = reopen(log);
+    check_holds(log, 0, 11);
+    CHECK(pool_log_begin(log) == ERR_OK);
+    log = reopen(log);
+    check_holds(log, 0, 11);
+    CHECK(pool_log_begin(log) == ERR_OK);
+    for (uint32_t i = 0; i < 11; i++)
+        append(log, i);
+    CHECK(pool_log_settle(log) == ERR_OK);
+    CHECK(size_of(0) == 0);
+    CHECK(pool_log_begin(log) == ERR_OK);
+    for (uint32_t i = 0; i < 11; i++)
+        append(log, i);
+    CHECK(pool_log_settle(log) == ERR_OK);
+    CHECK(size_of(1) == 0);
+    log = reopen(log);
+    check_holds(log, 0, 11);
+    pool_log_close(log);
+    forget();
+}
+
 /* A disk without room: the error is told, and what follows is whole again. */
 static void test_full(void) {
     struct pool_log *log = reopen(NULL);
@@ -217,6 +246,7 @@ int main(void) {
     test_torn();
     test_flipped();
     test_anew();
+    test_anew_twice();
     test_full();
     test_foreign();
     test_long();
