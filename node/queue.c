@@ -21,21 +21,23 @@ struct record {
     uint64_t body_bytes;
     uint32_t kind;
     uint16_t is_padding;
-    uint16_t source; /* 1 + its place in `sources`; 0: none */
+    uint16_t source; /* 1 + its place in the ring's `sources`; 0: none */
 };
 static_assert(sizeof(struct record) % ALIGNMENT == 0, "headers are aligned");
+
+/* What waits of one source; the place is free when nothing does. */
+struct source {
+    struct hash32 id;
+    size_t messages, bytes;
+};
 
 struct ring {
     uint8_t *data;
     size_t capacity;
     size_t read_at, write_at; /* offsets */
     size_t used;
-};
-
-/* What waits of one source; the place is free when nothing does. */
-struct source {
-    struct hash32 id;
-    size_t messages, bytes;
+    size_t sources_used; /* those after so many are free */
+    struct source sources[SOURCES_MAX];
 };
 
 struct queue {
@@ -46,8 +48,6 @@ struct queue {
     uint16_t held_source; /* as in its record */
     uint32_t others_run;  /* messages since the last one of the last lane */
     struct queue_share share;
-    size_t sources_used; /* those after so many are free */
-    struct source sources[SOURCES_MAX];
     bool is_reader_asleep;
     bool is_bulk_waiting; /* the reader wakes soon by itself */
     uint64_t patience_ms;
@@ -104,33 +104,34 @@ static void write_record(struct ring *ring, const struct record *record, struct 
 }
 
 /* source_take finds or makes the place of a source whose share has room for one more message. */
-static struct source *source_take(struct queue *queue, const struct hash32 *id, size_t size) {
+static struct source *source_take(struct ring *ring, const struct queue_share *share,
+                                  const struct hash32 *id, size_t size) {
     struct source *place = NULL;
-    for (size_t i = 0; i < queue->sources_used; i++) {
-        struct source *source = &queue->sources[i];
+    for (size_t i = 0; i < ring->sources_used; i++) {
+        struct source *source = &ring->sources[i];
         if (source->messages == 0) {
             if (place == NULL) place = source;
         } else if (hash_equal(&source->id, id)) {
-            const bool fits = source->messages < queue->share.messages_max &&
-                              source->bytes + size <= queue->share.bytes_max;
+            const bool fits =
+                source->messages < share->messages_max && source->bytes + size <= share->bytes_max;
             return fits ? source : NULL;
         }
     }
-    if (place == NULL && queue->sources_used < SOURCES_MAX) {
-        place = &queue->sources[queue->sources_used++];
+    if (place == NULL && ring->sources_used < SOURCES_MAX) {
+        place = &ring->sources[ring->sources_used++];
     }
     if (place != NULL) *place = (struct source){.id = *id};
     return place;
 }
 
-static void source_give(struct queue *queue, uint16_t number, size_t size) {
+static void source_give(struct ring *ring, uint16_t number, size_t size) {
     if (number == 0) return;
-    struct source *source = &queue->sources[number - 1];
+    struct source *source = &ring->sources[number - 1];
     CHECK(source->messages > 0);
     source->messages -= 1;
     source->bytes -= size;
-    while (queue->sources_used > 0 && queue->sources[queue->sources_used - 1].messages == 0)
-        queue->sources_used -= 1;
+    while (ring->sources_used > 0 && ring->sources[ring->sources_used - 1].messages == 0)
+        ring->sources_used -= 1;
 }
 
 /* push writes the message when it fits the ring and, if it has one, its source's share. */
@@ -139,9 +140,9 @@ static enum err push(struct queue *queue, struct ring *ring, struct record *reco
     struct source *source = NULL;
     if (queue->is_closed) return ERR_STOPPED;
     if (source_id != NULL) {
-        source = source_take(queue, source_id, record->size);
+        source = source_take(ring, &queue->share, source_id, record->size);
         if (source == NULL) return ERR_LIMIT;
-        record->source = (uint16_t)(source - queue->sources + 1);
+        record->source = (uint16_t)(source - ring->sources + 1);
     }
     if (!room_for(ring, record->size)) return ERR_LIMIT;
     if (source != NULL) {
@@ -239,7 +240,7 @@ void queue_release(struct queue *queue) {
     struct ring *ring = queue->held;
     ring->read_at = (ring->read_at + queue->held_bytes) % ring->capacity;
     ring->used -= queue->held_bytes;
-    source_give(queue, queue->held_source, queue->held_bytes);
+    source_give(ring, queue->held_source, queue->held_bytes);
     queue->held_bytes = 0;
     if (ring->used == 0) ring->read_at = ring->write_at = 0; /* touch few pages while idle */
     gate_unlock(&queue->gate);

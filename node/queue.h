@@ -3,9 +3,9 @@
  *
  * Rings of bytes, one for each lane, the lower lane first (but items have a turn among many votes);
  * a message that does not fit is refused at once (ERR_LIMIT), so that growth is never the answer to
- * load.  What came from one peer has a share of it: whoever sends more than we can read finds its
- * own messages refused, and others wait for its share at most.  The reader sleeps on a condition
- * with a deadline. */
+ * load.  What came from one peer has a share of its lane: whoever sends more than we can read finds
+ * its own messages refused, and others wait for its share at most.  The reader sleeps on a
+ * condition with a deadline. */
 #include <stddef.h>
 #include <stdint.h>
 

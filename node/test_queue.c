@@ -212,6 +212,20 @@ static void test_shares(void) {
     queue_destroy(queue);
 }
 
+/* Who comes under one name after the other takes the places of its own lane only. */
+static void test_many_names(void) {
+    struct queue *queue;
+    CHECK(queue_create(65536, 65536, &queue) == ERR_OK);
+    queue_set_share(queue, (struct queue_share){.messages_max = 4, .bytes_max = 2400});
+    for (int i = 0; i < 400; i++) {
+        const struct hash32 guest = {{1, (uint8_t)(i >> 8), (uint8_t)i}};
+        (void)!queue_push_from(queue, QUEUE_BULK, 9, &guest, BYTES_EMPTY, BYTES_EMPTY);
+    }
+    for (int i = 0; i < 200; i++)
+        CHECK(push_from(queue, (uint8_t)i, BYTES_EMPTY) == ERR_OK);
+    queue_destroy(queue);
+}
+
 /* Among urgent messages without end items have a turn. */
 static void test_bulk_turn(void) {
     struct queue *queue;
@@ -231,6 +245,7 @@ static void test_bulk_turn(void) {
 
 int main(void) {
     test_shares();
+    test_many_names();
     test_bulk_turn();
     test_lanes();
     test_patience();
