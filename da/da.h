@@ -48,7 +48,8 @@ MUST_USE enum err da_submit(struct da_client *client, const struct da_namespace 
 /* da_get copies the blob into `out` (buffer overflow: ERR_LIMIT) and checks its commitment. */
 MUST_USE enum err da_get(struct da_client *client, uint64_t height, const struct da_namespace *ns,
                          const struct hash32 *commitment, struct buffer *out, char *error);
-/* da_get_all visits every blob of the namespace at a height, in order; zero blobs is fine. */
+/* da_get_all visits every blob of the namespace at a height, in order, but for those longer than
+ * DA_BLOB_BYTES_MAX; zero blobs is fine. */
 MUST_USE enum err da_get_all(struct da_client *client, uint64_t height,
                              const struct da_namespace *ns, void *context,
                              enum err (*visit)(void *context, struct bytes blob), char *error);
