@@ -30,10 +30,17 @@ void p2p_link_release(struct p2p *p2p, struct p2p_link *link) {
     p2p_unlock(p2p);
 }
 
+/* lane_bytes: strangers that do not read what they asked for are not given the room of a peer. */
+static size_t lane_bytes(const struct p2p *p2p, const struct p2p_link *link, size_t lane) {
+    const size_t bytes = p2p->config.lane_bytes_max[lane];
+    const bool is_guest = link >= p2p->links + P2P_PEERS_MAX;
+    return is_guest && bytes > P2P_GUEST_LANE_BYTES ? P2P_GUEST_LANE_BYTES : bytes;
+}
+
 /* link_reserve reserves the link's memory; on failure what was reserved waits for the release. */
 static enum err link_reserve(const struct p2p *p2p, struct p2p_link *link) {
     for (size_t lane = 0; lane < P2P_LANE_COUNT; lane++) {
-        TRY(p2p_lane_create(&link->lanes[lane], p2p->config.lane_bytes_max[lane]));
+        TRY(p2p_lane_create(&link->lanes[lane], lane_bytes(p2p, link, lane)));
         link->sending[lane].data = p2p_pages_reserve(P2P_MESSAGE_BYTES_MAX);
         link->receiving[lane].data = p2p_pages_reserve(P2P_MESSAGE_BYTES_MAX);
         if (link->sending[lane].data == NULL) return ERR_MEMORY;

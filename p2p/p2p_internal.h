@@ -11,23 +11,24 @@
 #include "p2p/resolver.h"
 #include "p2p/session.h"
 
-#define P2P_PENDING_MAX     64 /* connections that came in and have not proved who they are */
-#define P2P_LINKS_MAX       (P2P_PEERS_MAX + P2P_GUESTS_MAX) /* named peers first, then guests */
-#define P2P_CONNECTIONS_MAX (2 * P2P_LINKS_MAX + P2P_PENDING_MAX)
-#define P2P_GUEST_RATE      (256u << 10) /* bytes a second from a guest */
-#define P2P_IN_BYTES        (64u << 10)
-#define P2P_OUT_BYTES       (64u << 10)
-#define P2P_HANDSHAKE_MS    5000 /* from connect or accept to the first record */
-#define P2P_BACKOFF_MS_MIN  100
-#define P2P_BACKOFF_MS_MAX  5000
-#define P2P_STABLE_MS       2000  /* a connection that lasted so long resets the backoff */
-#define P2P_TIE_MS          5000  /* both sides connected at once: only so long after */
-#define P2P_RETRY_MS_MAX    1000  /* between two tries of the kernel to send a thing again */
-#define P2P_SILENT_MS_MAX   10000 /* unconfirmed for so long: the connection is lost */
-#define P2P_STOP_MS         500
-#define P2P_TICK_MS         50
-#define P2P_SHORT_MS        200 /* who waits to be let in waits so long while descriptors lack */
-#define P2P_ASSEMBLY_KEEP   (64u << 10) /* pages that are kept between long messages */
+#define P2P_PENDING_MAX      64 /* connections that came in and have not proved who they are */
+#define P2P_LINKS_MAX        (P2P_PEERS_MAX + P2P_GUESTS_MAX) /* named peers first, then guests */
+#define P2P_CONNECTIONS_MAX  (2 * P2P_LINKS_MAX + P2P_PENDING_MAX)
+#define P2P_GUEST_RATE       (256u << 10)                         /* bytes a second from a guest */
+#define P2P_GUEST_LANE_BYTES (P2P_MESSAGE_BYTES_MAX + (1u << 20)) /* the longest message fits */
+#define P2P_IN_BYTES         (64u << 10)
+#define P2P_OUT_BYTES        (64u << 10)
+#define P2P_HANDSHAKE_MS     5000 /* from connect or accept to the first record */
+#define P2P_BACKOFF_MS_MIN   100
+#define P2P_BACKOFF_MS_MAX   5000
+#define P2P_STABLE_MS        2000  /* a connection that lasted so long resets the backoff */
+#define P2P_TIE_MS           5000  /* both sides connected at once: only so long after */
+#define P2P_RETRY_MS_MAX     1000  /* between two tries of the kernel to send a thing again */
+#define P2P_SILENT_MS_MAX    10000 /* unconfirmed for so long: the connection is lost */
+#define P2P_STOP_MS          500
+#define P2P_TICK_MS          50
+#define P2P_SHORT_MS         200 /* who waits to be let in waits so long while descriptors lack */
+#define P2P_ASSEMBLY_KEEP    (64u << 10) /* pages that are kept between long messages */
 
 struct p2p_link;
 

@@ -155,6 +155,24 @@ static void test_room(void) {
     p2p_stop(host.p2p);
 }
 
+/* A guest that does not read gets little of our memory. */
+static void test_silent_reader(void) {
+    enum { MESSAGES = 16, LONG_BYTES = 1 << 20 };
+    static struct host host;
+    static const uint8_t words[LONG_BYTES];
+    struct p2p_fetch *fetch = NULL;
+    char error[256] = "";
+    start(&host, 1, true, 1);
+    CHECK(p2p_fetch_open("127.0.0.1", host.config.listen_port, NULL, 5000, &fetch, error) ==
+          ERR_OK);
+    wait_count(&host.guests, 1);
+    for (int i = 0; i < MESSAGES; i++)
+        p2p_send(host.p2p, &host.guest, P2P_LANE_SYNC, BYTES_OF(words));
+    CHECK(p2p_counters(host.p2p).messages_dropped > 0);
+    p2p_fetch_close(fetch);
+    p2p_stop(host.p2p);
+}
+
 static void test_fetch(void) {
     static struct host host, closed;
     struct p2p_fetch *fetch = NULL;
@@ -198,6 +216,7 @@ int main(void) {
     CHECK(ed25519_init() == ERR_OK);
     test_guest();
     test_room();
+    test_silent_reader();
     test_fetch();
     puts("ok");
     return 0;
