@@ -29,7 +29,8 @@ struct l1_endpoints {
     uint64_t requests_count;
     struct json_t *root; /* of the last answer; NULL: none */
     atomic_bool is_aborted;
-    bool (*is_interrupted)(void); /* NULL: never */
+    bool (*is_interrupted)(const void *context); /* NULL: never */
+    const void *interrupt_context;
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -57,7 +58,10 @@ static int on_progress(void *context, curl_off_t down_total, curl_off_t down, cu
                        curl_off_t up) {
     (void)down_total, (void)down, (void)up_total, (void)up;
     const struct l1_endpoints *endpoints = context;
-    if (endpoints->is_interrupted != NULL && endpoints->is_interrupted()) return 1;
+    if (endpoints->is_interrupted != NULL &&
+        endpoints->is_interrupted(endpoints->interrupt_context)) {
+        return 1;
+    }
     return atomic_load(&endpoints->is_aborted) ? 1 : 0;
 }
 
@@ -99,6 +103,7 @@ enum err l1_endpoints_create(const struct l1_config *config, struct l1_endpoints
     endpoints->next_id = 1;
     endpoints->count = config->endpoints_count;
     endpoints->is_interrupted = config->is_interrupted;
+    endpoints->interrupt_context = config->interrupt_context;
     for (size_t i = 0; i < endpoints->count; i++) {
         struct endpoint *endpoint = &endpoints->endpoints[i];
         if (strlen(config->endpoints[i]) >= L1_URL_BYTES) err = ERR_CONFIG;

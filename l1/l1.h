@@ -53,8 +53,9 @@ struct l1_config {
     uint64_t timeout_ms;        /* per request; 0: 5000 */
     uint64_t confirmations;     /* 0: the "finalized" tag; else head minus so many */
     const struct secp_key *key; /* sends transactions; NULL: read only */
-    /* Asked now and then while l1_check and l1_read wait; true ends them.  NULL: never. */
-    bool (*is_interrupted)(void);
+    /* Asked now and then while a function that blocks waits; true ends it.  NULL: never. */
+    bool (*is_interrupted)(const void *context);
+    const void *interrupt_context;
     struct { /* called on the l1 thread */
         void *context;
         void (*view)(void *context, const struct l1_view *view);

@@ -12,7 +12,7 @@ static void with_name(const struct l1_reader *reader, int endpoint, enum err err
 }
 
 static bool is_interrupted(const struct l1_config *config) {
-    return config->is_interrupted != NULL && config->is_interrupted();
+    return config->is_interrupted != NULL && config->is_interrupted(config->interrupt_context);
 }
 
 enum err l1_check(const struct l1_config *config, char error[256]) {

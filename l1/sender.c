@@ -9,7 +9,8 @@
 #define BUMP_BLOCKS     4 /* not mined so many L1 blocks after it was sent: raise the fees */
 #define GWEI            1000000000u
 #define TIP_DEFAULT_WEI (1u * GWEI)
-#define FEE_WEI_MAX     (2000ull * GWEI) /* beyond it fees are not raised any more */
+#define FEE_WEI_MAX     (2000ull * GWEI) /* no more is paid, whatever an endpoint says */
+#define GAS_MAX         16777216u        /* of one transaction (EIP-7825) */
 
 void l1_sender_init(struct l1_sender *sender, const struct l1_config *config) {
     memset(sender, 0, sizeof *sender);
@@ -144,6 +145,11 @@ static enum err note_settled(struct l1_sender *sender, struct l1_endpoints *endp
     return ERR_OK;
 }
 
+static void cap(struct u256 *fee) {
+    const struct u256 limit = u256_from_u64(FEE_WEI_MAX);
+    if (u256_compare(fee, &limit) > 0) *fee = limit;
+}
+
 /* prepare asks for nonce, gas and fees.  *ready: they are there; else the call was let go of. */
 static enum err prepare(struct l1_sender *sender, struct l1_endpoints *endpoints, int endpoint,
                         const struct l1_block *latest, bool *ready, char error[L1_ERROR_BYTES]) {
@@ -179,22 +185,26 @@ static enum err prepare(struct l1_sender *sender, struct l1_endpoints *endpoints
     }
     TRY(estimated);
     TRY(l1_answer_u64(result, &gas));
-    sender->gas_limit = gas + gas / 4;
-    const struct u256 two_base = u256_add(&latest->base_fee, &latest->base_fee);
+    if (gas > GAS_MAX) return ERR_LIMIT;
+    sender->gas_limit = gas + gas / 4 < GAS_MAX ? gas + gas / 4 : GAS_MAX;
+    struct u256 base_fee = latest->base_fee;
+    cap(&base_fee);
+    cap(&sender->tip);
+    const struct u256 two_base = u256_add(&base_fee, &base_fee);
     sender->max_fee = u256_add(&two_base, &sender->tip);
+    cap(&sender->max_fee);
     *ready = true;
     return ERR_OK;
 }
 
 /* raise_fees adds 12.5 % and a wei, which every pool takes for a replacement. */
 static void raise_fees(struct l1_sender *sender) {
-    const struct u256 limit = u256_from_u64(FEE_WEI_MAX);
-    if (u256_compare(&sender->max_fee, &limit) >= 0) return;
     struct u256 *fees[2] = {&sender->max_fee, &sender->tip};
     for (size_t i = 0; i < 2; i++) {
         const struct u256 eighth = u256_shr(fees[i], 3);
         const struct u256 sum = u256_add(fees[i], &eighth);
         *fees[i] = u256_add(&sum, &U256_ONE);
+        cap(fees[i]);
     }
 }
 
@@ -269,6 +279,7 @@ static enum err look(struct l1_sender *sender, struct l1_endpoints *endpoints, i
         }
         return ERR_OK;
     }
+    sender->has_gap = nonce < sender->nonce;
     if (nonce <= sender->nonce) return ERR_OK;
     /* The nonce is used.  Endpoints answer the calls of a batch at different moments, so only the
      * next look, which begins after that, can tell that the receipts are not there. */
@@ -289,6 +300,10 @@ enum err l1_sender_step(struct l1_sender *sender, struct l1_endpoints *endpoints
         bool is_over = false;
         TRY(look(sender, endpoints, endpoint, &is_over, error));
         if (is_over || latest->number < sender->sent_at_block + BUMP_BLOCKS) return ERR_OK;
+        if (sender->has_gap) { /* it waits for a nonce that L1 took back, or never gave */
+            sender->sent_count = 0;
+            return ERR_OK;
+        }
         raise_fees(sender);
     } else {
         bool ready = false;

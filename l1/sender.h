@@ -5,7 +5,8 @@
  * A call whose estimate reverts is given up (the caller sees it by the counters and asks again when
  * it still matters).  A batch that L1's newest block has settled, or that follows one which is not
  * settled there, is no failure: it is let go of until it is asked for again.  A nonce that somebody
- * else used (another process with this key) makes the call start over.  The queue is shared;
+ * else used (another process with this key) makes the call start over, and so does one that L1 does
+ * not come to, because it took an earlier one back (a reorganisation).  The queue is shared;
  * everything else is the l1 thread's. */
 #include <pthread.h>
 
@@ -42,6 +43,7 @@ struct l1_sender {
     struct u256 max_fee, tip;
     uint64_t sent_at_block;
     bool is_displaced; /* the last look found the nonce used and no receipt of ours */
+    bool has_gap;      /* the last look found that an earlier nonce is not used */
     size_t sent_count; /* versions of this nonce; the newest L1_SENT_MAX are remembered */
     struct hash32 sent[L1_SENT_MAX];
     uint64_t transactions_sent, transactions_confirmed, transactions_failed;

@@ -292,9 +292,8 @@ static void test_check(void) {
     CHECK(strstr(error, "secret") == NULL && strstr(error, "api-key") == NULL);
 }
 
-static uint64_t interrupt_at_ms;
-static bool is_interrupted(void) {
-    return monotonic_ms() >= interrupt_at_ms;
+static bool is_interrupted(const void *at_ms) {
+    return monotonic_ms() >= *(const uint64_t *)at_ms;
 }
 
 /* Endpoints that never answer do not hold up whoever is told to stop. */
@@ -310,9 +309,9 @@ static void test_interrupted(void) {
     config.timeout_ms = 20000;
     config.endpoints[1] = config.endpoints[2] = url;
     config.endpoints_count = 3;
+    const uint64_t begun_ms = monotonic_ms(), interrupt_at_ms = begun_ms + 200;
     config.is_interrupted = is_interrupted;
-    const uint64_t begun_ms = monotonic_ms();
-    interrupt_at_ms = begun_ms + 200;
+    config.interrupt_context = &interrupt_at_ms;
     CHECK(l1_check(&config, error) == ERR_STOPPED);
     CHECK(monotonic_ms() - begun_ms < 5000);
     (void)close(fd);

@@ -159,7 +159,9 @@ static int run(const struct settings *settings) {
     int code;
     do {
         const enum err err = node_start(&options, &node, error);
-        if (err == ERR_STOPPED) return 0; /* a signal, while a snapshot was being taken */
+        if (err == ERR_STOPPED) { /* a signal: somebody's, or because something failed */
+            return atomic_load(&node.failure) != ERR_OK ? 1 : 0;
+        }
         if (err != ERR_OK) return fail(error);
         announce(&node);
         code = node_wait(&node, &behind);

@@ -98,6 +98,15 @@ static bool collect_open(void *context, const struct evidence *evidence) {
     return list->count < LOOK_MAX;
 }
 
+/* is_stopping is an l1_config.is_interrupted: an L1 that hangs does not hold the end up. */
+static bool is_stopping(const void *context) {
+    struct evidence_keeper *keeper = *(struct evidence_keeper *const *)context;
+    gate_lock(&keeper->gate);
+    const bool stopping = keeper->is_stopping;
+    gate_unlock(&keeper->gate);
+    return stopping;
+}
+
 /* ask_l1 asks about one offence; punished: it is marked, else sent again. */
 static void ask_l1(struct evidence_keeper *keeper, struct evidence *evidence) {
     struct node *node = keeper->node;
@@ -105,8 +114,13 @@ static void ask_l1(struct evidence_keeper *keeper, struct evidence *evidence) {
     char line[512];
     bool is_punished = false;
     const struct l1_offence offence = evidence_offence(evidence);
-    if (outside_l1_config(node->options.settings, &node->config->rollup, &config, line) != ERR_OK ||
-        l1_is_punished(&config, &offence, &is_punished, line) != ERR_OK) {
+    enum err err = outside_l1_config(node->options.settings, &node->config->rollup, &config, line);
+    if (err == ERR_OK) {
+        config.is_interrupted = is_stopping;
+        config.interrupt_context = &keeper;
+        err = l1_is_punished(&config, &offence, &is_punished, line);
+    }
+    if (err != ERR_OK) {
         LOG(LOG_DEBUG, "l1", "whether evidence is punished is not known: %.200s", line);
         return;
     }
@@ -133,7 +147,7 @@ static void look(struct evidence_keeper *keeper) {
     store_view_close(view);
     if (err != ERR_OK) LOG(LOG_ERROR, "consensus", "kept evidence: %s", err_text(err));
     keeper->looked = open.count < LOOK_MAX ? 0 : keeper->looked + LOOK_MAX;
-    for (size_t i = 0; i < open.count; i++)
+    for (size_t i = 0; i < open.count && !is_stopping(&keeper); i++)
         ask_l1(keeper, &open.list[i]);
 }
 

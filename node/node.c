@@ -77,7 +77,11 @@ static void on_guest_message(void *context, const struct hash32 *guest, struct b
 
 static void on_guest_connected(void *context, const struct hash32 *guest, bool is_connected) {
     struct node *node = context;
-    if (is_connected) snapshot_serve_guest(node->serving, guest);
+    if (is_connected) {
+        snapshot_serve_guest(node->serving, guest);
+    } else {
+        snapshot_serve_gone(node->serving, guest);
+    }
 }
 
 static void on_peer_connected(void *context, const struct hash32 *peer, bool is_connected) {
@@ -269,10 +273,10 @@ void node_stop(struct node *node) {
     driver_stop(node);
     if (node->rpc != NULL) rpc_stop(node->rpc);
     evidence_keeper_stop(node->keeper);
+    workers_stop(node);
     outside_stop(node);
     if (node->executing != NULL) executing_stop(node->executing);
     snapshot_serve_stop(node->serving);
-    workers_stop(node);
     if (node->p2p != NULL) p2p_stop(node->p2p);
     snapshot_serve_destroy(node->serving);
     free(node->known_peers);

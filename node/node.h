@@ -226,8 +226,8 @@ MUST_USE enum err outside_start(struct node *node, char error[512]);
 MUST_USE enum err outside_check(struct node *node, char error[512]);
 void outside_stop(struct node *node);
 /* outside_is_signalled: SIGINT or SIGTERM waits to be taken; they are blocked until the node runs.
- */
-bool outside_is_signalled(void);
+ * (An l1_config.is_interrupted.) */
+bool outside_is_signalled(const void *unused);
 /* outside_l1_config maps settings and chain to an l1_config without key and events.  ERR_CONFIG. */
 MUST_USE enum err outside_l1_config(const struct settings *settings,
                                     const struct rollup_config *rollup, struct l1_config *out,
@@ -239,8 +239,9 @@ void effects_perform(struct node *node);
 
 /* --- workers.c: blocks for peers, batches for DA, gossip's costly checks */
 MUST_USE enum err workers_start(struct node *node);
-/* workers_stop ends the threads, which may send to peers; what comes in afterwards is dropped.
- * workers_destroy frees the rest, once no other thread brings work. */
+/* workers_stop ends the threads, which may send to peers and hand batches to the publisher: before
+ * these end.  What waits, and what comes in afterwards, is dropped.  workers_destroy frees the
+ * rest, once no other thread brings work. */
 void workers_stop(struct node *node);
 void workers_destroy(struct node *node);
 /* Any thread; a full queue drops the work and counts it (the asker asks again). */

@@ -90,8 +90,9 @@ enum err outside_l1_config(const struct settings *settings, const struct rollup_
     return ERR_CONFIG;
 }
 
-bool outside_is_signalled(void) {
+bool outside_is_signalled(const void *unused) {
     sigset_t pending;
+    (void)unused;
     if (sigpending(&pending) != 0) return false;
     return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
 }

@@ -29,10 +29,11 @@ void snapshot_serve_stop(struct snapshot_serving *serving);
 void snapshot_serve_destroy(struct snapshot_serving *serving);
 /* snapshot_serve_ask queues a peer's request (message_is_snapshot_request, or a guest's
  * GET_BLOCKS); snapshot_serve_guest that somebody came, who is told our height then and after each
- * block.  Any thread. */
+ * block; snapshot_serve_gone drops what a guest that left has waiting.  Any thread. */
 void snapshot_serve_ask(struct snapshot_serving *serving, const struct hash32 *peer,
                         struct bytes message);
 void snapshot_serve_guest(struct snapshot_serving *serving, const struct hash32 *guest);
+void snapshot_serve_gone(struct snapshot_serving *serving, const struct hash32 *guest);
 
 struct snapshot_serve_counts {
     uint64_t requests, refused, dropped, bytes; /* since the start */

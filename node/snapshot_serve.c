@@ -33,6 +33,7 @@
 struct requester {
     struct hash32 id;
     uint32_t pending;
+    bool is_gone; /* nobody waits for the answers */
 };
 
 /* A view that stays open for those who take `pivot`. */
@@ -66,36 +67,45 @@ struct snapshot_serving {
 
 /* --- who waits */
 
-/* requester_add counts a request; false: that one has too many waiting. */
-static bool requester_add(struct snapshot_serving *serving, const struct hash32 *id) {
-    struct requester *place = NULL;
-    bool fits = false;
-    pthread_mutex_lock(&serving->lock);
+/* requester_find finds who has requests waiting; the lock is held. */
+static struct requester *requester_find(struct snapshot_serving *serving, const struct hash32 *id) {
     for (size_t i = 0; i < REQUESTERS_MAX; i++) {
         struct requester *requester = &serving->requesters[i];
-        if (requester->pending > 0 && hash_equal(&requester->id, id)) {
-            place = requester;
-            break;
-        }
-        if (requester->pending == 0 && place == NULL) place = requester;
+        if (requester->pending > 0 && hash_equal(&requester->id, id)) return requester;
+    }
+    return NULL;
+}
+
+/* requester_add counts a request; false: that one has too many waiting. */
+static bool requester_add(struct snapshot_serving *serving, const struct hash32 *id) {
+    bool fits = false;
+    pthread_mutex_lock(&serving->lock);
+    struct requester *place = requester_find(serving, id);
+    for (size_t i = 0; i < REQUESTERS_MAX && place == NULL; i++) {
+        if (serving->requesters[i].pending == 0) place = &serving->requesters[i];
     }
     if (place != NULL && place->pending < SNAPSHOT_SERVE_PENDING) {
         place->id = *id;
         place->pending += 1;
+        place->is_gone = false;
         fits = true;
     }
     pthread_mutex_unlock(&serving->lock);
     return fits;
 }
 
+static bool requester_is_gone(struct snapshot_serving *serving, const struct hash32 *id) {
+    pthread_mutex_lock(&serving->lock);
+    const struct requester *requester = requester_find(serving, id);
+    const bool is_gone = requester != NULL && requester->is_gone;
+    pthread_mutex_unlock(&serving->lock);
+    return is_gone;
+}
+
 static void requester_done(struct snapshot_serving *serving, const struct hash32 *id) {
     pthread_mutex_lock(&serving->lock);
-    for (size_t i = 0; i < REQUESTERS_MAX; i++) {
-        struct requester *requester = &serving->requesters[i];
-        if (requester->pending == 0 || !hash_equal(&requester->id, id)) continue;
-        requester->pending -= 1;
-        break;
-    }
+    struct requester *requester = requester_find(serving, id);
+    if (requester != NULL) requester->pending -= 1;
     pthread_mutex_unlock(&serving->lock);
 }
 
@@ -409,6 +419,16 @@ static void status_tell(struct snapshot_serving *serving, const struct hash32 *g
     p2p_send_guests(node->p2p, P2P_LANE_CONSENSUS, buffer_bytes(&out));
 }
 
+static void handle_request(struct snapshot_serving *serving, const struct hash32 *peer,
+                           struct bytes body) {
+    if (requester_is_gone(serving, peer)) {
+        atomic_fetch_add(&serving->dropped, 1);
+    } else {
+        serve(serving, peer, body);
+    }
+    requester_done(serving, peer);
+}
+
 static void *serving_main(void *context) {
     struct snapshot_serving *serving = context;
     /* It yields to those who make blocks; without that it works the same, only less politely. */
@@ -422,8 +442,7 @@ static void *serving_main(void *context) {
             memcpy(&peer, header.data, sizeof peer);
             arena_reset(&serving->arena);
             if (kind == TASK_GUEST) status_tell(serving, &peer);
-            if (kind == TASK_REQUEST) serve(serving, &peer, body);
-            if (kind == TASK_REQUEST) requester_done(serving, &peer);
+            if (kind == TASK_REQUEST) handle_request(serving, &peer, body);
             queue_release(serving->queue);
         }
         pins_tick(serving, monotonic_ms());
@@ -492,6 +511,13 @@ void snapshot_serve_ask(struct snapshot_serving *serving, const struct hash32 *p
 
 void snapshot_serve_guest(struct snapshot_serving *serving, const struct hash32 *guest) {
     (void)!queue_push(serving->queue, QUEUE_URGENT, TASK_GUEST, hash_bytes(guest), BYTES_EMPTY);
+}
+
+void snapshot_serve_gone(struct snapshot_serving *serving, const struct hash32 *guest) {
+    pthread_mutex_lock(&serving->lock);
+    struct requester *requester = requester_find(serving, guest);
+    if (requester != NULL) requester->is_gone = true;
+    pthread_mutex_unlock(&serving->lock);
 }
 
 struct snapshot_serve_counts snapshot_serve_counts(struct snapshot_serving *serving) {

@@ -80,7 +80,7 @@ static void anchor_read(struct node *node, struct snapshot_config *config) {
     if (node->config->rollup.l1_chain_id == 0) return;
     enum err err = outside_l1_config(node->options.settings, &node->config->rollup, &l1, error);
     if (err == ERR_OK) {
-        l1.poll_ms = 1000;
+        l1.is_interrupted = outside_is_signalled;
         err = l1_read(&l1, &view, line);
     }
     if (err != ERR_OK) {
@@ -407,7 +407,7 @@ static enum err run(struct taking *taking) {
                  &(struct snapshot_input){.kind = SNAPSHOT_INPUT_TICK, .now_ms = monotonic_ms()});
         }
         progress(taking);
-        if (outside_is_signalled()) return ERR_STOPPED;
+        if (outside_is_signalled(NULL)) return ERR_STOPPED;
     }
     return taking->err;
 }

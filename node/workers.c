@@ -44,6 +44,7 @@ struct worker {
     struct arena arena;
     pthread_t thread;
     bool has_thread;
+    atomic_bool is_stopping; /* what waits is dropped */
     void (*handle)(struct worker *worker, struct bytes header, struct bytes body);
 };
 
@@ -62,7 +63,7 @@ static void *worker_main(void *context) {
     struct bytes header, body;
     while (queue_pop(worker->queue, UINT64_MAX, &kind, &header, &body)) {
         arena_reset(&worker->arena);
-        worker->handle(worker, header, body);
+        if (!atomic_load(&worker->is_stopping)) worker->handle(worker, header, body);
         queue_release(worker->queue);
     }
     return NULL;
@@ -288,7 +289,8 @@ void workers_da_head(void *context, uint64_t head) {
 static enum err worker_start(struct node *node, struct worker *worker, struct worker_room room,
                              void (*handle)(struct worker *, struct bytes, struct bytes)) {
     void *memory;
-    *worker = (struct worker){.node = node, .handle = handle};
+    worker->node = node;
+    worker->handle = handle;
     TRY(memory_reserve(WORKER_ARENA_BYTES, &memory));
     worker->arena = arena_over(memory, WORKER_ARENA_BYTES);
     TRY(queue_create(room.urgent_bytes, room.bulk_bytes, &worker->queue));
@@ -300,6 +302,7 @@ static enum err worker_start(struct node *node, struct worker *worker, struct wo
 
 static void worker_stop(struct worker *worker) {
     if (!worker->has_thread) return;
+    atomic_store(&worker->is_stopping, true);
     queue_close(worker->queue);
     pthread_join(worker->thread, NULL);
     worker->has_thread = false;

@@ -112,7 +112,7 @@ static enum err fetch_piece(struct join *join, struct p2p_fetch *fetch, struct m
     do { /* it tells its height, too */
         struct bytes in;
         if (++join->messages_count > FETCH_MESSAGES_MAX) return ERR_LIMIT;
-        if (outside_is_signalled()) return ERR_STOPPED;
+        if (outside_is_signalled(NULL)) return ERR_STOPPED;
         TRY(p2p_fetch_receive(fetch, &in));
         if (message_decode(&none, in, message) != VERDICT_ACCEPTED) return ERR_ENCODING;
     } while (message->kind != MESSAGE_CHAIN);

@@ -1,0 +1,178 @@
+/* A whole node, started and taken apart while its threads are at work. */
+#include <ftw.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "node/keys.h"
+#include "node/node.h"
+#include "node/snapshot.h"
+#include "p2p/fetch.h"
+#include "threads/clock.h"
+#include "workloads/system_contracts.h"
+
+#define WAIT_MS     60000
+#define STOP_MS_MAX 9500
+#define ROUNDS      5
+#define TASKS       2000 /* more than a worker does while the node is taken apart */
+
+static char directory[] = "/tmp/baton-stop-XXXXXX";
+static struct genesis_account accounts[SYSTEM_CONTRACTS_COUNT];
+static struct settings settings;
+
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *at) {
+    (void)about, (void)kind, (void)at;
+    return remove(path);
+}
+
+/* make_genesis is a chain of one validator that makes a block every 10 ms. */
+static struct genesis make_genesis(const struct secp_key *key) {
+    struct chain_config config = chain_config_for_fork(FORK_OSAKA);
+    config.chain_id = 31337;
+    config.is_rollup = true;
+    config.rollup = (struct rollup_config){.fault_model = FAULT_MODEL_CRASH,
+                                           .blocks_per_rotation = 100,
+                                           .timeout_blocks = 10,
+                                           .block_time_ms = 10,
+                                           .batch_blocks = 50,
+                                           .batch_bytes_max = 1u << 20};
+    config.rollup.validators.count = 1;
+    config.rollup.validators.validators[0] =
+        (struct validator){.address = secp_key_address(key), .power = 1};
+    config.rollup.validators.validators[0].peer_id.bytes[31] = 1;
+    system_contracts_list(accounts);
+    return (struct genesis){
+        .config = config,
+        .header = {.gas_limit = 30000000,
+                   .base_fee = u256_from_u64(1000000000),
+                   .tail_fields = HEADER_TAIL_PRAGUE},
+        .accounts = accounts,
+        .accounts_count = SYSTEM_CONTRACTS_COUNT,
+    };
+}
+
+static void wait_height(struct node *node, uint64_t height) {
+    const uint64_t until_ms = monotonic_ms() + WAIT_MS;
+    while (store_head(node->ledger.store).number < height) {
+        CHECK(monotonic_ms() < until_ms);
+        usleep(2000);
+    }
+}
+
+/* A node that stops while batches are on their way to the publisher: they are dropped, and nobody
+ * gives them to a publisher that has ended. */
+static void test_batches(const struct node_options *options) {
+    static struct node node;
+    char error[512] = "";
+    const struct effect effect = {.kind = EFFECT_PUBLISH, .first = 1, .last = 3};
+    for (int round = 0; round < ROUNDS; round++) {
+        CHECK(node_start(options, &node, error) == ERR_OK);
+        wait_height(&node, node.head_at_start + 5);
+        for (int i = 0; i < TASKS; i++)
+            workers_publish(&node, &effect);
+        node_stop(&node);
+    }
+}
+
+/* free_port asks the kernel for a port that nobody uses. */
+static uint16_t free_port(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+    CHECK(close(fd) == 0);
+    return ntohs(address.sin_port);
+}
+
+static uint64_t answered_or_dropped(struct node *node) {
+    const struct snapshot_serve_counts counts = snapshot_serve_counts(node->serving);
+    return counts.requests + counts.dropped;
+}
+
+static void wait_answered(struct node *node, uint64_t count) {
+    const uint64_t until_ms = monotonic_ms() + WAIT_MS;
+    while (answered_or_dropped(node) < count) {
+        CHECK(monotonic_ms() < until_ms);
+        usleep(1000);
+    }
+}
+
+/* ask_all has a guest ask for as many blocks as it may. */
+static struct p2p_fetch *ask_all(struct node *node) {
+    static struct message message;
+    uint8_t memory[256];
+    struct buffer request = buffer_over(memory, sizeof memory);
+    struct p2p_fetch *fetch = NULL;
+    char error[256];
+    message.kind = MESSAGE_GET_BLOCKS;
+    message.height = 1;
+    message.count = MESSAGE_BLOCKS_MAX;
+    message_encode(&message, &request);
+    const uint64_t before = answered_or_dropped(node);
+    CHECK(p2p_fetch_open("127.0.0.1", (uint16_t)settings.p2p_port, NULL, WAIT_MS, &fetch, error) ==
+          ERR_OK);
+    for (int i = 0; i < SNAPSHOT_SERVE_PENDING; i++)
+        CHECK(p2p_fetch_send(fetch, buffer_bytes(&request)) == ERR_OK);
+    wait_answered(node, before + 1);
+    return fetch;
+}
+
+/* A guest that asks for all it may and leaves: nobody works for it any longer.  And the node stops
+ * in time while another one waits for answers that the rate holds back. */
+static void test_guests(struct node_options options) {
+    static struct node node;
+    char error[512] = "";
+    const uint8_t seed[32] = {1};
+    enum err err = ERR_ADDRESS_IN_USE;
+    options.has_p2p = true;
+    options.peer_key = ed25519_key_from_seed(seed);
+    while (err == ERR_ADDRESS_IN_USE) { /* somebody was faster */
+        settings.p2p_port = free_port();
+        err = node_start(&options, &node, error);
+    }
+    CHECK(err == ERR_OK);
+    wait_height(&node, node.head_at_start + MESSAGE_BLOCKS_MAX);
+    p2p_fetch_close(ask_all(&node));
+    wait_answered(&node, SNAPSHOT_SERVE_PENDING);
+    CHECK(snapshot_serve_counts(node.serving).dropped > 0);
+    struct p2p_fetch *fetch = ask_all(&node);
+    const uint64_t begun_ms = monotonic_ms();
+    node_stop(&node);
+    CHECK(monotonic_ms() - begun_ms < STOP_MS_MAX);
+    p2p_fetch_close(fetch);
+}
+
+int main(void) {
+    char *arguments[] = {"node",
+                         "--rpc-port",
+                         "0",
+                         "--ws-port",
+                         "0",
+                         "--metrics-port",
+                         "0",
+                         "--snapshot-bytes-per-second",
+                         "65536",
+                         "--idle-block-time-ms",
+                         "10",
+                         "--da-url",
+                         "http://127.0.0.1:1"};
+    char error[512] = "";
+    CHECK(ed25519_init() == ERR_OK);
+    CHECK(mkdtemp(directory) != NULL);
+    CHECK(settings_read(COMMAND_NODE, sizeof arguments / sizeof *arguments, arguments, &settings,
+                        error) == ERR_OK);
+    struct node_options options = {
+        .settings = &settings, .data_dir = directory, .has_validator_key = true};
+    keys_development(&options.validator_key, 1);
+    const struct genesis genesis = make_genesis(&options.validator_key);
+    options.genesis = &genesis;
+    test_batches(&options);
+    test_guests(options);
+    CHECK(nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
+    puts("node stop: ok");
+    return 0;
+}
