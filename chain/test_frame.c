@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
+#include "base/rlp.h"
 
 static struct frame example(void) {
     struct frame frame = {.version = FRAME_VERSION,
@@ -21,7 +22,41 @@ static struct frame example(void) {
     return frame;
 }
 
+/* spliced puts `middle` in place of bytes [from, to) of the frame's list. */
+static struct bytes spliced(const struct frame *frame, size_t from, size_t to,
+                            struct bytes middle) {
+    static uint8_t memory[2 * FRAME_BYTES_MAX];
+    uint8_t encoded[FRAME_BYTES_MAX];
+    struct buffer whole = buffer_over(encoded, sizeof encoded);
+    frame_encode(frame, &whole);
+    struct bytes in = buffer_bytes(&whole), fields;
+    CHECK(rlp_read_list(&in, &fields) == ERR_OK);
+    if (from > fields.size) from = to = fields.size;
+    struct buffer out = buffer_over(memory, sizeof memory);
+    const size_t list = rlp_list_begin(&out);
+    buffer_append(&out, bytes_slice(fields, 0, from));
+    buffer_append(&out, middle);
+    buffer_append(&out, bytes_slice(fields, to, fields.size));
+    rlp_list_end(&out, list);
+    CHECK(!out.overflow);
+    return buffer_bytes(&out);
+}
+
+/* A round has 32 bits, and nothing comes after the last field. */
+static void test_refusals(void) {
+    const struct frame frame = example();
+    const size_t round_at = 1 + 4; /* behind the version and a height of three bytes */
+    struct frame read;
+    CHECK(frame_decode(spliced(&frame, round_at, round_at + 1, BYTES_STRING("\x04")), &read) ==
+          ERR_OK);
+    CHECK(read.round == 4);
+    const struct bytes large = BYTES_STRING("\x85\x01\x00\x00\x00\x04");
+    CHECK(frame_decode(spliced(&frame, round_at, round_at + 1, large), &read) == ERR_ENCODING);
+    CHECK(frame_decode(spliced(&frame, SIZE_MAX, 0, BYTES_STRING("\x01")), &read) == ERR_ENCODING);
+}
+
 int main(void) {
+    test_refusals();
     struct frame frame = example(), read;
     uint8_t memory[FRAME_BYTES_MAX];
     struct buffer out = buffer_over(memory, sizeof memory - 1);

@@ -42,7 +42,7 @@ static uint32_t proposer_of(const struct consensus *core, uint32_t round) {
 }
 
 bool consensus_is_proposer(const struct consensus *core) {
-    return core->own_index >= 0 && (uint32_t)core->own_index == proposer_of(core, core->round);
+    return core->own_index == (int)proposer_of(core, core->round);
 }
 
 struct round_votes *consensus_round_votes(struct consensus *core, uint32_t round) {

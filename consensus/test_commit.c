@@ -1,3 +1,4 @@
+#include "base/rlp.h"
 #include "consensus/test_support.h"
 
 static const struct recoverer recoverer = {NULL, test_recover};
@@ -113,6 +114,32 @@ static void test_encoding(void) {
     CHECK(commit_decode(buffer_bytes(&out), &back) == ERR_ENCODING);
 }
 
+/* One commit has one encoding: fields that nobody reads are no part of it. */
+static void test_further_fields(void) {
+    static const uint8_t signature[SECP_SIGNATURE_BYTES] = {[63] = 1};
+    static struct commit back;
+    for (int at = 0; at < 3; at++) {
+        uint8_t data[256];
+        struct buffer out = buffer_over(data, sizeof data);
+        const struct hash32 block = test_hash(1);
+        const size_t list = rlp_list_begin(&out);
+        rlp_write_u64(&out, 12);
+        rlp_write_u64(&out, 0);
+        rlp_write_hash(&out, &block);
+        const size_t signatures = rlp_list_begin(&out);
+        const size_t entry = rlp_list_begin(&out);
+        rlp_write_u64(&out, 0);
+        rlp_write_string(&out, BYTES_OF(signature));
+        if (at == 1) rlp_write_u64(&out, 7);
+        rlp_list_end(&out, entry);
+        rlp_list_end(&out, signatures);
+        if (at == 2) rlp_write_u64(&out, 7);
+        rlp_list_end(&out, list);
+        CHECK(!out.overflow);
+        CHECK(commit_decode(buffer_bytes(&out), &back) == (at == 0 ? ERR_OK : ERR_ENCODING));
+    }
+}
+
 /* Any two quorums share a correct voter: more than the faulty power that the model tolerates. */
 static void test_quorums_intersect(void) {
     for (uint64_t total = 1; total < 2000; total++) {
@@ -132,6 +159,7 @@ int main(void) {
     test_verify();
     test_verify_refuses();
     test_encoding();
+    test_further_fields();
     test_quorums_intersect();
     return 0;
 }

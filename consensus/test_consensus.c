@@ -126,6 +126,17 @@ static void test_lock_accepts_the_same_block(void) {
     vote(3, VOTE_PRECOMMIT, 1, nil);
     propose(2, 2, A, -1);
     CHECK(sent(VOTE_PREVOTE, 2, A));
+
+    /* and again with the polka of a round before the lock's: the lock is on this very block */
+    lock_a();
+    vote(0, VOTE_PREVOTE, 1, A);
+    vote(2, VOTE_PREVOTE, 1, A);
+    CHECK(sent(VOTE_PRECOMMIT, 1, A));
+    vote(0, VOTE_PRECOMMIT, 1, nil);
+    vote(2, VOTE_PRECOMMIT, 1, nil);
+    tick(400);
+    propose(2, 2, A, 0);
+    CHECK(sent(VOTE_PREVOTE, 2, A));
 }
 
 /* unlock_to drives a machine locked on A in round 0 to a proposal of B with valid round 1. */
@@ -182,6 +193,7 @@ static void test_prevote_timeout(void) {
     CHECK(!sent(VOTE_PRECOMMIT, 0, nil));
     tick(1);
     CHECK(sent(VOTE_PRECOMMIT, 0, nil));
+    CHECK(consensus_deadline_ms(core) > now_ms); /* nothing is due any more */
 }
 
 static void test_precommit_stands_for_a_prevote(void) {
@@ -230,6 +242,12 @@ static void test_skip_round(void) {
     CHECK(sent(VOTE_PRECOMMIT, 4, nil)); /* nobody leaves without one */
     vote(3, VOTE_PRECOMMIT, 40, A);
     CHECK(consensus_status(core).round == 40);
+
+    start(); /* an old vote that comes late does not take back how far its voter is */
+    vote(0, VOTE_PREVOTE, 5, A);
+    vote(0, VOTE_PREVOTE, 1, A);
+    vote(2, VOTE_PREVOTE, 5, A);
+    CHECK(consensus_status(core).round == 5);
 }
 
 static void test_evidence(void) {
@@ -313,6 +331,32 @@ static void test_next_height_is_kept(void) {
     begin(12, NULL, NULL);
     CHECK(find(CONSENSUS_EFFECT_CHECK) != NULL);
     CHECK(consensus_status(core).prevote_power == 1);
+
+    start(); /* of each voter the newest */
+    early.round = 3;
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_VOTE, .vote = early});
+    early.round = 1;
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_VOTE, .vote = early});
+    struct vote votes[CONSENSUS_VOTES_OF_MAX];
+    CHECK(consensus_votes_of(core, &early.voter, votes) == 1);
+    CHECK(votes[0].height == 12);
+    CHECK(votes[0].round == 3);
+}
+
+/* Who comes back is told its own newest votes, and none that it never cast. */
+static void test_votes_of(void) {
+    struct vote votes[CONSENSUS_VOTES_OF_MAX];
+    const struct address voter = test_address(2), stranger = test_address(70);
+    start();
+    vote(2, VOTE_PREVOTE, 0, A);
+    vote(2, VOTE_PRECOMMIT, 1, B);
+    CHECK(consensus_votes_of(core, &voter, votes) == 1);
+    CHECK(votes[0].kind == VOTE_PRECOMMIT);
+    CHECK(votes[0].round == 1);
+    CHECK(hash_equal(&votes[0].block, &B));
+    vote(2, VOTE_PREVOTE, 1, nil);
+    CHECK(consensus_votes_of(core, &voter, votes) == 2);
+    CHECK(consensus_votes_of(core, &stranger, votes) == 0);
 }
 
 static void test_handover(void) {
@@ -455,6 +499,7 @@ int main(void) {
     test_decides_in_an_earlier_round();
     test_decided_but_invalid_here_is_checked_again();
     test_next_height_is_kept();
+    test_votes_of();
     test_handover();
     test_follower_decides_without_signing();
     test_crash_model();

@@ -1,5 +1,6 @@
 /* What a machine keeps over a restart: its lock, its valid block, and that it signs nothing twice.
  */
+#include "base/rlp.h"
 #include "consensus/test_machine.h"
 
 /* restart makes a new machine out of what the last PERSIST named. */
@@ -112,6 +113,37 @@ static void test_own_votes_from_outside(void) {
     CHECK(!sent_any());
 }
 
+/* Of what we signed elsewhere only a precommit for a block locks, and only forward; the polka of
+ * the lock before is none for it. */
+static void test_lock_of_own_votes_from_outside(void) {
+    start();
+    vote(OWN, VOTE_PRECOMMIT, 2, nil);
+    CHECK(!found(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
+    start_locked_on_a();
+    CHECK(found(CONSENSUS_EFFECT_PERSIST)->commit != NULL);
+    vote(OWN, VOTE_PRECOMMIT, 2, A);
+    const struct consensus_effect *effect = found(CONSENSUS_EFFECT_PERSIST);
+    CHECK(effect->record.locked_round == 2);
+    CHECK(effect->record.valid_round == 2);
+    CHECK(effect->commit == NULL);
+    vote(OWN, VOTE_PRECOMMIT, 3, B);
+    effect = found(CONSENSUS_EFFECT_PERSIST);
+    CHECK(effect->record.locked_round == 3);
+    CHECK(hash_equal(&effect->record.locked, &B));
+    CHECK(hash_equal(&effect->record.valid, &B));
+}
+
+/* Whoever signs nothing at a height keeps the record as it is: it shows again, after a restart,
+ * that it is old. */
+static void test_silence_keeps_the_record(void) {
+    start();
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_SILENCE});
+    vote(OWN, VOTE_PRECOMMIT, 2, A);
+    CHECK(find(CONSENSUS_EFFECT_PERSIST) == NULL);
+    tick(5000);
+    CHECK(!sent_any());
+}
+
 static void test_record_of_a_later_height(void) {
     start();
     tick(1050);
@@ -144,13 +176,41 @@ static void test_record_refusals(void) {
     }
 }
 
+/* A lock is a round and a block: bytes that nobody wrote are found out. */
+static void test_record_of_further_fields(void) {
+    const struct hash32 block = test_hash(1);
+    for (int at = 0; at < 4; at++) {
+        uint8_t data[256];
+        struct consensus_record record;
+        struct buffer out = buffer_over(data, sizeof data);
+        const size_t list = rlp_list_begin(&out);
+        rlp_write_u64(&out, 5);
+        rlp_write_u64(&out, at == 3 ? (uint64_t)INT32_MAX + 1 : 0);
+        for (int i = 0; i < 5; i++) /* step, votes, lock */
+            rlp_write_string(&out, BYTES_EMPTY);
+        const size_t valid = rlp_list_begin(&out);
+        rlp_write_u64(&out, 0);
+        rlp_write_hash(&out, &block);
+        if (at == 1) rlp_write_u64(&out, 7);
+        rlp_list_end(&out, valid);
+        if (at == 2) rlp_write_u64(&out, 7);
+        rlp_list_end(&out, list);
+        CHECK(!out.overflow);
+        const enum err err = consensus_record_decode(buffer_bytes(&out), &record);
+        CHECK(err == (at == 0 ? ERR_OK : ERR_ENCODING));
+    }
+}
+
 int main(void) {
     test_restart_keeps_the_lock();
     test_restart_without_the_block();
     test_restart_does_not_sign_twice();
     test_restart_without_polka_proposes_afresh();
     test_own_votes_from_outside();
+    test_lock_of_own_votes_from_outside();
+    test_silence_keeps_the_record();
     test_record_of_a_later_height();
     test_record_refusals();
+    test_record_of_further_fields();
     return 0;
 }

@@ -41,7 +41,7 @@ static void remember(struct consensus *core, const struct vote *vote) {
 static void push_persist(struct consensus *core, struct consensus_effects *effects) {
     struct consensus_effect *effect = consensus_push(core, effects, CONSENSUS_EFFECT_PERSIST);
     effect->record = core->record;
-    if (core->has_valid && consensus_has_own_polka(core)) effect->commit = &core->polka;
+    if (consensus_has_own_polka(core)) effect->commit = &core->polka;
 }
 
 void consensus_persist(struct consensus *core, struct consensus_effects *effects) {

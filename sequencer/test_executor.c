@@ -1,4 +1,5 @@
 /* Blocks that one executor builds are valid for another, and anything changed in them is not. */
+#include "sequencer/package.h"
 #include "sequencer/test_cluster.h"
 
 static struct cluster *cluster;
@@ -147,8 +148,9 @@ static void test_frame_hash_is_readable(void) {
     cluster_destroy(cluster);
 }
 
-static struct bytes repack(const struct block_outcome *built, const struct frame *frame,
-                           const struct header *header) {
+/* repack_with puts one other transaction into the block; none, when it is empty. */
+static struct bytes repack_with(const struct block_outcome *built, const struct frame *frame,
+                                const struct header *header, struct bytes transaction) {
     static uint8_t block_memory[1u << 16], frame_memory[FRAME_BYTES_MAX];
     static uint8_t package_memory[1u << 17], arena_memory[1u << 16];
     struct arena arena = arena_over(arena_memory, sizeof arena_memory);
@@ -160,6 +162,7 @@ static struct bytes repack(const struct block_outcome *built, const struct frame
     frame_encode(frame, &out);
     package.frame_encoded = buffer_bytes(&out);
     block.header = *header;
+    if (transaction.size != 0) block.transactions = &transaction;
     out = buffer_over(block_memory, sizeof block_memory);
     block_encode(&block, &out);
     CHECK(!out.overflow);
@@ -170,14 +173,23 @@ static struct bytes repack(const struct block_outcome *built, const struct frame
     return buffer_bytes(&out);
 }
 
-static void refused(const struct block_outcome *built, const struct frame *frame,
-                    const struct header *header, const char *reason) {
-    const struct block_outcome checked = check(repack(built, frame, header));
+static struct bytes repack(const struct block_outcome *built, const struct frame *frame,
+                           const struct header *header) {
+    return repack_with(built, frame, header, BYTES_EMPTY);
+}
+
+static void refused_package(struct bytes package, const char *reason) {
+    const struct block_outcome checked = check(package);
     CHECK(checked.verdict == VERDICT_BLOCK_INVALID);
     if (strcmp(checked.reason, reason) != 0) {
         printf("expected '%s', found '%s'\n", reason, checked.reason);
         CHECK(false);
     }
+}
+
+static void refused(const struct block_outcome *built, const struct frame *frame,
+                    const struct header *header, const char *reason) {
+    refused_package(repack(built, frame, header), reason);
 }
 
 /* frame_changed refuses the block with a changed frame whose hash the header follows. */
@@ -250,6 +262,34 @@ static void test_changed_blocks_are_refused(void) {
     cluster_destroy(cluster);
 }
 
+/* Nobody's signature spends nobody's money, were it that of the zero address: a transaction with
+ * one is not executed at all, though all else of its block fits. */
+static void test_transaction_without_sender(void) {
+    begin();
+    const struct address to = {{0x77}};
+    item_add(0, 0, &to, BYTES_EMPTY, 21000, 10000000000u);
+    const struct block_outcome built = build();
+    static uint8_t changed[512], memory[1u << 14];
+    struct arena arena = arena_over(memory, sizeof memory);
+    const struct bytes signed_by_one = items[0].encoded;
+    const struct bytes transaction = {changed, signed_by_one.size};
+    CHECK(signed_by_one.size <= sizeof changed);
+    memcpy(changed, signed_by_one.data, signed_by_one.size);
+    for (int is_changed = 0; is_changed < 2; is_changed++) {
+        struct frame frame = built.frame;
+        struct header header = built.header;
+        if (is_changed != 0) changed[transaction.size - 32] = 0xff; /* s above half of the order */
+        const struct hash32 hash = keccak256(transaction);
+        frame.items_root = package_items_root(&hash, 1);
+        header.parent_beacon_root = frame_hash(&frame);
+        CHECK(transactions_root(&transaction, 1, &arena, &header.transactions_root) == ERR_OK);
+        const struct bytes package = repack_with(&built, &frame, &header, transaction);
+        if (is_changed == 0) CHECK(check(package).verdict == VERDICT_ACCEPTED);
+        if (is_changed != 0) refused_package(package, "a transaction has no sender");
+    }
+    cluster_destroy(cluster);
+}
+
 /* Any byte of a package changed or missing: invalid, never a crash. */
 static void test_torn_packages(void) {
     begin();
@@ -276,6 +316,7 @@ int main(void) {
     test_build_and_check();
     test_frame_hash_is_readable();
     test_changed_blocks_are_refused();
+    test_transaction_without_sender();
     test_torn_packages();
     printf("ok\n");
     return 0;
