@@ -281,7 +281,7 @@ uint64_t sequencer_deadline_ms(const struct sequencer *sequencer) {
         deadline = earlier(deadline, sequencer->prebuild_at_ms);
     }
     if (sequencer->height_state == HEIGHT_HELD && sequencer->guard.is_wary) {
-        deadline = earlier(deadline, sequencer->guard.until_ms);
+        deadline = earlier(deadline, guard_deadline(sequencer));
     } else if (sequencer->height_state == HEIGHT_HELD) {
         deadline = earlier(deadline, sequencer_sync_holds(sequencer)
                                          ? sequencer->sync_progress_ms + SYNC_HOLD_MS

@@ -4,8 +4,10 @@
  * What this validator signed after the backup only others know.  So whoever starts first hears what
  * they know: each validator, when it connects, sends our own newest votes that it has and then its
  * height.  Nothing is signed before so much power has spoken that it and whoever decided a block
- * while we voted have a correct validator in common, or `wary_ms` has passed: a chain whose other
- * validators are gone for good must not stand still for ever.
+ * while we voted have a correct validator in common, and we have the blocks that they have: with a
+ * decided height our votes of it are forgotten, and its commit may show them.  Or `wary_ms` has
+ * passed, without a new block: a chain whose other validators are gone for good, or lie, must not
+ * stand still for ever.
  *
  * A signature of ours that is newer than the record - a vote, or one in a commit - shows that the
  * record is old.  Then nothing is signed up to the height at which the owner of the true record may
@@ -19,14 +21,18 @@ static const struct address *own_address(const struct sequencer *sequencer) {
     return &sequencer->config.consensus.signer.address;
 }
 
+static uint64_t wary_ms(const struct sequencer *sequencer) {
+    return sequencer->config.wary_ms == 0 ? WARY_MS : sequencer->config.wary_ms;
+}
+
 void guard_begin(struct sequencer *sequencer) {
     struct guard *guard = &sequencer->guard;
-    const uint64_t wary_ms = sequencer->config.wary_ms == 0 ? WARY_MS : sequencer->config.wary_ms;
+    const uint64_t wary = wary_ms(sequencer);
     const bool is_alone = sequencer->current.count == 1;
     guard->is_wary = !address_is_zero(own_address(sequencer)) && !is_alone;
     const bool is_new = sequencer->head_height == 0 && !sequencer->has_record;
-    const uint64_t new_ms = wary_ms < WARY_NEW_MS ? wary_ms : WARY_NEW_MS;
-    guard->until_ms = sequencer->now_ms + (is_new ? new_ms : wary_ms);
+    guard->until_ms = sequencer->now_ms + wary;
+    guard->alone_until_ms = sequencer->now_ms + (is_new && wary > WARY_NEW_MS ? WARY_NEW_MS : wary);
 }
 
 /* power_heard is the power of the validators that have told us their height since the start. */
@@ -41,6 +47,16 @@ static uint64_t power_heard(const struct sequencer *sequencer) {
     return power;
 }
 
+/* is_behind: what comes after our head is decided, with our signature or without. */
+static bool is_behind(const struct sequencer *sequencer) {
+    return sequencer_peers_height(sequencer) > sequencer->head_height;
+}
+
+uint64_t guard_deadline(const struct sequencer *sequencer) {
+    const struct guard *guard = &sequencer->guard;
+    return is_behind(sequencer) ? guard->until_ms : guard->alone_until_ms;
+}
+
 bool guard_is_wary(struct sequencer *sequencer) {
     struct guard *guard = &sequencer->guard;
     if (!guard->is_wary) return false;
@@ -50,9 +66,8 @@ bool guard_is_wary(struct sequencer *sequencer) {
     const uint64_t others = own < 0 ? total : total - set->validators[own].power;
     const uint64_t quorum = quorum_power(sequencer->config.consensus.fault_model, total);
     const uint64_t enough = quorum < others ? quorum : others;
-    if (power_heard(sequencer) >= enough || sequencer->now_ms >= guard->until_ms) {
-        guard->is_wary = false;
-    }
+    const bool has_heard = power_heard(sequencer) >= enough && !is_behind(sequencer);
+    if (has_heard || sequencer->now_ms >= guard_deadline(sequencer)) guard->is_wary = false;
     return guard->is_wary;
 }
 
@@ -97,6 +112,8 @@ void guard_on_vote(struct sequencer *sequencer, const struct vote *vote) {
 }
 
 void guard_on_commit(struct sequencer *sequencer, const struct commit *commit) {
+    struct guard *guard = &sequencer->guard;
+    if (guard->is_wary) guard->until_ms = sequencer->now_ms + wary_ms(sequencer);
     const int own = validator_set_find(&sequencer->current, own_address(sequencer));
     if (own < 0 || (sequencer->has_record && sequencer->record.height >= commit->height)) return;
     for (uint32_t i = 0; i < commit->signatures_count; i++) {

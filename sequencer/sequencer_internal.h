@@ -274,9 +274,10 @@ struct items {
 #define WARY_NEW_MS 1000u  /* on a new chain, where nobody can have signed anything */
 
 struct guard {
-    bool is_wary;          /* nothing is signed before others have spoken */
-    uint64_t until_ms;     /* or it is so late */
-    uint64_t silent_until; /* the last height at which nothing is signed; 0: none */
+    bool is_wary;            /* nothing is signed before others have spoken */
+    uint64_t until_ms;       /* or it is so late, */
+    uint64_t alone_until_ms; /* or so late and nobody says that there are blocks which we lack */
+    uint64_t silent_until;   /* the last height at which nothing is signed; 0: none */
 };
 
 /* --- the whole */
@@ -528,9 +529,11 @@ void batches_settle_run(struct sequencer *sequencer);
 void guard_begin(struct sequencer *sequencer);
 /* guard_is_wary: no height begins yet. */
 bool guard_is_wary(struct sequencer *sequencer);
+uint64_t guard_deadline(const struct sequencer *sequencer);
 /* guard_is_silent: nothing is signed at the height after the head. */
 bool guard_is_silent(const struct sequencer *sequencer);
-/* guard_on_vote and guard_on_commit look for signatures of ours that the record does not know. */
+/* guard_on_vote and guard_on_commit look for signatures of ours that the record does not know.
+ * A block that is committed while we are wary gives others more time. */
 void guard_on_vote(struct sequencer *sequencer, const struct vote *vote);
 void guard_on_commit(struct sequencer *sequencer, const struct commit *commit);
 /* guard_on_status: a peer has told its height, and what it has of ours before. */

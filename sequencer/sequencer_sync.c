@@ -381,7 +381,8 @@ void sequencer_sync_run(struct sequencer *sequencer) {
     }
     if (sequencer->behind_since_ms == 0) sequencer->behind_since_ms = sequencer->now_ms;
     /* One block behind is the normal state of things while our own votes are being counted. */
-    const bool is_late = sequencer->now_ms - sequencer->behind_since_ms >= SYNC_PATIENCE_MS;
+    const bool is_late = sequencer->guard.is_wary ||
+                         sequencer->now_ms - sequencer->behind_since_ms >= SYNC_PATIENCE_MS;
     if (!sequencer->is_syncing) {
         if (behind < 2 && !is_late) return;
         sequencer->is_syncing = true;
