@@ -75,3 +75,10 @@ int validator_set_find(const struct validator_set *set, const struct address *ad
     }
     return -1;
 }
+
+int validator_set_find_peer(const struct validator_set *set, const struct hash32 *peer_id) {
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (hash_equal(&set->validators[i].peer_id, peer_id)) return (int)i;
+    }
+    return -1;
+}

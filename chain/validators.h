@@ -36,5 +36,7 @@ MUST_USE enum err validator_set_decode(struct bytes in, struct validator_set *ou
 
 /* validator_set_power is the sum of all powers. */
 uint64_t validator_set_power(const struct validator_set *set);
-/* validator_set_find returns the index of `address`, or -1. */
+/* validator_set_find returns the index of `address`, or -1; validator_set_find_peer that of the one
+ * with `peer_id`, which the contract gives to one validator only. */
 int validator_set_find(const struct validator_set *set, const struct address *address);
+int validator_set_find_peer(const struct validator_set *set, const struct hash32 *peer_id);

@@ -3,47 +3,11 @@
 #include "base/check.h"
 #include "base/keccak.h"
 #include "base/rlp.h"
-
-/* One ABI word each: EIP-712 encodes every atomic member as 32 bytes. */
-#define WORD_BYTES 32
-
-static void append_word_u64(struct buffer *out, uint64_t value) {
-    uint8_t *at = buffer_reserve(out, WORD_BYTES);
-    CHECK(at != NULL);
-    memset(at, 0, WORD_BYTES);
-    be_write(at + WORD_BYTES - 8, 8, value);
-}
-
-/* append_word_i32 is sign-extended, as Solidity's int32 in an ABI word. */
-static void append_word_i32(struct buffer *out, int32_t value) {
-    uint8_t *at = buffer_reserve(out, WORD_BYTES);
-    CHECK(at != NULL);
-    memset(at, value < 0 ? 0xff : 0, WORD_BYTES);
-    be_write(at + WORD_BYTES - 4, 4, (uint32_t)value);
-}
-
-static void append_word_hash(struct buffer *out, const struct hash32 *hash) {
-    buffer_append(out, hash_bytes(hash));
-}
+#include "chain/typed_data.h"
 
 struct signing_domain signing_domain_make(const char *name, uint64_t chain_id,
                                           const struct address *contract) {
-    const struct hash32 type =
-        keccak256(BYTES_STRING("EIP712Domain(string name,string version,uint256 chainId,address "
-                               "verifyingContract)"));
-    const struct hash32 name_hash = keccak256(bytes_from_string(name));
-    const struct hash32 version_hash = keccak256(BYTES_STRING("1"));
-    uint8_t words[5 * WORD_BYTES];
-    struct buffer out = buffer_over(words, sizeof words);
-    append_word_hash(&out, &type);
-    append_word_hash(&out, &name_hash);
-    append_word_hash(&out, &version_hash);
-    append_word_u64(&out, chain_id);
-    static const uint8_t padding[WORD_BYTES - sizeof contract->bytes] = {0};
-    buffer_append(&out, BYTES_OF(padding));
-    buffer_append(&out, address_bytes(contract));
-    CHECK(!out.overflow);
-    return (struct signing_domain){.separator = keccak256(buffer_bytes(&out))};
+    return (struct signing_domain){.separator = typed_domain(name, chain_id, contract)};
 }
 
 /* keccak256("Vote(uint8 kind,uint64 height,uint32 round,int32 validRound,bytes32 blockHash)"),
@@ -54,24 +18,16 @@ static const struct hash32 VOTE_TYPE = {{0x74, 0xaa, 0xc1, 0xee, 0x32, 0xad, 0x3
                                          0xb5, 0xef, 0xfd, 0xcf, 0x56, 0x35, 0x68, 0xe1}};
 
 static struct hash32 compute_digest(const struct signing_domain *domain, const struct vote *vote) {
-    uint8_t words[6 * WORD_BYTES];
-    struct buffer members = buffer_over(words, sizeof words);
-    append_word_hash(&members, &VOTE_TYPE);
-    append_word_u64(&members, (uint64_t)vote->kind);
-    append_word_u64(&members, vote->height);
-    append_word_u64(&members, vote->round);
-    append_word_i32(&members, vote->valid_round);
-    append_word_hash(&members, &vote->block);
-    const struct hash32 struct_hash = keccak256(buffer_bytes(&members));
-
-    uint8_t message[2 + 2 * WORD_BYTES];
-    struct buffer out = buffer_over(message, sizeof message);
-    buffer_append_byte(&out, 0x19);
-    buffer_append_byte(&out, 0x01);
-    append_word_hash(&out, &domain->separator);
-    append_word_hash(&out, &struct_hash);
+    uint8_t words[6 * ABI_WORD_BYTES];
+    struct buffer out = buffer_over(words, sizeof words);
+    abi_word_hash(&out, &VOTE_TYPE);
+    abi_word_u64(&out, (uint64_t)vote->kind);
+    abi_word_u64(&out, vote->height);
+    abi_word_u64(&out, vote->round);
+    abi_word_i32(&out, vote->valid_round);
+    abi_word_hash(&out, &vote->block);
     CHECK(!out.overflow);
-    return keccak256(buffer_bytes(&out));
+    return typed_digest(&domain->separator, buffer_bytes(&out));
 }
 
 struct hash32 vote_digest(const struct signing_domain *domain, const struct vote *vote) {

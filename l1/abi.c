@@ -1,8 +1,9 @@
 #include "l1/abi.h"
 
 #include "base/keccak.h"
+#include "chain/typed_data.h"
 
-#define WORD 32
+#define WORD ABI_WORD_BYTES
 
 const char L1_ABI_GET_VALIDATOR_SET[] = "getValidatorSet()";
 const char L1_ABI_LAST_SETTLED_BLOCK[] = "lastSettledBlock()";
@@ -12,11 +13,6 @@ const char L1_ABI_FORCE_REQUESTED[] =
 static const char GET_PENDING[] = "getPendingForceInclusions(uint256,uint256)";
 static const char SUBMIT_BATCH[] =
     "submitBatch((uint64,uint64,bytes32,bytes32,bytes32,uint64,bytes32),bytes[])";
-static const char DOMAIN_TYPE[] =
-    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
-static const char BATCH_TYPE[] =
-    "Batch(uint64 firstBlock,uint64 lastBlock,bytes32 parentHash,bytes32 lastBlockHash,"
-    "bytes32 stateRoot,uint64 daHeight,bytes32 daCommitment)";
 
 struct hash32 l1_abi_topic(const char *signature) {
     return keccak256(bytes_from_string(signature));
@@ -194,76 +190,25 @@ static void write_selector(struct buffer *out, const char *signature) {
     buffer_append(out, BYTES_OF(selector));
 }
 
-static void write_u64(struct buffer *out, uint64_t value) {
-    uint8_t word[WORD] = {0};
-    be_write(word + WORD - 8, 8, value);
-    buffer_append(out, BYTES_OF(word));
-}
-
-static void write_address(struct buffer *out, const struct address *address) {
-    uint8_t word[WORD] = {0};
-    memcpy(word + WORD - 20, address->bytes, 20);
-    buffer_append(out, BYTES_OF(word));
-}
-
 void l1_abi_get_pending(struct buffer *out, uint64_t offset, uint64_t limit) {
     write_selector(out, GET_PENDING);
-    write_u64(out, offset);
-    write_u64(out, limit);
+    abi_word_u64(out, offset);
+    abi_word_u64(out, limit);
 }
 
-/* write_batch writes the seven words of a Batch, in a call and in its digest alike. */
-static void write_batch(struct buffer *out, const struct l1_batch *batch) {
-    write_u64(out, batch->first_block);
-    write_u64(out, batch->last_block);
-    buffer_append(out, hash_bytes(&batch->parent_hash));
-    buffer_append(out, hash_bytes(&batch->last_block_hash));
-    buffer_append(out, hash_bytes(&batch->state_root));
-    write_u64(out, batch->da_height);
-    buffer_append(out, hash_bytes(&batch->da_commitment));
-}
-
-void l1_abi_submit_batch(struct buffer *out, const struct l1_batch *batch,
-                         const struct l1_signature *signatures, size_t count) {
+void l1_abi_submit_batch(struct buffer *out, const struct settlement *settlement) {
     const size_t padded = (SECP_SIGNATURE_BYTES + WORD - 1) / WORD * WORD;
+    const size_t count = settlement->signatures_count;
     write_selector(out, SUBMIT_BATCH);
-    write_batch(out, batch);
-    write_u64(out, 8 * WORD);
-    write_u64(out, count);
+    batch_statement_words(&settlement->batch, out);
+    abi_word_u64(out, (BATCH_STATEMENT_WORDS + 1) * WORD);
+    abi_word_u64(out, count);
     for (size_t i = 0; i < count; i++)
-        write_u64(out, count * WORD + i * (WORD + padded));
+        abi_word_u64(out, count * WORD + i * (WORD + padded));
     for (size_t i = 0; i < count; i++) {
         uint8_t bytes[96] = {0};
-        secp_signature_write(&signatures[i].signature, bytes);
-        write_u64(out, SECP_SIGNATURE_BYTES);
+        secp_signature_write(&settlement->signatures[i].signature, bytes);
+        abi_word_u64(out, SECP_SIGNATURE_BYTES);
         buffer_append(out, BYTES_OF(bytes));
     }
-}
-
-struct hash32 l1_batch_digest(uint64_t chain_id, const struct address *coordinator,
-                              const struct l1_batch *batch) {
-    uint8_t memory[8 * WORD];
-    struct buffer out = buffer_over(memory, sizeof memory);
-    const struct hash32 domain_type = l1_abi_topic(DOMAIN_TYPE);
-    const struct hash32 name = keccak256(BYTES_STRING("AndeSequencerCoordinator"));
-    const struct hash32 version = keccak256(BYTES_STRING("1"));
-    buffer_append(&out, hash_bytes(&domain_type));
-    buffer_append(&out, hash_bytes(&name));
-    buffer_append(&out, hash_bytes(&version));
-    write_u64(&out, chain_id);
-    write_address(&out, coordinator);
-    const struct hash32 domain = keccak256(buffer_bytes(&out));
-
-    const struct hash32 batch_type = l1_abi_topic(BATCH_TYPE);
-    out.size = 0;
-    buffer_append(&out, hash_bytes(&batch_type));
-    write_batch(&out, batch);
-    const struct hash32 content = keccak256(buffer_bytes(&out));
-
-    out.size = 0;
-    buffer_append(&out, BYTES_STRING("\x19\x01"));
-    buffer_append(&out, hash_bytes(&domain));
-    buffer_append(&out, hash_bytes(&content));
-    CHECK(!out.overflow);
-    return keccak256(buffer_bytes(&out));
 }

@@ -1,5 +1,5 @@
 #pragma once
-/* The contracts' ABI: calls and digests out, results and events in.
+/* The contracts' ABI: calls out, results and events in.
  *
  * Readers are strict: words whose unused bytes are not zero, offsets and sizes that a Solidity
  * encoder does not write, and bytes that are left over are ERR_ENCODING; more than fits is
@@ -12,8 +12,7 @@
 
 #define L1_RAW_BYTES_MAX        (128u << 10) /* MAX_RAW_TX_BYTES of the contract */
 #define L1_PENDING_MAX          1024         /* MAX_PENDING_REQUESTS of the contract */
-#define L1_SIGNATURES_MAX       128
-#define L1_BATCH_CALL_BYTES_MAX (4 + 32 * (9 + L1_SIGNATURES_MAX * 5))
+#define L1_BATCH_CALL_BYTES_MAX (4 + 32 * (9 + SETTLEMENT_SIGNATURES_MAX * 5))
 
 /* A row of getPendingForceInclusions. */
 struct l1_pending {
@@ -50,5 +49,4 @@ MUST_USE enum err l1_abi_forced(struct bytes in, struct bytes *raw, struct hash3
 
 /* Call data of the two calls, selector included. */
 void l1_abi_get_pending(struct buffer *out, uint64_t offset, uint64_t limit);
-void l1_abi_submit_batch(struct buffer *out, const struct l1_batch *batch,
-                         const struct l1_signature *signatures, size_t count);
+void l1_abi_submit_batch(struct buffer *out, const struct settlement *settlement);

@@ -273,16 +273,14 @@ static enum err push(struct l1 *l1, const struct l1_call *call) {
     return ERR_OK;
 }
 
-enum err l1_submit_batch(struct l1 *l1, const struct l1_batch *batch,
-                         const struct l1_signature *signatures, size_t count) {
-    if (count > L1_SIGNATURES_MAX) return ERR_LIMIT;
+enum err l1_submit_batch(struct l1 *l1, const struct settlement *settlement) {
     struct l1_call call = {.is_batch = true,
-                           .first_block = batch->first_block,
-                           .last_block = batch->last_block,
+                           .first_block = settlement->batch.first,
+                           .last_block = settlement->batch.last,
                            .to = l1->config.coordinator};
     struct buffer out = buffer_over(call.data, sizeof call.data);
     static_assert(L1_BATCH_CALL_BYTES_MAX <= L1_CALL_BYTES_MAX, "a full batch fits a call");
-    l1_abi_submit_batch(&out, batch, signatures, count);
+    l1_abi_submit_batch(&out, settlement);
     CHECK(!out.overflow);
     call.size = out.size;
     return push(l1, &call);

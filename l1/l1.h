@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/secp.h"
+#include "chain/settlement.h"
 #include "chain/validators.h"
 
 #define L1_ENDPOINTS_MAX 8
@@ -95,26 +96,9 @@ struct l1_status l1_status(struct l1 *l1);
  * one that is forgotten is asked for again.  Any thread. */
 void l1_ask(struct l1 *l1, uint64_t number);
 
-/* A settlement: the contract's struct Batch with a quorum's signatures, ascending by signer. */
-struct l1_batch {
-    uint64_t first_block, last_block;
-    struct hash32 parent_hash, last_block_hash, state_root;
-    uint64_t da_height;
-    struct hash32 da_commitment;
-};
-struct l1_signature {
-    struct address signer;
-    struct secp_signature signature;
-};
-/* l1_batch_digest is the EIP-712 digest that validators sign (domain "AndeSequencerCoordinator").
- */
-struct hash32 l1_batch_digest(uint64_t chain_id, const struct address *coordinator,
-                              const struct l1_batch *batch);
-
 /* l1_submit_batch queues a submitBatch transaction: own nonce, fee bumped until mined, given up
  * when a view shows it settled.  ERR_LIMIT: the queue is full; the caller tries again later. */
-MUST_USE enum err l1_submit_batch(struct l1 *l1, const struct l1_batch *batch,
-                                  const struct l1_signature *signatures, size_t count);
+MUST_USE enum err l1_submit_batch(struct l1 *l1, const struct settlement *settlement);
 /* l1_send queues any other contract call (slash, reportTimeout) as ABI-encoded data.  ERR_LIMIT:
  * the queue is full, or the data is longer than a call may be. */
 MUST_USE enum err l1_send(struct l1 *l1, const struct address *to, struct bytes call_data);

@@ -157,22 +157,25 @@ static void test_others(void) {
 static void test_calls(void) {
     uint8_t memory[L1_BATCH_CALL_BYTES_MAX];
     struct buffer out = buffer_over(memory, sizeof memory);
-    struct l1_batch batch = {.first_block = 1, .last_block = 2, .da_height = 6};
-    batch.parent_hash.bytes[31] = 3;
-    batch.last_block_hash.bytes[31] = 4;
-    batch.state_root.bytes[31] = 5;
-    batch.da_commitment.bytes[31] = 7;
-    struct l1_signature signatures[L1_SIGNATURES_MAX] = {{{{0}}, {{0}, {0}, 0}}};
+    struct settlement settlement = {.batch = {.first = 1, .last = 2, .da_height = 6},
+                                    .signatures_count = 2};
+    struct batch_statement *batch = &settlement.batch;
+    batch->parent_hash.bytes[31] = 3;
+    batch->last_hash.bytes[31] = 4;
+    batch->state_root.bytes[31] = 5;
+    batch->da_commitment.bytes[31] = 7;
+    struct batch_signature *signatures = settlement.signatures;
     memset(signatures[0].signature.r, 0x1a, 32);
     memset(signatures[0].signature.s, 0x2b, 32);
     memset(signatures[1].signature.r, 0x3c, 32);
     memset(signatures[1].signature.s, 0x4d, 32);
     signatures[1].signature.y_parity = 1;
-    l1_abi_submit_batch(&out, &batch, signatures, 2);
+    l1_abi_submit_batch(&out, &settlement);
     const struct sample expected = decode(SUBMIT_BATCH);
     CHECK(bytes_equal(buffer_bytes(&out), bytes_of(&expected)));
     out.size = 0;
-    l1_abi_submit_batch(&out, &batch, signatures, L1_SIGNATURES_MAX);
+    settlement.signatures_count = SETTLEMENT_SIGNATURES_MAX;
+    l1_abi_submit_batch(&out, &settlement);
     CHECK(!out.overflow && out.size == sizeof memory); /* the bound is exact */
     uint8_t selector[4];
     l1_abi_selector(L1_ABI_GET_VALIDATOR_SET, selector);
@@ -181,49 +184,10 @@ static void test_calls(void) {
     CHECK(be_read(selector, 4) == 0xdaabb548);
 }
 
-static struct hash32 hash_field(const json_t *json, const char *key) {
-    struct hash32 hash;
-    CHECK(hex_to_hash(bytes_from_string(json_string_value(json_object_get(json, key))), &hash) ==
-          ERR_OK);
-    return hash;
-}
-
-static uint64_t number_field(const json_t *json, const char *key) {
-    return strtoull(json_string_value(json_object_get(json, key)), NULL, 10);
-}
-
-static void test_digests(void) {
-    json_t *root = json_load_file("contracts/test/vectors/batches.json", 0, NULL);
-    CHECK(root != NULL);
-    const json_t *list = json_object_get(root, "batches");
-    CHECK(json_array_size(list) >= 12);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *json = json_array_get(list, i);
-        const struct l1_batch batch = {
-            .first_block = number_field(json, "firstBlock"),
-            .last_block = number_field(json, "lastBlock"),
-            .parent_hash = hash_field(json, "parentHash"),
-            .last_block_hash = hash_field(json, "lastBlockHash"),
-            .state_root = hash_field(json, "stateRoot"),
-            .da_height = number_field(json, "daHeight"),
-            .da_commitment = hash_field(json, "daCommitment"),
-        };
-        struct address contract;
-        const char *text = json_string_value(json_object_get(json, "contract"));
-        CHECK(hex_to_address(bytes_from_string(text), &contract) == ERR_OK);
-        const struct hash32 digest =
-            l1_batch_digest(number_field(json, "chainId"), &contract, &batch);
-        const struct hash32 expected = hash_field(json, "digest");
-        CHECK(hash_equal(&digest, &expected));
-    }
-    json_decref(root);
-}
-
 int main(void) {
     test_validator_set();
     test_others();
     test_calls();
-    test_digests();
     (void)puts("l1 abi: ok");
     return 0;
 }

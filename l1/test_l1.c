@@ -21,6 +21,7 @@
 
 #include "base/hex.h"
 #include "base/keccak.h"
+#include "chain/typed_data.h"
 #include "l1/l1.h"
 #include "threads/clock.h"
 
@@ -398,32 +399,35 @@ static void test_views(struct l1 *l1) {
 }
 
 static int compare_signers(const void *left, const void *right) {
-    return address_compare(&((const struct l1_signature *)left)->signer,
-                           &((const struct l1_signature *)right)->signer);
+    return address_compare(&((const struct batch_signature *)left)->signer,
+                           &((const struct batch_signature *)right)->signer);
 }
 
-static struct l1_batch make_batch(uint64_t first, uint64_t last, uint8_t parent, uint8_t hash) {
-    struct l1_batch batch = {.first_block = first, .last_block = last, .da_height = 9};
+static struct batch_statement make_batch(uint64_t first, uint64_t last, uint8_t parent,
+                                         uint8_t hash) {
+    struct batch_statement batch = {.first = first, .last = last, .da_height = 9};
     memset(batch.parent_hash.bytes, parent, 32);
-    memset(batch.last_block_hash.bytes, hash, 32);
+    memset(batch.last_hash.bytes, hash, 32);
     memset(batch.state_root.bytes, hash + 1, 32);
     memset(batch.da_commitment.bytes, hash + 2, 32);
     return batch;
 }
 
-static enum err submit(struct l1 *l1, const struct l1_batch *batch) {
-    struct l1_signature signatures[VALIDATORS];
-    const struct hash32 digest = l1_batch_digest(31337, &coordinator, batch);
+static enum err submit(struct l1 *l1, const struct batch_statement *batch) {
+    struct settlement settlement = {.batch = *batch, .signatures_count = VALIDATORS};
+    const struct hash32 separator = typed_domain("AndeSequencerCoordinator", 31337, &coordinator);
+    const struct hash32 digest = batch_digest(&separator, batch);
     for (size_t i = 0; i < VALIDATORS; i++) {
-        signatures[i].signer = secp_key_address(&keys[1 + i]);
-        secp_sign(&keys[1 + i], &digest, &signatures[i].signature);
+        struct batch_signature *signature = &settlement.signatures[i];
+        signature->signer = secp_key_address(&keys[1 + i]);
+        secp_sign(&keys[1 + i], &digest, &signature->signature);
     }
-    qsort(signatures, VALIDATORS, sizeof *signatures, compare_signers);
-    return l1_submit_batch(l1, batch, signatures, VALIDATORS);
+    qsort(settlement.signatures, VALIDATORS, sizeof settlement.signatures[0], compare_signers);
+    return l1_submit_batch(l1, &settlement);
 }
 
 static void test_settlement(struct l1 *l1) {
-    const struct l1_batch first = make_batch(1, 10, 0x11, 0x22);
+    const struct batch_statement first = make_batch(1, 10, 0x11, 0x22);
     CHECK(submit(l1, &first) == ERR_OK);
     CHECK(submit(l1, &first) == ERR_OK); /* once is enough */
     WAIT_UNTIL(l1_status(l1).transactions_confirmed == 1);
@@ -439,9 +443,9 @@ static void test_settlement(struct l1 *l1) {
     config.genesis_hash.bytes[9] ^= 1; /* a chain begun anew with the same contracts */
     CHECK(l1_check(&config, error) == ERR_MISMATCH);
     CHECK(strstr(error, "a new chain needs new contracts") != NULL);
-    const struct l1_batch gap = make_batch(12, 20, 0x22, 0x33);
+    const struct batch_statement gap = make_batch(12, 20, 0x22, 0x33);
     CHECK(submit(l1, &gap) == ERR_OK); /* not its turn yet: no failure */
-    const struct l1_batch fork = make_batch(11, 19, 0x21, 0x33);
+    const struct batch_statement fork = make_batch(11, 19, 0x21, 0x33);
     CHECK(submit(l1, &fork) == ERR_OK); /* the contract refuses it */
     WAIT_UNTIL(l1_status(l1).transactions_failed == 1);
     CHECK(strstr(l1_status(l1).last_error, "submitBatch") != NULL);
@@ -452,7 +456,7 @@ static void test_settlement(struct l1 *l1) {
  * transaction of the same nonce displaces is sent anew. */
 static void test_fees(struct l1 *l1) {
     json_decref(rpc("evm_setAutomine", "[false]"));
-    const struct l1_batch batch = make_batch(11, 20, 0x22, 0x33);
+    const struct batch_statement batch = make_batch(11, 20, 0x22, 0x33);
     CHECK(submit(l1, &batch) == ERR_OK);
     WAIT_UNTIL(l1_status(l1).transactions_sent == 2);
     json_decref(rpc("anvil_dropAllTransactions", "[]"));
@@ -481,7 +485,7 @@ static void test_other_settles(struct l1 *l1) {
     struct l1 *other = NULL;
     CHECK(l1_start(&config, &other) == ERR_OK);
     json_decref(rpc("evm_setAutomine", "[false]"));
-    const struct l1_batch batch = make_batch(21, 30, 0x33, 0x44);
+    const struct batch_statement batch = make_batch(21, 30, 0x33, 0x44);
     const uint64_t sent = l1_status(l1).transactions_sent;
     CHECK(submit(l1, &batch) == ERR_OK);
     WAIT_UNTIL(l1_status(l1).transactions_sent == sent + 1);
@@ -493,7 +497,7 @@ static void test_other_settles(struct l1 *l1) {
     mine(3);
     WAIT_UNTIL(last_view().settled_last_block == 30);
     json_decref(rpc("evm_setAutomine", "[true]"));
-    const struct l1_batch next = make_batch(31, 40, 0x44, 0x55); /* the queue is free */
+    const struct batch_statement next = make_batch(31, 40, 0x44, 0x55); /* the queue is free */
     CHECK(submit(l1, &next) == ERR_OK);
     WAIT_UNTIL(l1_status(l1).transactions_confirmed == 3);
     CHECK(l1_status(l1).transactions_failed == 1);
@@ -558,7 +562,7 @@ static void test_liar(void) {
         const struct l1_status status = l1_status(l1);
         CHECK(status.failures >= 1 && strstr(status.last_error, "21061") != NULL);
         CHECK(strstr(status.last_error, "secret") == NULL);
-        const struct l1_batch batch = make_batch(1, 2, 3, 4);
+        const struct batch_statement batch = make_batch(1, 2, 3, 4);
         CHECK(submit(l1, &batch) == ERR_UNSUPPORTED); /* no key */
         l1_stop(l1);
     }

@@ -28,26 +28,12 @@ static void persist(struct node *node, const struct effect *effect) {
 }
 
 static void settle(struct node *node, const struct settlement *settlement) {
-    struct l1_signature signatures[SEQUENCER_BATCH_SIGNATURES_MAX];
-    const struct l1_batch batch = {
-        .first_block = settlement->first,
-        .last_block = settlement->last,
-        .parent_hash = settlement->parent_hash,
-        .last_block_hash = settlement->last_hash,
-        .state_root = settlement->state_root,
-        .da_height = settlement->da_height,
-        .da_commitment = settlement->da_commitment,
-    };
     if (node->l1 == NULL) return;
-    for (uint32_t i = 0; i < settlement->signatures_count; i++) {
-        signatures[i].signer = settlement->signatures[i].signer;
-        signatures[i].signature = settlement->signatures[i].signature;
-    }
-    const enum err err =
-        l1_submit_batch(node->l1, &batch, signatures, settlement->signatures_count);
+    const enum err err = l1_submit_batch(node->l1, settlement);
     if (err == ERR_OK) atomic_fetch_add(&node->counters.settlements, 1);
     LOG(LOG_DEBUG, "l1", "settlement of blocks %llu to %llu: %s",
-        (unsigned long long)settlement->first, (unsigned long long)settlement->last, err_text(err));
+        (unsigned long long)settlement->batch.first, (unsigned long long)settlement->batch.last,
+        err_text(err));
 }
 
 /* accuse has a double signature kept and punished. */

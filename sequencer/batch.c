@@ -135,38 +135,3 @@ enum err batch_decode(struct bytes blob, struct arena *arena, struct batch *out)
     *out = batch;
     return ERR_OK;
 }
-
-/* --- settlement */
-
-static void word_append(struct buffer *out, uint64_t value) {
-    for (int i = 0; i < 3; i++)
-        buffer_append_be(out, 8, 0);
-    buffer_append_be(out, 8, value);
-}
-
-struct hash32 batch_digest(const struct signing_domain *domain,
-                           const struct batch_statement *statement) {
-    const struct hash32 type = keccak256(
-        BYTES_STRING("Batch(uint64 firstBlock,uint64 lastBlock,bytes32 parentHash,bytes32 "
-                     "lastBlockHash,bytes32 stateRoot,uint64 daHeight,bytes32 daCommitment)"));
-    uint8_t words[8 * 32];
-    struct buffer members = buffer_over(words, sizeof words);
-    buffer_append(&members, hash_bytes(&type));
-    word_append(&members, statement->first);
-    word_append(&members, statement->last);
-    buffer_append(&members, hash_bytes(&statement->parent_hash));
-    buffer_append(&members, hash_bytes(&statement->last_hash));
-    buffer_append(&members, hash_bytes(&statement->state_root));
-    word_append(&members, statement->da_height);
-    buffer_append(&members, hash_bytes(&statement->da_commitment));
-    CHECK(!members.overflow);
-    const struct hash32 struct_hash = keccak256(buffer_bytes(&members));
-    uint8_t message[2 + 2 * 32];
-    struct buffer out = buffer_over(message, sizeof message);
-    buffer_append_byte(&out, 0x19);
-    buffer_append_byte(&out, 0x01);
-    buffer_append(&out, hash_bytes(&domain->separator));
-    buffer_append(&out, hash_bytes(&struct_hash));
-    CHECK(!out.overflow);
-    return keccak256(buffer_bytes(&out));
-}

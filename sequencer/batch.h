@@ -12,7 +12,6 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
-#include "consensus/signing.h"
 
 #define BATCH_BLOCKS_MAX 1024
 /* A batch ends with the block that takes it past batch_bytes_max, so it may be one block longer. */
@@ -38,16 +37,3 @@ MUST_USE enum err batch_encode(const struct batch *batch, struct arena *scratch,
  * unpacked.  Packages are views in `arena` and are not checked any further.
  * ERR_ENCODING: not a batch.  ERR_LIMIT: too large, or the arena is exhausted. */
 MUST_USE enum err batch_decode(struct bytes blob, struct arena *arena, struct batch *out);
-
-/* What validators sign about a batch that is on the DA layer: the contract's struct Batch. */
-struct batch_statement {
-    uint64_t first, last;
-    struct hash32 parent_hash, last_hash, state_root;
-    uint64_t da_height;
-    struct hash32 da_commitment;
-};
-
-/* batch_digest is the EIP-712 digest of Batch(uint64 firstBlock,uint64 lastBlock,bytes32
- * parentHash, bytes32 lastBlockHash,bytes32 stateRoot,uint64 daHeight,bytes32 daCommitment). */
-struct hash32 batch_digest(const struct signing_domain *domain,
-                           const struct batch_statement *statement);

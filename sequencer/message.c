@@ -4,7 +4,6 @@
 #include "base/keccak.h"
 #include "base/rlp.h"
 #include "chain/block.h"
-#include "sequencer/batch.h"
 #include "sequencer/message_snapshot.h"
 
 struct hash32 handover_digest(const struct signing_domain *domain, uint64_t height) {
@@ -111,38 +110,25 @@ static enum err evidence_read(const struct message_context *context, struct byte
     return is_double ? ERR_OK : ERR_ENCODING;
 }
 
-static enum err receipt_read(struct bytes *in, struct message *out) {
-    TRY(rlp_read_u64(in, &out->batch_first));
-    TRY(rlp_read_u64(in, &out->batch_last));
+static enum err receipt_read(struct bytes *in, struct batch_statement *out) {
+    TRY(rlp_read_u64(in, &out->first));
+    TRY(rlp_read_u64(in, &out->last));
     TRY(rlp_read_u64(in, &out->da_height));
     TRY(rlp_read_hash(in, &out->da_commitment));
-    const bool is_range = out->batch_first != 0 && out->batch_first <= out->batch_last;
-    return is_range ? ERR_OK : ERR_ENCODING;
-}
-
-static struct batch_statement statement_of(const struct message *message) {
-    return (struct batch_statement){
-        .first = message->batch_first,
-        .last = message->batch_last,
-        .parent_hash = message->batch_parent_hash,
-        .last_hash = message->batch_last_hash,
-        .state_root = message->batch_state_root,
-        .da_height = message->da_height,
-        .da_commitment = message->da_commitment,
-    };
+    return out->first != 0 && out->first <= out->last ? ERR_OK : ERR_ENCODING;
 }
 
 static enum err batch_sign_read(const struct message_context *context, struct bytes *in,
                                 struct message *out) {
-    TRY(receipt_read(in, out));
-    TRY(rlp_read_hash(in, &out->batch_parent_hash));
-    TRY(rlp_read_hash(in, &out->batch_last_hash));
-    TRY(rlp_read_hash(in, &out->batch_state_root));
-    TRY(signature_read(in, &out->batch_signature));
-    const struct batch_statement statement = statement_of(out);
-    const struct hash32 digest = batch_digest(&context->batch_domain, &statement);
-    return context->recoverer.recover(context->recoverer.context, &digest, &out->batch_signature,
-                                      &out->batch_signer);
+    TRY(receipt_read(in, &out->batch));
+    TRY(rlp_read_hash(in, &out->batch.parent_hash));
+    TRY(rlp_read_hash(in, &out->batch.last_hash));
+    TRY(rlp_read_hash(in, &out->batch.state_root));
+    TRY(signature_read(in, &out->batch_signature.signature));
+    const struct hash32 digest = batch_digest(&context->batch_domain.separator, &out->batch);
+    return context->recoverer.recover(context->recoverer.context, &digest,
+                                      &out->batch_signature.signature,
+                                      &out->batch_signature.signer);
 }
 
 static enum err held_read(struct bytes *in, struct message *out) {
@@ -172,7 +158,7 @@ static enum err fields_read(const struct message_context *context, struct bytes 
         return rlp_read_hash(in, &out->hash);
     case MESSAGE_HANDOVER: return handover_read(context, in, out);
     case MESSAGE_EVIDENCE: return evidence_read(context, in, out);
-    case MESSAGE_BATCH_RECEIPT: return receipt_read(in, out);
+    case MESSAGE_BATCH_RECEIPT: return receipt_read(in, &out->batch);
     case MESSAGE_BATCH_SIGN: return batch_sign_read(context, in, out);
     case MESSAGE_ITEMS_HELD: return held_read(in, out);
     default: return message_snapshot_read(in, out);
@@ -226,11 +212,11 @@ static void items_write(const struct message *message, struct buffer *out) {
     rlp_list_end(out, list);
 }
 
-static void receipt_write(const struct message *message, struct buffer *out) {
-    rlp_write_u64(out, message->batch_first);
-    rlp_write_u64(out, message->batch_last);
-    rlp_write_u64(out, message->da_height);
-    rlp_write_hash(out, &message->da_commitment);
+static void receipt_write(const struct batch_statement *batch, struct buffer *out) {
+    rlp_write_u64(out, batch->first);
+    rlp_write_u64(out, batch->last);
+    rlp_write_u64(out, batch->da_height);
+    rlp_write_hash(out, &batch->da_commitment);
 }
 
 static void fields_write(const struct message *message, struct buffer *out) {
@@ -263,14 +249,14 @@ static void fields_write(const struct message *message, struct buffer *out) {
         vote_encode(&message->vote, out);
         vote_encode(&message->conflicting, out);
         break;
-    case MESSAGE_BATCH_RECEIPT: receipt_write(message, out); break;
+    case MESSAGE_BATCH_RECEIPT: receipt_write(&message->batch, out); break;
     case MESSAGE_ITEMS_HELD: rlp_write_string(out, message->hashes); break;
     case MESSAGE_BATCH_SIGN:
-        receipt_write(message, out);
-        rlp_write_hash(out, &message->batch_parent_hash);
-        rlp_write_hash(out, &message->batch_last_hash);
-        rlp_write_hash(out, &message->batch_state_root);
-        signature_write(out, &message->batch_signature);
+        receipt_write(&message->batch, out);
+        rlp_write_hash(out, &message->batch.parent_hash);
+        rlp_write_hash(out, &message->batch.last_hash);
+        rlp_write_hash(out, &message->batch.state_root);
+        signature_write(out, &message->batch_signature.signature);
         break;
     default: message_snapshot_write(message, out); break;
     }

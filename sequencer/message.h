@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/verdict.h"
+#include "chain/settlement.h"
 #include "consensus/commit.h"
 #include "consensus/signing.h"
 #include "workloads/workload.h"
@@ -61,18 +62,15 @@ struct message {
     struct {
         struct bytes package, commit;
     } blocks[MESSAGE_BLOCKS_MAX];
-    struct bytes items[MESSAGE_ITEMS_MAX];       /* ITEMS: kind byte, then the encoding */
-    struct bytes pieces[MESSAGE_PIECES_MAX];     /* `count` names, ranges, codes, headers, ... */
-    struct bytes hashes;                         /* ITEMS_HELD: `count` of 32 bytes each */
-    uint64_t batch_first, batch_last, da_height; /* BATCH_* */
-    struct hash32 da_commitment;
-    struct hash32 batch_parent_hash, batch_last_hash, batch_state_root; /* BATCH_SIGN */
-    struct address batch_signer;                                        /* BATCH_SIGN: recovered */
-    struct secp_signature batch_signature;
-    uint64_t request;                    /* of snapshot messages */
-    uint64_t heights[MESSAGE_LIGHT_MAX]; /* GET_LIGHT: `count` */
-    uint64_t total_bytes;                /* CHAIN: of the genesis file; `height` is the offset */
-    struct bytes peers;                  /* CHAIN: PEERID@HOST:PORT, comma-separated */
+    struct bytes items[MESSAGE_ITEMS_MAX];   /* ITEMS: kind byte, then the encoding */
+    struct bytes pieces[MESSAGE_PIECES_MAX]; /* `count` names, ranges, codes, headers, ... */
+    struct bytes hashes;                     /* ITEMS_HELD: `count` of 32 bytes each */
+    struct batch_statement batch;           /* BATCH_SIGN; BATCH_RECEIPT: heights and place alone */
+    struct batch_signature batch_signature; /* BATCH_SIGN: the signer is recovered */
+    uint64_t request;                       /* of snapshot messages */
+    uint64_t heights[MESSAGE_LIGHT_MAX];    /* GET_LIGHT: `count` */
+    uint64_t total_bytes;                   /* CHAIN: of the genesis file; `height` is the offset */
+    struct bytes peers;                     /* CHAIN: PEERID@HOST:PORT, comma-separated */
 };
 
 /* message_is_snapshot_request: a message that asks for chain facts which anybody may have. */

@@ -181,20 +181,6 @@ enum sequencer_event {
     EVENT_HALTED,        /* storage or execution failed: no votes from here on; `text` says why */
 };
 
-#define SEQUENCER_BATCH_SIGNATURES_MAX VALIDATORS_MAX
-
-struct settlement {
-    uint64_t first, last;
-    struct hash32 parent_hash, last_hash, state_root;
-    uint64_t da_height;
-    struct hash32 da_commitment;
-    uint32_t signatures_count;
-    struct {
-        struct address signer;
-        struct secp_signature signature;
-    } signatures[SEQUENCER_BATCH_SIGNATURES_MAX]; /* ascending by signer */
-};
-
 struct effect {
     enum effect_kind kind;
     enum persist_kind persist;

@@ -316,10 +316,10 @@ static void publish_run(struct sequencer *sequencer) {
 
 static void receipt_message(struct sequencer *sequencer, const struct batch_receipt *receipt) {
     struct message *message = sequencer_message(sequencer, MESSAGE_BATCH_RECEIPT);
-    message->batch_first = receipt->first;
-    message->batch_last = receipt->last;
-    message->da_height = receipt->da_height;
-    message->da_commitment = receipt->da_commitment;
+    message->batch.first = receipt->first;
+    message->batch.last = receipt->last;
+    message->batch.da_height = receipt->da_height;
+    message->batch.da_commitment = receipt->da_commitment;
 }
 
 void batches_on_head(struct sequencer *sequencer, uint64_t height) {
@@ -366,16 +366,17 @@ static void verify(struct sequencer *sequencer, struct batch_entry *entry) {
 
 void batches_on_receipt_message(struct sequencer *sequencer, const struct message *message) {
     struct batches *batches = &sequencer->batches;
-    struct batch_entry *entry = batch_find(batches, message->batch_first, message->batch_last);
-    if (entry == NULL && message->batch_first >= batches->first) {
+    const struct batch_statement *claim = &message->batch;
+    struct batch_entry *entry = batch_find(batches, claim->first, claim->last);
+    if (entry == NULL && claim->first >= batches->first) {
         batches->claims[batches->claims_next++ % BATCH_CLAIMS_KEPT] = (struct batch_receipt){
-            message->batch_first, message->batch_last, message->da_height, message->da_commitment};
+            claim->first, claim->last, claim->da_height, claim->da_commitment};
     }
     if (entry == NULL || entry->state == BATCH_PUBLISHED) return;
     if (entry->is_verifying && sequencer->now_ms - entry->asked_ms < BATCH_ASK_MS) return;
     entry->is_verifying = true;
-    entry->claim_height = message->da_height;
-    entry->claim_commitment = message->da_commitment;
+    entry->claim_height = claim->da_height;
+    entry->claim_commitment = claim->da_commitment;
     entry->asked_ms = 0; /* verify_run asks once we have the block behind the batch */
     batches->check_at_ms = 0;
 }

@@ -130,14 +130,13 @@ void guard_on_status(struct sequencer *sequencer, const struct hash32 *peer_id) 
 /* guard_greet tells a validator that connects what we have of its own. */
 void guard_greet(struct sequencer *sequencer, const struct hash32 *peer_id) {
     const struct validator_set *set = &sequencer->current;
-    for (uint32_t i = 0; i < set->count; i++) {
-        if (!hash_equal(&set->validators[i].peer_id, peer_id)) continue;
-        struct vote votes[CONSENSUS_VOTES_OF_MAX];
-        const size_t count =
-            consensus_votes_of(sequencer->core, &set->validators[i].address, votes);
-        for (size_t j = 0; j < count; j++) {
-            sequencer_message(sequencer, MESSAGE_VOTE)->vote = votes[j];
-            sequencer_send(sequencer, peer_id, MESSAGE_CLASS_CONSENSUS);
-        }
+    const int index = validator_set_find_peer(set, peer_id);
+    if (index < 0) return;
+    struct vote votes[CONSENSUS_VOTES_OF_MAX];
+    const size_t count =
+        consensus_votes_of(sequencer->core, &set->validators[index].address, votes);
+    for (size_t i = 0; i < count; i++) {
+        sequencer_message(sequencer, MESSAGE_VOTE)->vote = votes[i];
+        sequencer_send(sequencer, peer_id, MESSAGE_CLASS_CONSENSUS);
     }
 }

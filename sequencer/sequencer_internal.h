@@ -149,11 +149,6 @@ struct l1_known {
 
 enum batch_state { BATCH_CLOSED, BATCH_PUBLISHING, BATCH_PUBLISHED };
 
-struct batch_signature {
-    struct address signer;
-    struct secp_signature signature;
-};
-
 struct batch_entry {
     struct batch_statement statement; /* DA fields once it is published */
     struct address publisher;         /* who is to publish it first */
@@ -467,7 +462,6 @@ void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, boo
 void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, uint64_t height);
 void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
                          const struct message *message);
-void sequencer_status_send(struct sequencer *sequencer, const struct hash32 *peer);
 /* sequencer_status_idle tells all peers our height when the chain stands still: whoever missed the
  * last block and has no vote now would otherwise never hear of it (found by the simulator, seed
  * 6882). */

@@ -68,10 +68,10 @@ static bool has_quorum(const struct sequencer *sequencer, const struct batch_ent
 }
 
 static void signature_add(struct sequencer *sequencer, struct batch_entry *entry,
-                          const struct address *signer, const struct secp_signature *signature) {
+                          const struct batch_signature *signature) {
     uint32_t at = 0;
     while (at < entry->signatures_count) {
-        const int order = address_compare(&entry->signatures[at].signer, signer);
+        const int order = address_compare(&entry->signatures[at].signer, &signature->signer);
         if (order == 0) return;
         if (order > 0) break;
         at++;
@@ -79,7 +79,7 @@ static void signature_add(struct sequencer *sequencer, struct batch_entry *entry
     if (entry->signatures_count == VALIDATORS_MAX) return;
     memmove(&entry->signatures[at + 1], &entry->signatures[at],
             (entry->signatures_count - at) * sizeof entry->signatures[0]);
-    entry->signatures[at] = (struct batch_signature){*signer, *signature};
+    entry->signatures[at] = *signature;
     entry->signatures_count += 1;
     if (entry->quorum_ms == 0 && has_quorum(sequencer, entry)) {
         entry->quorum_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
@@ -99,25 +99,19 @@ static const struct secp_signature *own_signature(const struct sequencer *sequen
 
 static void sign(struct sequencer *sequencer, struct batch_entry *entry) {
     const struct signer *signer = &sequencer->config.consensus.signer;
-    const struct batch_statement *statement = &entry->statement;
     if (own_signature(sequencer, entry) == NULL) {
-        const struct hash32 digest = batch_digest(&sequencer->config.batch_domain, statement);
-        struct secp_signature signature;
-        signer->sign(signer->context, &digest, &signature);
-        signature_add(sequencer, entry, &signer->address, &signature);
+        const struct hash32 digest =
+            batch_digest(&sequencer->config.batch_domain.separator, &entry->statement);
+        struct batch_signature signature = {.signer = signer->address};
+        signer->sign(signer->context, &digest, &signature.signature);
+        signature_add(sequencer, entry, &signature);
     }
     entry->signed_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
     struct message *message = sequencer_message(sequencer, MESSAGE_BATCH_SIGN);
-    message->batch_first = statement->first;
-    message->batch_last = statement->last;
-    message->da_height = statement->da_height;
-    message->da_commitment = statement->da_commitment;
-    message->batch_parent_hash = statement->parent_hash;
-    message->batch_last_hash = statement->last_hash;
-    message->batch_state_root = statement->state_root;
+    message->batch = entry->statement;
     const struct secp_signature *signature = own_signature(sequencer, entry);
     if (signature == NULL) return; /* more validators than a settlement has room for */
-    message->batch_signature = *signature;
+    message->batch_signature.signature = *signature;
     sequencer_broadcast(sequencer, MESSAGE_CLASS_SYNC);
 }
 
@@ -134,15 +128,6 @@ void batches_sign_run(struct sequencer *sequencer) {
     }
 }
 
-static bool is_same_statement(const struct batch_statement *statement,
-                              const struct message *message) {
-    return statement->da_height == message->da_height &&
-           hash_equal(&statement->da_commitment, &message->da_commitment) &&
-           hash_equal(&statement->parent_hash, &message->batch_parent_hash) &&
-           hash_equal(&statement->last_hash, &message->batch_last_hash) &&
-           hash_equal(&statement->state_root, &message->batch_state_root);
-}
-
 static bool may_sign(const struct sequencer *sequencer, const struct address *signer) {
     if (validator_set_find(&sequencer->current, signer) >= 0) return true;
     if (validator_set_find(&sequencer->next, signer) >= 0) return true;
@@ -155,14 +140,14 @@ static bool may_sign(const struct sequencer *sequencer, const struct address *si
 
 void batches_on_signature(struct sequencer *sequencer, const struct message *message) {
     struct batch_entry *entry =
-        batch_find(&sequencer->batches, message->batch_first, message->batch_last);
-    if (entry == NULL || !may_sign(sequencer, &message->batch_signer)) return;
+        batch_find(&sequencer->batches, message->batch.first, message->batch.last);
+    if (entry == NULL || !may_sign(sequencer, &message->batch_signature.signer)) return;
     if (entry->state != BATCH_PUBLISHED) { /* whoever signs has seen it there */
         batches_on_receipt_message(sequencer, message);
         return;
     }
-    if (!is_same_statement(&entry->statement, message)) return;
-    signature_add(sequencer, entry, &message->batch_signer, &message->batch_signature);
+    if (!batch_statement_equal(&entry->statement, &message->batch)) return;
+    signature_add(sequencer, entry, &message->batch_signature);
 }
 
 /* --- settlement */
@@ -170,20 +155,11 @@ void batches_on_signature(struct sequencer *sequencer, const struct message *mes
 static void settle(struct sequencer *sequencer, struct batch_entry *entry) {
     struct settlement *settlement = arena_alloc(&sequencer->step, sizeof *settlement);
     CHECK(settlement != NULL);
-    const struct batch_statement *statement = &entry->statement;
     memset(settlement, 0, sizeof *settlement);
-    settlement->first = statement->first;
-    settlement->last = statement->last;
-    settlement->parent_hash = statement->parent_hash;
-    settlement->last_hash = statement->last_hash;
-    settlement->state_root = statement->state_root;
-    settlement->da_height = statement->da_height;
-    settlement->da_commitment = statement->da_commitment;
+    settlement->batch = entry->statement;
     for (uint32_t i = 0; i < entry->signatures_count; i++) {
         if (power_of(sequencer, &entry->signatures[i].signer) == 0) continue;
-        const uint32_t at = settlement->signatures_count++;
-        settlement->signatures[at].signer = entry->signatures[i].signer;
-        settlement->signatures[at].signature = entry->signatures[i].signature;
+        settlement->signatures[settlement->signatures_count++] = entry->signatures[i];
     }
     entry->settle_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
     sequencer_push(sequencer, EFFECT_SETTLE)->settlement = settlement;

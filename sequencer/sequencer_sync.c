@@ -34,7 +34,7 @@ void sequencer_strike(struct sequencer *sequencer, const struct hash32 *id, cons
     if (peer != NULL) leave_alone(sequencer, peer);
 }
 
-void sequencer_status_send(struct sequencer *sequencer, const struct hash32 *peer) {
+static void status_send(struct sequencer *sequencer, const struct hash32 *peer) {
     struct message *message = sequencer_message(sequencer, MESSAGE_STATUS);
     message->height = sequencer->head_height;
     message->hash = sequencer->view->head_hash;
@@ -47,7 +47,7 @@ void sequencer_status_idle(struct sequencer *sequencer) {
     if (sequencer->now_ms - sequencer->committed_ms < STATUS_IDLE_MS) return;
     for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         const struct peer *peer = &sequencer->peers[i];
-        if (peer->is_connected) sequencer_status_send(sequencer, &peer->id);
+        if (peer->is_connected) status_send(sequencer, &peer->id);
     }
 }
 
@@ -56,7 +56,7 @@ void sequencer_status_tell(struct sequencer *sequencer, const struct hash32 *id)
     if (peer == NULL || peer->height >= sequencer->head_height) return;
     if (sequencer->now_ms - peer->told_ms < STATUS_PAUSE_MS) return;
     peer->told_ms = sequencer->now_ms;
-    sequencer_status_send(sequencer, id);
+    status_send(sequencer, id);
 }
 
 void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, bool is_connected) {
@@ -79,7 +79,7 @@ void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, boo
     peer->is_connected = true;
     peer->is_dumping = true;
     guard_greet(sequencer, id); /* before our height, which says that this was all */
-    sequencer_status_send(sequencer, id);
+    status_send(sequencer, id);
     batches_on_peer(sequencer, id);
 }
 
@@ -106,21 +106,15 @@ void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, u
     sequencer->highest_seen = target(sequencer);
 }
 
-static bool has_peer(const struct validator_set *set, const struct hash32 *peer_id) {
-    for (uint32_t i = 0; i < set->count; i++) {
-        if (hash_equal(&set->validators[i].peer_id, peer_id)) return true;
-    }
-    return false;
-}
-
 /* mark_counted marks the peers among whose claims not all can be lies.  Whoever has registered is a
  * peer; only those with a vote now or in the next rotation count, where any is connected. */
 static void mark_counted(const struct sequencer *sequencer, bool counted[PEERS_MAX]) {
     bool has_voter = false;
     for (uint32_t i = 0; i < sequencer->peers_used; i++) {
         const struct peer *peer = &sequencer->peers[i];
-        counted[i] = peer->is_connected && (has_peer(&sequencer->current, &peer->id) ||
-                                            has_peer(&sequencer->next, &peer->id));
+        counted[i] =
+            peer->is_connected && (validator_set_find_peer(&sequencer->current, &peer->id) >= 0 ||
+                                   validator_set_find_peer(&sequencer->next, &peer->id) >= 0);
         has_voter |= counted[i];
     }
     for (uint32_t i = 0; i < sequencer->peers_used && !has_voter; i++)

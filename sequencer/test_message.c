@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
-#include "sequencer/batch.h"
 
 static uint8_t memory[1u << 20];
 static struct message in, out;
@@ -201,27 +200,22 @@ static void test_snapshots(const struct message_context *context) {
 
 static void test_batches(const struct message_context *context) {
     begin(MESSAGE_BATCH_RECEIPT);
-    in.batch_first = 10;
-    in.batch_last = 19;
-    in.da_height = 4;
-    in.da_commitment = keccak256(BYTES_STRING("blob"));
+    in.batch.first = 10;
+    in.batch.last = 19;
+    in.batch.da_height = 4;
+    in.batch.da_commitment = keccak256(BYTES_STRING("blob"));
     round_trip(context);
-    in.batch_last = 9;
+    in.batch.last = 9;
     CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
-    in.batch_last = 19;
+    in.batch.last = 19;
     in.kind = MESSAGE_BATCH_SIGN;
-    in.batch_state_root = keccak256(BYTES_STRING("state"));
-    const struct batch_statement statement = {.first = 10,
-                                              .last = 19,
-                                              .state_root = in.batch_state_root,
-                                              .da_height = 4,
-                                              .da_commitment = in.da_commitment};
+    in.batch.state_root = keccak256(BYTES_STRING("state"));
     const struct secp_key key = key_of(8);
-    const struct hash32 digest = batch_digest(&context->batch_domain, &statement);
-    secp_sign(&key, &digest, &in.batch_signature);
+    const struct hash32 digest = batch_digest(&context->batch_domain.separator, &in.batch);
+    secp_sign(&key, &digest, &in.batch_signature.signature);
     round_trip(context);
     const struct address signer = secp_key_address(&key);
-    CHECK(address_equal(&out.batch_signer, &signer));
+    CHECK(address_equal(&out.batch_signature.signer, &signer));
 }
 
 static void test_nonsense(const struct message_context *context) {

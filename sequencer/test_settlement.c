@@ -107,21 +107,21 @@ static void test_settlement(void) {
         cluster_run(cluster, 200);
         for (uint32_t j = 0; j < 3; j++) {
             const struct settlement *settlement = &cluster->nodes[j].last_settlement;
-            if (settlement->last <= settled) continue;
+            if (settlement->batch.last <= settled) continue;
             const struct cluster_node *node = &cluster->nodes[j];
             CHECK(settlement->signatures_count >= 2);
-            CHECK((settlement->first - 1) % 5 == 0);
-            CHECK(settlement->last == settlement->first + 4);
-            CHECK(hash_equal(&settlement->last_hash, &node->blocks[settlement->last].hash));
-            CHECK(hash_equal(&settlement->parent_hash, &node->blocks[settlement->first - 1].hash));
-            CHECK(hash_equal(&settlement->state_root, &node->blocks[settlement->last].state_root));
-            CHECK(settlement->da_height != 0);
+            CHECK((settlement->batch.first - 1) % 5 == 0);
+            CHECK(settlement->batch.last == settlement->batch.first + 4);
+            CHECK(hash_equal(&settlement->batch.last_hash,
+                             &node->blocks[settlement->batch.last].hash));
+            CHECK(hash_equal(&settlement->batch.parent_hash,
+                             &node->blocks[settlement->batch.first - 1].hash));
+            CHECK(hash_equal(&settlement->batch.state_root,
+                             &node->blocks[settlement->batch.last].state_root));
+            CHECK(settlement->batch.da_height != 0);
             for (uint32_t k = 0; k < settlement->signatures_count; k++) {
-                const struct batch_statement statement = {
-                    settlement->first,        settlement->last,       settlement->parent_hash,
-                    settlement->last_hash,    settlement->state_root, settlement->da_height,
-                    settlement->da_commitment};
-                const struct hash32 digest = batch_digest(&cluster->batch_domain, &statement);
+                const struct hash32 digest =
+                    batch_digest(&cluster->batch_domain.separator, &settlement->batch);
                 struct address signer;
                 CHECK(secp_recover(&digest, &settlement->signatures[k].signature, &signer) ==
                       ERR_OK);
@@ -129,7 +129,7 @@ static void test_settlement(void) {
                 CHECK(k == 0 ||
                       address_compare(&settlement->signatures[k - 1].signer, &signer) < 0);
             }
-            settled = settlement->last;
+            settled = settlement->batch.last;
         }
         tell_all(cluster, 200 + (uint64_t)i, 7, settled);
     }

@@ -4,7 +4,6 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
-#include "sequencer/batch.h"
 #include "simulator/core_node.h"
 #include "simulator/sequencer_node.h"
 
@@ -232,16 +231,16 @@ static void forge_receipt(struct world *world, struct sequencer_node *node, uint
     const uint64_t blocks = shared->config.rollup.batch_blocks;
     const uint64_t batches = node->view.head.number / blocks;
     message = (struct message){.kind = MESSAGE_BATCH_RECEIPT};
-    message.batch_first =
+    message.batch.first =
         (batches - random_below(random, batches < 3 ? batches + 1 : 3)) * blocks + 1;
-    message.batch_last = message.batch_first + blocks - 1;
-    message.da_height = 1 + random_below(random, sequencer_da_head(world) + 50);
+    message.batch.last = message.batch.first + blocks - 1;
+    message.batch.da_height = 1 + random_below(random, sequencer_da_head(world) + 50);
     if (random_chance(random, 500) && shared->blobs_count != 0) { /* what is there, is another's */
         const struct da_blob *blob = &shared->blobs[random_below(random, shared->blobs_count)];
-        message.da_height = blob->height;
-        message.da_commitment = keccak256(blob->bytes);
+        message.batch.da_height = blob->height;
+        message.batch.da_commitment = keccak256(blob->bytes);
     } else {
-        be_write(message.da_commitment.bytes, 8, random_next(random));
+        be_write(message.batch.da_commitment.bytes, 8, random_next(random));
     }
     world_count(world, COUNT_BYZANTINE_FORGED);
     send_message(world, node, to, &message);
@@ -253,17 +252,14 @@ static void forge_statement(struct world *world, struct sequencer_node *node, ui
                             struct message *message) {
     const struct sequencer_shared *shared = world->shared;
     struct random *random = &world->byzantine_random;
-    struct hash32 *const fields[] = {&message->batch_parent_hash, &message->batch_last_hash,
-                                     &message->batch_state_root, &message->da_commitment};
+    struct batch_statement *batch = &message->batch;
+    struct hash32 *const fields[] = {&batch->parent_hash, &batch->last_hash, &batch->state_root,
+                                     &batch->da_commitment};
     fields[random_below(random, 4)]->bytes[1] ^= 4;
-    const struct batch_statement statement = {message->batch_first,       message->batch_last,
-                                              message->batch_parent_hash, message->batch_last_hash,
-                                              message->batch_state_root,  message->da_height,
-                                              message->da_commitment};
     if (random_chance(random, 700)) {
         const struct signer signer = registry_signer(&node->own);
-        const struct hash32 digest = batch_digest(&shared->batch_domain, &statement);
-        signer.sign(signer.context, &digest, &message->batch_signature);
+        const struct hash32 digest = batch_digest(&shared->batch_domain.separator, batch);
+        signer.sign(signer.context, &digest, &message->batch_signature.signature);
     }
     world_count(world, COUNT_BYZANTINE_FORGED);
     send_message(world, node, to, message);

@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
-#include "sequencer/batch.h"
 #include "simulator/sequencer_node.h"
 
 #define SEND_EVERY_MS    200
@@ -38,11 +37,7 @@ static bool has_quorum(struct world *world, const struct settlement *settlement,
     const struct sequencer_shared *shared = world->shared;
     const struct registry *registry = checker_registry(world);
     const struct recoverer recoverer = registry_recoverer();
-    const struct batch_statement statement = {settlement->first,        settlement->last,
-                                              settlement->parent_hash,  settlement->last_hash,
-                                              settlement->state_root,   settlement->da_height,
-                                              settlement->da_commitment};
-    const struct hash32 digest = batch_digest(&shared->batch_domain, &statement);
+    const struct hash32 digest = batch_digest(&shared->batch_domain.separator, &settlement->batch);
     static _Thread_local struct validator_set listed;
     registry_listed(registry, number, &listed);
     uint64_t power = 0;
@@ -67,34 +62,38 @@ static bool would_settle(struct world *world, const struct settlement *settlemen
                          uint64_t number) {
     const struct sequencer_shared *shared = world->shared;
     const struct l1_settled *before = settled_at(shared, UINT64_MAX);
-    if (settlement->first != (before == NULL ? 0 : before->last) + 1) return false;
-    if (settlement->last < settlement->first) return false;
-    if (before != NULL && !hash_equal(&settlement->parent_hash, &before->last_hash)) return false;
+    if (settlement->batch.first != (before == NULL ? 0 : before->last) + 1) return false;
+    if (settlement->batch.last < settlement->batch.first) return false;
+    if (before != NULL && !hash_equal(&settlement->batch.parent_hash, &before->last_hash))
+        return false;
     return has_quorum(world, settlement, number);
 }
 
 /* check_statement: what a quorum has signed is true. */
 static void check_statement(struct world *world, const struct settlement *settlement) {
     const struct sequencer_shared *shared = world->shared;
-    const struct hash32 *parent = sequencer_judge_hash(shared, settlement->first - 1);
-    const struct hash32 *last = sequencer_judge_hash(shared, settlement->last);
-    const struct hash32 *root = sequencer_judge_root(shared, settlement->last);
+    const struct hash32 *parent = sequencer_judge_hash(shared, settlement->batch.first - 1);
+    const struct hash32 *last = sequencer_judge_hash(shared, settlement->batch.last);
+    const struct hash32 *root = sequencer_judge_root(shared, settlement->batch.last);
     const char *why = NULL;
-    if (last == NULL || !hash_equal(last, &settlement->last_hash)) why = "its block is another";
-    if (parent == NULL || !hash_equal(parent, &settlement->parent_hash))
+    if (last == NULL || !hash_equal(last, &settlement->batch.last_hash))
+        why = "its block is another";
+    if (parent == NULL || !hash_equal(parent, &settlement->batch.parent_hash))
         why = "its parent is another";
-    if (root == NULL || !hash_equal(root, &settlement->state_root)) why = "its root is another";
-    const struct da_blob *blob =
-        sequencer_da_find(shared, settlement->da_height, settlement->first, settlement->last);
+    if (root == NULL || !hash_equal(root, &settlement->batch.state_root))
+        why = "its root is another";
+    const struct da_blob *blob = sequencer_da_find(shared, settlement->batch.da_height,
+                                                   settlement->batch.first, settlement->batch.last);
     if (blob == NULL) {
         why = "it is not on the DA layer";
     } else {
         const struct hash32 commitment = keccak256(blob->bytes);
-        if (!hash_equal(&commitment, &settlement->da_commitment)) why = "it points elsewhere";
+        if (!hash_equal(&commitment, &settlement->batch.da_commitment)) why = "it points elsewhere";
     }
     if (why == NULL) return;
     world_fail(world, "settlement", "blocks %llu to %llu are settled, but %s",
-               (unsigned long long)settlement->first, (unsigned long long)settlement->last, why);
+               (unsigned long long)settlement->batch.first,
+               (unsigned long long)settlement->batch.last, why);
 }
 
 static void mine(struct world *world, uint32_t index, uint64_t number) {
@@ -104,16 +103,17 @@ static void mine(struct world *world, uint32_t index, uint64_t number) {
     if (!would_settle(world, settlement, number)) {
         transaction->fate = L1_REVERTED;
         world_count(world, COUNT_L1_REVERTED);
-        world_trace(world, "L1 reverts", number, settlement->first, settlement->last);
+        world_trace(world, "L1 reverts", number, settlement->batch.first, settlement->batch.last);
         return;
     }
     transaction->fate = L1_SUCCEEDED;
     world_count(world, COUNT_L1_SETTLED);
-    world_trace(world, "L1 settles", number, settlement->first, settlement->last);
+    world_trace(world, "L1 settles", number, settlement->batch.first, settlement->batch.last);
     check_statement(world, settlement);
     CHECK(shared->settled_count < L1_TRANSACTIONS_MAX);
-    shared->settled[shared->settled_count++] = (struct l1_settled){
-        number, index, settlement->last, settlement->last_hash, settlement->state_root};
+    shared->settled[shared->settled_count++] =
+        (struct l1_settled){number, index, settlement->batch.last, settlement->batch.last_hash,
+                            settlement->batch.state_root};
 }
 
 void sequencer_l1_advance(struct world *world) {
@@ -221,7 +221,7 @@ void sequencer_l1_settle(struct world *world, struct sequencer_node *node,
                          const struct settlement *settlement) {
     struct sender *sender = &node->sender;
     for (uint32_t i = 0; i < sender->count; i++) {
-        if (sender->calls[i]->last != settlement->last) continue;
+        if (sender->calls[i]->batch.last != settlement->batch.last) continue;
         const bool is_in_work = i == 0 && sender->is_posted;
         if (!is_in_work) { /* the newer signatures count */
             free(sender->calls[i]);
@@ -268,7 +268,8 @@ static void post(struct world *world, struct sequencer_node *node) {
                                 .fate = is_taken ? L1_POOLED : L1_DROPPED,
                                 .ready_number = shared->l1_head + 1 + wait};
     world_count(world, COUNT_L1_SENT);
-    world_trace(world, "L1 send", node->index, sender->calls[0]->first, sender->calls[0]->last);
+    world_trace(world, "L1 send", node->index, sender->calls[0]->batch.first,
+                sender->calls[0]->batch.last);
 }
 
 void sequencer_l1_send(struct world *world, struct sequencer_node *node) {
@@ -284,7 +285,7 @@ void sequencer_l1_send(struct world *world, struct sequencer_node *node) {
         return;
     }
     const struct l1_settled *settled = settled_at(shared, node->l1_number);
-    if (settled != NULL && sender->calls[0]->last <= settled->last) {
+    if (settled != NULL && sender->calls[0]->batch.last <= settled->last) {
         finish(sender);
         return;
     }
