@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
+#include "base/merkle.h"
 #include "base/rlp.h"
 
 #define BASE_FEE_INITIAL            1000000000u /* EIP-1559 */
@@ -17,6 +18,17 @@ unsigned header_tail_fields(enum fork fork) {
     if (fork >= FORK_SHANGHAI) return HEADER_TAIL_SHANGHAI;
     if (fork >= FORK_LONDON) return HEADER_TAIL_LONDON;
     return 0;
+}
+
+struct header header_empty(enum fork fork) {
+    struct header header;
+    memset(&header, 0, sizeof header);
+    header.ommers_hash = KECCAK_EMPTY_LIST;
+    header.transactions_root = header.receipts_root = KECCAK_EMPTY_TRIE;
+    header.tail_fields = header_tail_fields(fork);
+    if (fork >= FORK_SHANGHAI) header.withdrawals_root = KECCAK_EMPTY_TRIE;
+    if (fork >= FORK_PRAGUE) header.requests_hash = sha256(BYTES_EMPTY); /* EIP-7685 */
+    return header;
 }
 
 static void tail_encode(const struct header *header, struct buffer *out) {
@@ -190,33 +202,16 @@ struct u256 blob_base_fee(const struct chain_config *config, enum fork fork,
 
 /* bloom_bits finds the three of 2,048 bits that stand for an entry (Yellow Paper, section 4.3.1).
  */
-static void bloom_bits(struct bytes entry, unsigned bits[3]) {
+void bloom_add(struct bloom *bloom, struct bytes entry) {
     const struct hash32 hash = keccak256(entry);
     for (unsigned i = 0; i < 3; i++) {
-        bits[i] = (unsigned)be_read(hash.bytes + 2 * i, 2) % (8 * BLOOM_BYTES);
-    }
-}
-
-void bloom_add(struct bloom *bloom, struct bytes entry) {
-    unsigned bits[3];
-    bloom_bits(entry, bits);
-    for (unsigned i = 0; i < 3; i++) {
-        uint8_t *byte = &bloom->bytes[BLOOM_BYTES - 1 - bits[i] / 8];
-        *byte = (uint8_t)(*byte | 1u << bits[i] % 8);
+        const unsigned bit = (unsigned)be_read(hash.bytes + 2 * i, 2) % (8 * BLOOM_BYTES);
+        uint8_t *byte = &bloom->bytes[BLOOM_BYTES - 1 - bit / 8];
+        *byte = (uint8_t)(*byte | 1u << bit % 8);
     }
 }
 
 void bloom_merge(struct bloom *into, const struct bloom *from) {
     for (size_t i = 0; i < BLOOM_BYTES; i++)
         into->bytes[i] |= from->bytes[i];
-}
-
-bool bloom_may_contain(const struct bloom *bloom, struct bytes entry) {
-    unsigned bits[3];
-    bloom_bits(entry, bits);
-    for (unsigned i = 0; i < 3; i++) {
-        const uint8_t byte = bloom->bytes[BLOOM_BYTES - 1 - bits[i] / 8];
-        if ((byte >> bits[i] % 8 & 1) == 0) return false;
-    }
-    return true;
 }

@@ -47,6 +47,10 @@ struct header {
 
 /* header_tail_fields says how many tail fields a header must have at `fork`. */
 unsigned header_tail_fields(enum fork fork);
+/* header_empty is the header of a block at `fork` in which nothing is: the roots of no
+ * transactions, receipts, ommers, withdrawals and requests.  All else is zero, for the caller to
+ * say. */
+struct header header_empty(enum fork fork);
 
 /* header_encode writes rlp(header) with the tail fields that it says it has; header_hash is its
  * keccak256, the block's hash. */
@@ -71,5 +75,3 @@ struct u256 blob_base_fee(const struct chain_config *config, enum fork fork,
  * two. */
 void bloom_add(struct bloom *bloom, struct bytes entry);
 void bloom_merge(struct bloom *into, const struct bloom *from);
-/* bloom_may_contain is false only when no log in the block has the entry. */
-bool bloom_may_contain(const struct bloom *bloom, struct bytes entry);

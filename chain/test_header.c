@@ -12,13 +12,9 @@ static struct hash32 hash_of(const char *text) {
 }
 
 static struct header mainnet_genesis(void) {
-    struct header header;
-    memset(&header, 0, sizeof header);
-    header.ommers_hash = KECCAK_EMPTY_LIST;
+    struct header header = header_empty(FORK_FRONTIER);
     header.state_root =
         hash_of("0xd7f8974fb5ac78d9ac099b9ad5018bedc2ce0a72dad1827a1709da30580f0544");
-    header.transactions_root = KECCAK_EMPTY_TRIE;
-    header.receipts_root = KECCAK_EMPTY_TRIE;
     header.difficulty = u256_from_u64(0x400000000);
     header.gas_limit = 5000;
     header.extra_bytes = 32;
@@ -127,22 +123,29 @@ static void test_blob_fee(void) {
     CHECK(header_next_excess_blob_gas(&config, FORK_OSAKA, &parent) == 7 * 131072);
 }
 
+/* has: adding the entry would change nothing. */
+static bool has(const struct bloom *bloom, struct bytes entry) {
+    struct bloom more = *bloom;
+    bloom_add(&more, entry);
+    return memcmp(&more, bloom, sizeof more) == 0;
+}
+
 static void test_bloom(void) {
     struct bloom bloom, other;
     memset(&bloom, 0, sizeof bloom);
     memset(&other, 0, sizeof other);
     const struct bytes entry = BYTES_STRING("entry");
-    CHECK(!bloom_may_contain(&bloom, entry));
+    CHECK(!has(&bloom, entry));
     bloom_add(&bloom, entry);
-    CHECK(bloom_may_contain(&bloom, entry));
-    CHECK(!bloom_may_contain(&bloom, BYTES_STRING("another")));
+    CHECK(has(&bloom, entry));
+    CHECK(!has(&bloom, BYTES_STRING("another")));
     unsigned bits = 0;
     for (size_t i = 0; i < BLOOM_BYTES; i++) {
         bits += (unsigned)__builtin_popcount(bloom.bytes[i]);
     }
     CHECK(bits <= 3 && bits > 0);
     bloom_merge(&other, &bloom);
-    CHECK(bloom_may_contain(&other, entry));
+    CHECK(has(&other, entry));
 }
 
 int main(void) {

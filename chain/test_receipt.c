@@ -34,6 +34,13 @@ static void example(struct receipt out[3], struct log logs[2]) {
         receipt_bloom(out[i].logs, out[i].logs_count, &out[i].bloom);
 }
 
+/* has: adding the entry would change nothing. */
+static bool has(const struct bloom *bloom, struct bytes entry) {
+    struct bloom more = *bloom;
+    bloom_add(&more, entry);
+    return memcmp(&more, bloom, sizeof more) == 0;
+}
+
 /* A failed legacy transfer's receipt is rlp([0, gas, 256 zeros, []]), written out by hand. */
 static void test_consensus_form(void) {
     struct receipt receipts[3];
@@ -47,8 +54,8 @@ static void test_consensus_form(void) {
     out.size = 0;
     receipt_encode(&receipts[0], &out);
     CHECK(memory[0] == 2 && memory[1] == 0xf9);
-    CHECK(bloom_may_contain(&receipts[0].bloom, hash_bytes(&logs[0].topics[1])));
-    CHECK(bloom_may_contain(&receipts[0].bloom, address_bytes(&logs[1].address)));
+    CHECK(has(&receipts[0].bloom, hash_bytes(&logs[0].topics[1])));
+    CHECK(has(&receipts[0].bloom, address_bytes(&logs[1].address)));
 }
 
 static void test_stored_form(void) {

@@ -50,7 +50,7 @@ struct bytes ledger_light_name(uint64_t height, uint8_t out[32]) {
 static enum err write_genesis(struct ledger *ledger, const struct genesis *genesis,
                               struct state *state, struct arena *arena, bool commit) {
     struct header header;
-    TRY(ethereum_genesis(genesis, state, arena, &header));
+    TRY(ethereum_genesis(genesis, state, &header));
     ledger->genesis_header = header;
     ledger->genesis_hash = header_hash(&header);
     if (!commit) return ERR_OK;

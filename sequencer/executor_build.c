@@ -34,17 +34,14 @@ struct build {
 static void header_begin(struct build *build, struct header *header) {
     const struct block_job *job = build->job;
     const struct header *parent = &job->view->head;
-    memset(header, 0, sizeof *header);
+    *header = header_empty(build->fork);
     header->parent_hash = job->view->head_hash;
-    header->ommers_hash = KECCAK_EMPTY_LIST;
     header->coinbase = job->frame.proposer;
     header->number = job->height;
     header->gas_limit = parent->gas_limit;
     header->timestamp = job->frame.time_ms / 1000;
     header->mix_hash = executor_randao(&job->frame);
-    header->tail_fields = header_tail_fields(build->fork);
     header->base_fee = header_next_base_fee(parent);
-    header->withdrawals_root = KECCAK_EMPTY_TRIE;
     header->excess_blob_gas =
         header_next_excess_blob_gas(build->executor->config.chain, build->fork, parent);
 }

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "base/keccak.h"
-#include "base/merkle.h"
 #include "base/rlp.h"
 #include "sequencer/batch.h"
 #include "sequencer/sequencer.h"
@@ -60,7 +59,6 @@ struct cluster_node {
     /* disk */
     struct validator_set sets[BLOCKS_MAX]; /* by rotation */
     struct bytes record, record_package, journal;
-    struct consensus_record record_decoded;
     /* counts */
     uint32_t accepted, refused, halted, evidence, publishes, settlements, invalid, syncs,
         stale_records;
@@ -145,17 +143,12 @@ static inline void genesis_make(struct cluster *cluster) {
         accounts[SYSTEM_CONTRACTS_COUNT + i].balance = ether(FUNDS_ETHER);
     }
     struct genesis genesis = {.config = cluster->config,
+                              .header = header_empty(FORK_PRAGUE),
                               .accounts = accounts,
                               .accounts_count = SYSTEM_CONTRACTS_COUNT + ACCOUNTS};
-    struct header *header = &genesis.header;
-    header->ommers_hash = KECCAK_EMPTY_LIST;
-    header->transactions_root = header->receipts_root = KECCAK_EMPTY_TRIE;
-    header->gas_limit = 30000000;
-    header->timestamp = 1700000000;
-    header->tail_fields = HEADER_TAIL_PRAGUE;
-    header->base_fee = u256_from_u64(1000000000);
-    header->withdrawals_root = KECCAK_EMPTY_TRIE;
-    header->requests_hash = sha256(BYTES_EMPTY);
+    genesis.header.gas_limit = 30000000;
+    genesis.header.timestamp = 1700000000;
+    genesis.header.base_fee = u256_from_u64(1000000000);
     cluster->genesis_kv = kv_memory_create(memory_new(KV_BYTES), KV_BYTES);
     const struct kv_reader reader = kv_memory_reader(cluster->genesis_kv);
     struct arena arena = arena_over(memory_new(SLOT_BYTES), SLOT_BYTES);
@@ -163,7 +156,7 @@ static inline void genesis_make(struct cluster *cluster) {
     const struct kv_write *writes;
     size_t count;
     CHECK(state_begin(&arena, &reader, &state) == ERR_OK);
-    CHECK(ethereum_genesis(&genesis, state, &arena, &cluster->genesis_header) == ERR_OK);
+    CHECK(ethereum_genesis(&genesis, state, &cluster->genesis_header) == ERR_OK);
     CHECK(state_writes(state, &writes, &count) == ERR_OK);
     CHECK(kv_memory_apply(cluster->genesis_kv, writes, count) == ERR_OK);
     cluster->genesis_hash = header_hash(&cluster->genesis_header);

@@ -177,17 +177,11 @@ static inline void make_block(struct light_block *out, uint64_t height, const st
                           .next_validators_hash = keccak256(next_bytes),
                           .items_root = package_items_root(NULL, 0),
                           .workload_roots_count = 1};
-    struct block block = {.header = {.parent_hash = *parent,
-                                     .ommers_hash = KECCAK_EMPTY_LIST,
-                                     .state_root = source_root,
-                                     .transactions_root = KECCAK_EMPTY_TRIE,
-                                     .receipts_root = KECCAK_EMPTY_TRIE,
-                                     .number = height,
-                                     .timestamp = height,
-                                     .tail_fields = HEADER_TAIL_PRAGUE,
-                                     .withdrawals_root = KECCAK_EMPTY_TRIE,
-                                     .parent_beacon_root = frame_hash(&frame)},
-                          .has_withdrawals = true};
+    struct block block = {.header = header_empty(FORK_PRAGUE), .has_withdrawals = true};
+    block.header.parent_hash = *parent;
+    block.header.state_root = source_root;
+    block.header.number = block.header.timestamp = height;
+    block.header.parent_beacon_root = frame_hash(&frame);
     struct buffer encoded = buffer_over(room, sizeof room);
     block_encode(&block, &encoded);
     const struct bytes ethereum_block = keep(buffer_bytes(&encoded));

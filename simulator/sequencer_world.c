@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/keccak.h"
-#include "base/merkle.h"
 #include "chain/genesis.h"
 #include "chain/transaction.h"
 #include "simulator/sequencer_node.h"
@@ -51,17 +50,12 @@ static void make_genesis(void) {
     static struct genesis_account list[SYSTEM_CONTRACTS_COUNT + CLIENT_ACCOUNTS];
     make_accounts(list);
     struct genesis genesis = {.config = base_config,
+                              .header = header_empty(FORK_PRAGUE),
                               .accounts = list,
                               .accounts_count = SYSTEM_CONTRACTS_COUNT + CLIENT_ACCOUNTS};
-    struct header *header = &genesis.header;
-    header->ommers_hash = KECCAK_EMPTY_LIST;
-    header->transactions_root = header->receipts_root = KECCAK_EMPTY_TRIE;
-    header->gas_limit = 30000000;
-    header->timestamp = 1700000000;
-    header->tail_fields = HEADER_TAIL_PRAGUE;
-    header->base_fee = u256_from_u64(1000000000);
-    header->withdrawals_root = KECCAK_EMPTY_TRIE;
-    header->requests_hash = sha256(BYTES_EMPTY);
+    genesis.header.gas_limit = 30000000;
+    genesis.header.timestamp = 1700000000;
+    genesis.header.base_fee = u256_from_u64(1000000000);
     genesis_kv = kv_memory_create(reserve(SEQUENCER_KV_BYTES), SEQUENCER_KV_BYTES);
     const struct kv_reader reader = kv_memory_reader(genesis_kv);
     const size_t bytes = (size_t)64 << 20;
@@ -70,7 +64,7 @@ static void make_genesis(void) {
     const struct kv_write *writes;
     size_t count;
     CHECK(state_begin(&arena, &reader, &state) == ERR_OK);
-    CHECK(ethereum_genesis(&genesis, state, &arena, &genesis_header) == ERR_OK);
+    CHECK(ethereum_genesis(&genesis, state, &genesis_header) == ERR_OK);
     CHECK(state_writes(state, &writes, &count) == ERR_OK);
     CHECK(kv_memory_apply(genesis_kv, writes, count) == ERR_OK);
     genesis_hash = header_hash(&genesis_header);

@@ -115,9 +115,10 @@ size_t ethereum_ommers_add(const struct block *ancestor, struct hash32 *hashes, 
  * ethereum_block_check cannot know: it sees no ancestor but the parent. */
 bool ethereum_ommers_are_new(const struct block *block, const struct hash32 *earlier, size_t count);
 
-/* ethereum_genesis writes the accounts into `state` and fills the header's roots. */
+/* ethereum_genesis writes the accounts into `state` (an empty one); *header is the genesis's with
+ * the root that this gives. */
 MUST_USE enum err ethereum_genesis(const struct genesis *genesis, struct state *state,
-                                   struct arena *arena, struct header *header);
+                                   struct header *header);
 
 /* ethereum_difficulty is the difficulty that a block before Paris must have (Yellow Paper, section
  * 4.3.4, with EIP-2, EIP-100 and the bomb's delays). */

@@ -163,9 +163,8 @@ enum err ethereum_block_end(struct ethereum_block *block, const struct header *o
     return ERR_OK;
 }
 
-enum err ethereum_genesis(const struct genesis *genesis, struct state *state, struct arena *arena,
+enum err ethereum_genesis(const struct genesis *genesis, struct state *state,
                           struct header *header) {
-    (void)arena;
     for (size_t i = 0; i < genesis->accounts_count; i++) {
         const struct genesis_account *account = &genesis->accounts[i];
         /* An account that is listed exists, even with nothing in it. */

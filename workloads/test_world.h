@@ -51,11 +51,8 @@ static inline void test_world_load(struct test_world *world, const struct chain_
 
     const enum fork fork = fork_at(config, 0, 0);
     struct header *header = &world->genesis.header;
-    header->ommers_hash = KECCAK_EMPTY_LIST;
-    header->transactions_root = header->receipts_root = KECCAK_EMPTY_TRIE;
-    header->withdrawals_root = KECCAK_EMPTY_TRIE;
+    *header = header_empty(fork);
     header->gas_limit = 30000000;
-    header->tail_fields = header_tail_fields(fork);
     header->base_fee = u256_from_u64(1000000000);
     world->genesis.config = *config;
     world->genesis.accounts = accounts;
@@ -65,8 +62,7 @@ static inline void test_world_load(struct test_world *world, const struct chain_
     const struct kv_write *writes;
     size_t writes_count;
     CHECK(state_begin(&world->arena, &world->reader, &state) == ERR_OK);
-    CHECK(ethereum_genesis(&world->genesis, state, &world->arena, &world->genesis_header) ==
-          ERR_OK);
+    CHECK(ethereum_genesis(&world->genesis, state, &world->genesis_header) == ERR_OK);
     CHECK(state_writes(state, &writes, &writes_count) == ERR_OK);
     CHECK(kv_memory_apply(world->kv, writes, writes_count) == ERR_OK);
     arena_reset(&world->arena);

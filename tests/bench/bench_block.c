@@ -174,8 +174,8 @@ static struct hash32 load_piece(struct bench *bench, const struct hashed *list, 
 
 static void load_genesis(struct bench *bench) {
     struct header *header = &bench->head;
+    *header = header_empty(FORK_PRAGUE);
     header->gas_limit = (uint64_t)1 << 40;
-    header->tail_fields = HEADER_TAIL_PRAGUE;
     header->base_fee = u256_from_u64(1000000000);
     stop_on(store_set_durable(bench->store, false), "durability");
     for (int of_slots = 0; of_slots < 2; of_slots++) {

@@ -102,12 +102,12 @@ static void make_genesis(struct cluster *cluster, uint64_t block_time_ms) {
     system_contracts_list(cluster->accounts + ACCOUNTS);
     cluster->genesis = (struct genesis){
         .config = config,
-        .header = {.gas_limit = GAS_LIMIT,
-                   .base_fee = u256_from_u64(1000000000),
-                   .tail_fields = HEADER_TAIL_PRAGUE},
+        .header = header_empty(FORK_OSAKA),
         .accounts = cluster->accounts,
         .accounts_count = ACCOUNTS + SYSTEM_CONTRACTS_COUNT,
     };
+    cluster->genesis.header.gas_limit = GAS_LIMIT;
+    cluster->genesis.header.base_fee = u256_from_u64(1000000000);
 }
 
 static void make_settings(struct cluster *cluster, uint32_t index, uint16_t port) {
