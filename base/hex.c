@@ -113,11 +113,6 @@ void hex_write_data(struct buffer *out, struct bytes in) {
     encode_bytes(in, at + 2);
 }
 
-void hex_write_u64(struct buffer *out, uint64_t value) {
-    const struct u256 wide = u256_from_u64(value);
-    hex_write_u256(out, &wide);
-}
-
 void hex_write_u256(struct buffer *out, const struct u256 *value) {
     const unsigned bits = u256_bits(value);
     const size_t count = bits == 0 ? 1 : (bits + 3) / 4;

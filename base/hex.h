@@ -19,7 +19,6 @@ MUST_USE enum err hex_to_u256(struct bytes text, struct u256 *out);
 
 /* Writers append without a terminator; `buffer` overflow as usual. */
 void hex_write_data(struct buffer *out, struct bytes in);     /* "0x" + two digits a byte */
-void hex_write_u64(struct buffer *out, uint64_t value);       /* QUANTITY */
 void hex_write_u256(struct buffer *out, const struct u256 *); /* QUANTITY */
 
 /* hex_string writes "0x..." and a terminator into text, which has room for 2 * in.size + 3 bytes;

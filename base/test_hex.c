@@ -103,16 +103,16 @@ static void test_writers(void) {
     uint8_t memory[128];
     struct buffer out = buffer_over(memory, sizeof memory);
     hex_write_data(&out, BYTES_STRING("\x00\xab"));
-    hex_write_u64(&out, 0);
-    hex_write_u64(&out, 0x1f00);
-    const struct u256 wide = {{0, 0, 0, 0x0a}};
+    const struct u256 zero = U256_ZERO, small = {{0x1f00}}, wide = {{0, 0, 0, 0x0a}};
+    hex_write_u256(&out, &zero);
+    hex_write_u256(&out, &small);
     hex_write_u256(&out, &wide);
     CHECK(bytes_equal(buffer_bytes(&out),
                       BYTES_STRING("0x00ab0x00x1f00"
                                    "0xa000000000000000000000000000000000000000000000000")));
-    struct buffer small = buffer_over(memory, 5);
-    hex_write_data(&small, BYTES_STRING("ab"));
-    CHECK(small.overflow && small.size == 0);
+    struct buffer narrow = buffer_over(memory, 5);
+    hex_write_data(&narrow, BYTES_STRING("ab"));
+    CHECK(narrow.overflow && narrow.size == 0);
     char text[7];
     CHECK(strcmp(hex_string(BYTES_STRING("\x01\x02"), text), "0x0102") == 0);
 }

@@ -20,8 +20,6 @@
 /* What the frame was made for: how its end is told to the frame below. */
 enum frame_kind { FRAME_CALL, FRAME_CREATE };
 
-struct precompile;
-
 struct frame {
     /* --- what instructions use */
     int64_t gas; /* left, the running block's constant part paid; negative only on the way out */

@@ -269,10 +269,3 @@ void queue_close(struct queue *queue) {
     gate_wake(&queue->gate);
     gate_unlock(&queue->gate);
 }
-
-size_t queue_used(struct queue *queue, enum queue_lane lane) {
-    gate_lock(&queue->gate);
-    const size_t used = queue->rings[lane].used;
-    gate_unlock(&queue->gate);
-    return used;
-}

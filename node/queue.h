@@ -60,5 +60,3 @@ bool queue_has_more(struct queue *queue, enum queue_lane lane);
 
 /* queue_close wakes the reader; later pushes are refused. */
 void queue_close(struct queue *queue);
-/* queue_used is the number of bytes waiting in a lane: for metrics. */
-size_t queue_used(struct queue *queue, enum queue_lane lane);

@@ -37,7 +37,7 @@ static void test_lanes(void) {
     expect(queue, 2, "b", "urgent");
     expect(queue, 4, "", "second");
     expect(queue, 1, "a", "bulk");
-    CHECK(queue_used(queue, QUEUE_BULK) == 0);
+    CHECK(!queue_has_more(queue, QUEUE_BULK));
     queue_destroy(queue);
 }
 
@@ -170,7 +170,7 @@ static void test_many_writers(void) {
     }
     for (unsigned i = 0; i < WRITERS; i++)
         pthread_join(threads[i], NULL);
-    CHECK(queue_used(queue, QUEUE_BULK) == 0 && queue_used(queue, QUEUE_URGENT) == 0);
+    CHECK(!queue_has_more(queue, QUEUE_BULK) && !queue_has_more(queue, QUEUE_URGENT));
     queue_destroy(queue);
 }
 

@@ -189,12 +189,6 @@ void p2p_send(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane,
     wake(p2p);
 }
 
-void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
-                   const struct hash32 *except) {
-    p2p_queue_all(p2p, lane, message, except);
-    wake(p2p);
-}
-
 void p2p_send_guests(struct p2p *p2p, enum p2p_lane lane, struct bytes message) {
     CHECK(message.size > 0 && message.size <= P2P_MESSAGE_BYTES_MAX);
     p2p_lock(p2p);

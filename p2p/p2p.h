@@ -81,14 +81,12 @@ void p2p_stop(struct p2p *p2p);
 /* p2p_set_peers replaces the list of peers; connections to others are closed.  Any thread. */
 void p2p_set_peers(struct p2p *p2p, const struct p2p_peer *peers, size_t count);
 
-/* p2p_send and p2p_broadcast copy the message into the queues.  Any thread.  A message for a peer
- * that is not connected is dropped.  p2p_broadcast goes to all connected peers but `except` (NULL:
- * none). */
+/* p2p_send copies the message into the peer's queue.  Any thread.  A message for a peer that is not
+ * connected is dropped. */
 void p2p_send(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane, struct bytes message);
-void p2p_broadcast(struct p2p *p2p, enum p2p_lane lane, struct bytes message,
-                   const struct hash32 *except);
-/* p2p_queue and p2p_queue_all do the same for several messages that belong together: they leave at
- * the latest after p2p_flush, which wakes the thread once for all, and share packets. */
+/* p2p_queue and p2p_queue_all (to all connected peers but `except`; NULL: none) do so for several
+ * messages that belong together: they leave at the latest after p2p_flush, which wakes the thread
+ * once for all, and share packets. */
 void p2p_queue(struct p2p *p2p, const struct hash32 *peer, enum p2p_lane lane,
                struct bytes message);
 void p2p_queue_all(struct p2p *p2p, enum p2p_lane lane, struct bytes message,

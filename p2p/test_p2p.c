@@ -182,9 +182,10 @@ static void test_mesh(void) {
     const size_t sizes_count = sizeof sizes / sizeof *sizes;
     for (uint32_t i = 0; i < sizes_count; i++) {
         make_message(message, sizes[i], i);
-        p2p_broadcast(nodes[0]->p2p, P2P_LANE_CONSENSUS, (struct bytes){message, sizes[i]},
+        p2p_queue_all(nodes[0]->p2p, P2P_LANE_CONSENSUS, (struct bytes){message, sizes[i]},
                       &peers[3].id);
     }
+    p2p_flush(nodes[0]->p2p);
     for (int i = 1; i < 3; i++) {
         WAIT_UNTIL(received(nodes[i]) == sizes_count);
         for (uint32_t k = 0; k < sizes_count; k++) {

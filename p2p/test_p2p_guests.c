@@ -119,7 +119,7 @@ static void test_guest(void) {
     wait_count(&guest.messages, 1);
     CHECK(atomic_load(&guest.last_bytes) == 2 * sizeof words);
     CHECK(atomic_load(&host.messages) == 0);
-    p2p_broadcast(host.p2p, P2P_LANE_ITEMS, BYTES_STRING("for peers"), NULL);
+    p2p_queue_all(host.p2p, P2P_LANE_ITEMS, BYTES_STRING("for peers"), NULL);
     p2p_send_guests(host.p2p, P2P_LANE_CONSENSUS, BYTES_STRING("guests"));
     wait_count(&guest.messages, 2);
     CHECK(atomic_load(&guest.last_bytes) == 6);

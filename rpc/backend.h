@@ -160,8 +160,6 @@ struct rpc_submit_result {
     struct hash32 hash;
 };
 
-enum rpc_pool_part { RPC_POOL_PENDING, RPC_POOL_QUEUED };
-
 struct rpc_backend {
     void *context;
     const struct chain_config *chain;

@@ -27,7 +27,6 @@ enum rpc_error_code {
 };
 
 struct task;
-struct session;
 
 /* One call of a request. */
 struct call {

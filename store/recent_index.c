@@ -35,11 +35,6 @@ void recent_index_close(struct recent_index *index) {
     index->slots = NULL;
 }
 
-void recent_index_clear(struct recent_index *index) {
-    CHECK(madvise((void *)index->slots, INDEX_BYTES, MADV_DONTNEED) == 0); /* zeros from now on */
-    atomic_store_explicit(&index->first, 0, memory_order_release);
-}
-
 uint64_t recent_index_hash(const struct recent_index *index, struct bytes key) {
     uint64_t hash = index->seed ^ key.size;
     size_t at = 0;

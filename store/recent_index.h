@@ -27,8 +27,6 @@ struct recent_index {
 /* recent_index_open makes an empty index whose oldest block is 0.  ERR_MEMORY. */
 MUST_USE enum err recent_index_open(struct recent_index *index);
 void recent_index_close(struct recent_index *index);
-/* recent_index_clear forgets everything; nobody reads meanwhile. */
-void recent_index_clear(struct recent_index *index);
 /* recent_index_hash is the hash that the others take. */
 uint64_t recent_index_hash(const struct recent_index *index, struct bytes key);
 /* recent_index_expect fetches what recent_index_add will need soon. */

@@ -57,8 +57,6 @@ struct store_config {
 MUST_USE enum err store_open(const struct store_config *config, struct store **out, char *error);
 /* store_close ends it; all views are closed before (CHECK).  NULL is fine. */
 void store_close(struct store *store);
-/* store_reset deletes everything and leaves an empty store (baton rebuild).  No view is open. */
-MUST_USE enum err store_reset(struct store *store);
 
 /* --- identity and head */
 struct store_head {
@@ -128,7 +126,7 @@ MUST_USE enum err store_set_head(struct store *store, const struct store_block *
  * writes, it waits. */
 MUST_USE enum err store_put_records(struct store *store, const struct store_record *records,
                                     size_t count);
-/* store_set_durable(false) lets commits return before they are on disk, for imports; true (the
+/* store_set_durable(false) lets commits return before they are on disk, for loading much; true (the
  * default) makes everything durable now and from now on. */
 MUST_USE enum err store_set_durable(struct store *store, bool is_durable);
 

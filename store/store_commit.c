@@ -187,24 +187,6 @@ enum err store_clear_state(struct store *store) {
     return finish(txn, err);
 }
 
-enum err store_reset(struct store *store) {
-    MDB_txn *txn;
-    TRY(err_of_lmdb(mdb_txn_begin(store->env, NULL, 0, &txn)));
-    enum err err = ERR_OK;
-    for (unsigned i = 0; i < TABLE_COUNT && err == ERR_OK; i++) {
-        if (i != TABLE_IDENTITY) err = err_of_lmdb(mdb_drop(txn, store->tables[i], 0));
-    }
-    if (err == ERR_OK) err = table_delete(store, txn, TABLE_IDENTITY, BYTES_STRING("genesis"));
-    if (err == ERR_OK) err = table_delete(store, txn, TABLE_IDENTITY, BYTES_STRING("head"));
-    if (err == ERR_OK) err = table_delete(store, txn, TABLE_IDENTITY, BYTES_STRING("fold"));
-    TRY(finish(txn, err));
-    recent_index_clear(&store->index);
-    CHECK(pthread_mutex_lock(&store->mutex) == 0);
-    store->head = (struct store_head){0};
-    CHECK(pthread_mutex_unlock(&store->mutex) == 0);
-    return ERR_OK;
-}
-
 enum err store_set_head(struct store *store, const struct store_block *block,
                         struct arena *scratch) {
     check_block(block);

@@ -161,12 +161,6 @@ static void test_chain(uint64_t seed, uint64_t history_blocks) {
     check_blocks(&chain);
     check_logs(&chain);
     check_proofs(&chain);
-    CHECK(store_reset(chain.store) == ERR_OK);
-    CHECK(!store_head(chain.store).has_block);
-    chain.blocks = 0;
-    for (int i = 0; i < 3; i++)
-        append_block(&chain);
-    compare_states(&chain, history_blocks == 1 ? 1 : 0);
     store_close(chain.store);
 }
 
