@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/hex.h"
+#include "flags/flags.h"
 #include "genesis/genesis_json.h"
 #include "node/commands.h"
 #include "node/keys.h"
@@ -124,8 +125,7 @@ int command_dev(int argc, char **argv) {
     static struct dev dev;
     char error[512];
     sigset_t signals;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    if (flags_help_wanted(argc, argv)) {
         puts(
             "NAME\n  baton dev - run a development chain\n\n"
             "SYNOPSIS\n  baton dev [--rpc-port 8545] [--block-time-ms 1000] [FLAG ...]\n\n"

@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 
 #include "base/hex.h"
+#include "flags/flags.h"
 #include "genesis/genesis_json.h"
 #include "node/commands.h"
 #include "node/keys.h"
@@ -181,16 +182,9 @@ static int read_all(int argc, char **argv, const char *name, struct settings *se
     return 0;
 }
 
-static bool wants_help(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
-    }
-    return false;
-}
-
 int command_node(int argc, char **argv) {
     struct settings settings;
-    if (wants_help(argc, argv)) {
+    if (flags_help_wanted(argc, argv)) {
         puts(
             "NAME\n  baton node - run a sequencer or follower\n\n"
             "SYNOPSIS\n  baton node --data-dir DIR --genesis FILE --validator-key-file FILE\n"
@@ -216,8 +210,8 @@ int command_config(int argc, char **argv) {
     struct node_options options = {0};
     struct genesis_file genesis;
     char error[512];
-    if (argc < 2 || strcmp(argv[1], "check") != 0 || wants_help(argc, argv)) {
-        const bool is_help = wants_help(argc, argv);
+    if (argc < 2 || strcmp(argv[1], "check") != 0 || flags_help_wanted(argc, argv)) {
+        const bool is_help = flags_help_wanted(argc, argv);
         fputs(
             "NAME\n  baton config - check settings without starting\n\n"
             "SYNOPSIS\n  baton config check [FLAG ...]\n\n"

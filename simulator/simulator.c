@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "flags/flags.h"
 #include "simulator/core_node.h"
 #include "simulator/run.h"
 #include "simulator/sequencer_node.h"
@@ -64,19 +65,36 @@ static bool read_number(const char **text, uint64_t *out) {
     return errno == 0;
 }
 
-static bool read_whole(const char *text, uint64_t low, uint64_t high, uint64_t *out) {
-    return read_number(&text, out) && *text == 0 && *out >= low && *out <= high;
+/* Which seeds, by each of the three flags that can say so; only one may. */
+struct seed_flags {
+    uint64_t one, shrunk, first, last;
+    bool has_one, has_shrunk, has_many;
+};
+
+static bool read_seed(const char *text, void *out) {
+    struct seed_flags *seeds = out;
+    seeds->has_one = true;
+    return flag_read_number(text, 0, SEED_MAX, &seeds->one);
 }
 
-static bool read_seeds(const char *text, struct run_options *options) {
-    if (!read_number(&text, &options->seed_first)) return false;
+static bool read_shrunk(const char *text, void *out) {
+    struct seed_flags *seeds = out;
+    seeds->has_shrunk = true;
+    return flag_read_number(text, 0, SEED_MAX, &seeds->shrunk);
+}
+
+static bool read_seeds(const char *text, void *out) {
+    struct seed_flags *seeds = out;
+    seeds->has_many = true;
+    if (!read_number(&text, &seeds->first)) return false;
     if (text[0] != '.' || text[1] != '.') return false;
     text += 2;
-    if (!read_number(&text, &options->seed_last) || *text != 0) return false;
-    return options->seed_first <= options->seed_last && options->seed_last <= SEED_MAX;
+    if (!read_number(&text, &seeds->last) || *text != 0) return false;
+    return seeds->first <= seeds->last && seeds->last <= SEED_MAX;
 }
 
-static bool read_without(const char *text, struct run_options *options) {
+static bool read_without(const char *text, void *out) {
+    struct run_options *options = out;
     for (;;) {
         uint64_t number;
         if (!read_number(&text, &number) || number >= WORLD_FAULTS_MAX) return false;
@@ -86,119 +104,38 @@ static bool read_without(const char *text, struct run_options *options) {
     }
 }
 
-static bool read_model(const char *text, struct run_options *options) {
+static bool read_model(const char *text, void *out) {
+    struct run_options *options = out;
     options->has_model = true;
     options->fault_model = strcmp(text, "crash") == 0 ? FAULT_MODEL_CRASH : FAULT_MODEL_BYZANTINE;
     return strcmp(text, "crash") == 0 || strcmp(text, "byzantine") == 0;
 }
 
-/* read_value takes a flag's value; false: it is not what the flag wants. */
-static bool read_value(const char *name, const char *value, struct run_options *options) {
-    uint64_t number;
-    if (strcmp(name, "--seeds") == 0) return read_seeds(value, options);
-    if (strcmp(name, "--model") == 0) return read_model(value, options);
-    if (strcmp(name, "--without") == 0) return read_without(value, options);
-    if (strcmp(name, "--kind") == 0) {
-        const bool is_core = strcmp(value, core_node_kind.name) == 0;
-        options->kind = is_core ? &core_node_kind : &sequencer_node_kind;
-        return is_core || strcmp(value, sequencer_node_kind.name) == 0;
-    }
-    if (strcmp(name, "--report") == 0) {
-        options->report = value;
-        return value[0] != '\0';
-    }
-    if (strcmp(name, "--steps") == 0) return read_whole(value, 1, STEPS_MAX, &options->steps);
-    const bool is_nodes = strcmp(name, "--nodes") == 0, is_jobs = strcmp(name, "--jobs") == 0;
-    const uint64_t high = is_nodes ? WORLD_NODES_MAX : is_jobs ? RUN_JOBS_MAX : SEED_MAX;
-    if (!read_whole(value, is_nodes || is_jobs ? 1 : 0, high, &number)) return false;
-    if (is_nodes) options->nodes_count = (uint32_t)number;
-    if (is_jobs) options->jobs = (uint32_t)number;
-    if (!is_nodes && !is_jobs) options->seed_first = options->seed_last = number;
-    return true;
+static bool read_kind(const char *text, void *out) {
+    struct run_options *options = out;
+    const bool is_core = strcmp(text, core_node_kind.name) == 0;
+    options->kind = is_core ? &core_node_kind : &sequencer_node_kind;
+    return is_core || strcmp(text, sequencer_node_kind.name) == 0;
 }
 
-static bool is_seed_flag(const char *name) {
-    return strcmp(name, "--seed") == 0 || strcmp(name, "--seeds") == 0 ||
-           strcmp(name, "--shrink") == 0;
-}
-
-/* read_flag takes a flag and the argument after it, or NULL; false: it said what is wrong. */
-static bool read_flag(const char *name, const char *value, struct run_options *options,
-                      const char **seed_flag) {
-    static const struct {
-        const char *name, *wanted;
-    } flags[] = {
-        {"--seed", "a number below 2^63"},
-        {"--seeds", "A..B with A at most B, and B below 2^63"},
-        {"--shrink", "a number below 2^63"},
-        {"--kind", "sequencer or consensus"},
-        {"--nodes", "a number from 1 to " TEXT_OF(WORLD_NODES_MAX)},
-        {"--model", "crash or byzantine"},
-        {"--steps", "a number from 1 to " TEXT_OF(STEPS_MAX)},
-        {"--without", "a list of fault numbers below " TEXT_OF(WORLD_FAULTS_MAX)},
-        {"--jobs", "a number from 1 to " TEXT_OF(RUN_JOBS_MAX)},
-        {"--report", "a file's name"},
-    };
-    const size_t flags_count = sizeof flags / sizeof flags[0];
-    size_t at = 0;
-    while (at < flags_count && strcmp(name, flags[at].name) != 0)
-        at++;
-    if (at == flags_count) {
-        fprintf(stderr, "baton simulate: %s: unknown flag (see --help)\n", name);
-        return false;
-    }
-    if (value == NULL) {
-        fprintf(stderr, "baton simulate: %s: needs a value: %s\n", name, flags[at].wanted);
-        return false;
-    }
-    if (is_seed_flag(name)) {
-        if (*seed_flag != NULL) {
-            fprintf(stderr, "baton simulate: %s and %s exclude each other\n", *seed_flag, name);
-            return false;
-        }
-        *seed_flag = flags[at].name;
-    }
-    if (read_value(name, value, options)) return true;
-    fprintf(stderr, "baton simulate: %s: \"%s\" is not %s\n", name, value, flags[at].wanted);
-    return false;
-}
-
-/* read_options fills the options and the flag that names the seeds; false: it said what is wrong.
- */
-static bool read_options(int argc, char **argv, struct run_options *options,
-                         const char **seed_flag) {
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    *options = (struct run_options){.kind = &sequencer_node_kind,
-                                    .steps = STEPS_DEFAULT,
-                                    .jobs = cores < 1              ? 1
-                                            : cores > RUN_JOBS_MAX ? RUN_JOBS_MAX
-                                                                   : (uint32_t)cores};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--trace") == 0) {
-            options->is_traced = true;
-        } else if (strcmp(argv[i], "--first") == 0) {
-            options->stops_at_first = true;
-        } else {
-            char *equals = strchr(argv[i], '=');
-            const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-            if (equals != NULL) {
-                *equals = '\0';
-                value = equals + 1;
-            }
-            if (!read_flag(argv[i], value, options, seed_flag)) return false;
-            i += equals == NULL;
-        }
-    }
-    if (*seed_flag == NULL) {
+/* check_options holds the flags against each other; false: it said what is wrong. */
+static bool check_options(const struct run_options *options, const struct seed_flags *seeds) {
+    const int count =
+        (seeds->has_one ? 1 : 0) + (seeds->has_many ? 1 : 0) + (seeds->has_shrunk ? 1 : 0);
+    if (count == 0) {
         fputs("baton simulate: which seed? --seed S, --seeds A..B or --shrink S (see --help)\n",
               stderr);
         return false;
     }
-    if (options->is_traced && strcmp(*seed_flag, "--seed") != 0) {
-        fprintf(stderr, "baton simulate: --trace goes with --seed, not with %s\n", *seed_flag);
+    if (count > 1) {
+        fputs("baton simulate: --seed, --seeds and --shrink exclude each other\n", stderr);
         return false;
     }
-    if (options->report != NULL && strcmp(*seed_flag, "--shrink") == 0) {
+    if (options->is_traced && !seeds->has_one) {
+        fputs("baton simulate: --trace goes with --seed\n", stderr);
+        return false;
+    }
+    if (options->report != NULL && seeds->has_shrunk) {
         fputs("baton simulate: --shrink writes no report\n", stderr);
         return false;
     }
@@ -210,6 +147,47 @@ static bool read_options(int argc, char **argv, struct run_options *options,
     return true;
 }
 
+/* read_options fills the options; *is_shrinking: --shrink named the seed.  false: it said what is
+ * wrong. */
+static bool read_options(int argc, char **argv, struct run_options *options, bool *is_shrinking) {
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct seed_flags seeds = {0};
+    uint64_t nodes = 0;
+    uint64_t jobs = cores < 1 ? 1 : cores > RUN_JOBS_MAX ? RUN_JOBS_MAX : (uint64_t)cores;
+    *options = (struct run_options){.kind = &sequencer_node_kind, .steps = STEPS_DEFAULT};
+#define NUMBER(flag, place, most)                                                                  \
+    { .name = (flag), .kind = FLAG_NUMBER, .out = (place), .low = 1, .high = (most) }
+#define OTHER(flag, place, what, function)                                                         \
+    { .name = (flag), .kind = FLAG_OTHER, .out = (place), .wanted = (what), .read = (function) }
+    const struct flag flags[] = {
+        OTHER("seed", &seeds, "a number below 2^63", read_seed),
+        OTHER("seeds", &seeds, "A..B with A at most B, and B below 2^63", read_seeds),
+        OTHER("shrink", &seeds, "a number below 2^63", read_shrunk),
+        OTHER("kind", options, "sequencer or consensus", read_kind),
+        OTHER("model", options, "crash or byzantine", read_model),
+        OTHER("without", options, "a list of fault numbers below " TEXT_OF(WORLD_FAULTS_MAX),
+              read_without),
+        NUMBER("nodes", &nodes, WORLD_NODES_MAX),
+        NUMBER("steps", &options->steps, STEPS_MAX),
+        NUMBER("jobs", &jobs, RUN_JOBS_MAX),
+        {.name = "trace", .kind = FLAG_SWITCH, .out = &options->is_traced},
+        {.name = "first", .kind = FLAG_SWITCH, .out = &options->stops_at_first},
+        {.name = "report", .kind = FLAG_TEXT, .out = &options->report},
+    };
+#undef NUMBER
+#undef OTHER
+    if (!flags_read("simulate", argc, argv, 1, flags, sizeof flags / sizeof flags[0], NULL)) {
+        return false;
+    }
+    options->nodes_count = (uint32_t)nodes;
+    options->jobs = (uint32_t)jobs;
+    if (!check_options(options, &seeds)) return false;
+    *is_shrinking = seeds.has_shrunk;
+    options->seed_first = seeds.has_many ? seeds.first : seeds.has_one ? seeds.one : seeds.shrunk;
+    options->seed_last = seeds.has_many ? seeds.last : options->seed_first;
+    return true;
+}
+
 static double now_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -218,14 +196,13 @@ static double now_seconds(void) {
 
 int simulator_main(int argc, char **argv) {
     struct run_options options;
-    const char *seed_flag = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    bool is_shrinking;
+    if (flags_help_wanted(argc, argv)) {
         printf(help, WORLD_NODES_MAX, STEPS_DEFAULT, RUN_JOBS_MAX);
         return 0;
     }
-    if (!read_options(argc, argv, &options, &seed_flag)) return 2;
-    if (strcmp(seed_flag, "--shrink") == 0) {
+    if (!read_options(argc, argv, &options, &is_shrinking)) return 2;
+    if (is_shrinking) {
         if (run_shrink(&options)) return 1;
         printf("seed %" PRIu64 " breaks nothing\n", options.seed_first);
         return 0;

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "flags/flags.h"
 #include "tools/commands.h"
 #include "tools/evidence_file.h"
-#include "tools/flags.h"
 #include "tools/http.h"
 
 #define ANSWER_BYTES ((size_t)4 << 20)
@@ -189,8 +189,7 @@ static int ask(const struct options *options, bool is_list) {
 int command_evidence(int argc, char **argv) {
     struct options options;
     const char *what = argc >= 2 ? argv[1] : "";
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    if (flags_help_wanted(argc, argv)) {
         fputs(HELP, stdout);
         return 0;
     }

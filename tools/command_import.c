@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/keccak.h"
 #include "base/rlp.h"
+#include "flags/flags.h"
 #include "genesis/genesis_json.h"
 #include "node/ledger.h"
 #include "node/settings.h"
@@ -197,8 +198,7 @@ static int import_file(const struct settings *settings, const char *path) {
 int command_import(int argc, char **argv) {
     struct settings settings;
     char error[512];
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    if (flags_help_wanted(argc, argv)) {
         puts("NAME\n  baton import - import a chain file\n\n"
              "SYNOPSIS\n  baton import --genesis FILE --data-dir DIR CHAIN.RLP\n\n"
              "DESCRIPTION\n"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "flags/flags.h"
 #include "genesis/genesis_json.h"
 #include "node/node.h"
 #include "tools/commands.h"
@@ -145,8 +146,7 @@ static enum err open_directory(const struct settings *settings, char error[512])
 int command_init(int argc, char **argv) {
     struct settings settings;
     char error[512] = "";
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    if (flags_help_wanted(argc, argv)) {
         puts("NAME\n  baton init - make a genesis file and a data directory\n\n"
              "SYNOPSIS\n"
              "  baton init --genesis FILE --data-dir DIR\n"

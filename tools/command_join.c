@@ -14,6 +14,7 @@
 
 #include "base/hex.h"
 #include "base/keccak.h"
+#include "flags/flags.h"
 #include "genesis/genesis_json.h"
 #include "l1/stake.h"
 #include "node/commands.h"
@@ -22,7 +23,6 @@
 #include "node/node.h"
 #include "p2p/fetch.h"
 #include "tools/commands.h"
-#include "tools/flags.h"
 
 #define FETCH_MS           10000
 #define FETCH_MESSAGES_MAX 1000 /* of the bootstrap node, for all of the genesis file */
@@ -510,8 +510,7 @@ static int start(const struct join *join) {
 int command_join(int argc, char **argv) {
     static struct join join;
     sigset_t signals;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    if (flags_help_wanted(argc, argv)) {
         help();
         return 0;
     }

@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "flags/flags.h"
 #include "threads/clock.h"
 #include "tools/commands.h"
-#include "tools/flags.h"
 #include "tools/http.h"
 #include "tools/monitor_view.h"
 
@@ -224,8 +224,7 @@ static bool read_options(int argc, char **argv, struct monitor *monitor) {
 }
 
 int command_monitor(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    if (flags_help_wanted(argc, argv)) {
         fputs(HELP, stdout);
         return 0;
     }

@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "da/da.h"
+#include "flags/flags.h"
 #include "genesis/genesis_json.h"
 #include "node/keys.h"
 #include "node/ledger.h"
@@ -16,7 +17,6 @@
 #include "sequencer/batch.h"
 #include "threads/clock.h"
 #include "tools/commands.h"
-#include "tools/flags.h"
 
 #define REBUILD_SLOT_BYTES  ((size_t)4 << 30)
 #define REBUILD_ARENA_BYTES ((size_t)256 << 20)
@@ -208,8 +208,7 @@ int command_rebuild(int argc, char **argv) {
     static struct rebuild rebuild;
     struct settings settings;
     char error[512];
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    if (flags_help_wanted(argc, argv)) {
         puts("NAME\n  baton rebuild - rebuild a chain from its genesis and the DA layer alone\n\n"
              "SYNOPSIS\n  baton rebuild --da URL --genesis FILE --data-dir DIR [--da-from "
              "HEIGHT]\n\n"

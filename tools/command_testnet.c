@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/ed25519.h"
+#include "flags/flags.h"
 #include "tools/commands.h"
-#include "tools/flags.h"
 #include "tools/testnet.h"
 
 static const char HELP[] =
@@ -209,8 +209,7 @@ static void clear_settings(void) {
 
 int command_testnet(int argc, char **argv) {
     char error[512] = "";
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+    if (flags_help_wanted(argc, argv)) {
         fputs(HELP, stdout);
         return 0;
     }

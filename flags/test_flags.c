@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "tools/flags.h"
+#include "flags/flags.h"
 
 static bool is_even(const char *value, void *out) {
     return flag_read_number(value, 0, 100, out) && *(uint64_t *)out % 2 == 0;
@@ -13,14 +13,22 @@ static bool is_even(const char *value, void *out) {
 struct values {
     bool is_loud;
     uint64_t number, even;
-    const char *text, *operand;
+    const char *text, *any, *operand;
 };
+
+static bool read_needed(int count, char **words) {
+    const char *text = NULL;
+    const struct flag flags[] = {
+        {.name = "text", .kind = FLAG_ANY_TEXT, .out = &text, .is_needed = true}};
+    return flags_read("test", count, words, 0, flags, 1, NULL);
+}
 
 static bool read_words(struct values *values, bool has_operand, int count, char **words) {
     const struct flag flags[] = {
         {.name = "loud", .kind = FLAG_SWITCH, .out = &values->is_loud},
         {.name = "number", .kind = FLAG_NUMBER, .out = &values->number, .low = 2, .high = 7},
         {.name = "text", .kind = FLAG_TEXT, .out = &values->text},
+        {.name = "any", .kind = FLAG_ANY_TEXT, .out = &values->any},
         {.name = "even",
          .kind = FLAG_OTHER,
          .out = &values->even,
@@ -50,6 +58,8 @@ int main(void) {
     CHECK(!READ(true, "--lou"));
     CHECK(!READ(true, "-l"));
     CHECK(!READ(true, "--loud=yes"));
+    CHECK(READ(false, "--loud=true") && values.is_loud);
+    CHECK(READ(false, "--loud=false") && !values.is_loud);
     CHECK(!READ(true, "--number"));
     CHECK(!READ(true, "--number", "1"));
     CHECK(!READ(true, "--number", "8"));
@@ -57,7 +67,13 @@ int main(void) {
     CHECK(!READ(true, "--number", "-3"));
     CHECK(!READ(true, "--number", "99999999999999999999999"));
     CHECK(!READ(true, "--text="));
+    CHECK(READ(true, "--any=") && values.any[0] == 0);
     CHECK(!READ(true, "--even", "3"));
+
+    CHECK(!read_needed(0, NULL));
+    CHECK(read_needed(1, (char *[]){"--text="}));
+    CHECK(flags_help_wanted(3, (char *[]){"join", "--data", "-h"}));
+    CHECK(!flags_help_wanted(2, (char *[]){"--help", "--data"}));
 
     char *argv[] = {"join", "--data", "--data=x", "--database", "data", "--dat"};
     static const char *const renamed[] = {"join",       "--data-dir", "--data-dir=x",

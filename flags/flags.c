@@ -1,9 +1,11 @@
-#include "tools/flags.h"
+#include "flags/flags.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/check.h"
 
 bool flag_read_number(const char *text, uint64_t low, uint64_t high, uint64_t *out) {
     char *end = NULL;
@@ -17,21 +19,29 @@ bool flag_read_number(const char *text, uint64_t low, uint64_t high, uint64_t *o
 
 static bool take(const struct flag *flag, const char *value) {
     switch (flag->kind) {
-    case FLAG_SWITCH: *(bool *)flag->out = true; return true;
+    case FLAG_SWITCH:
+        *(bool *)flag->out = value == NULL || strcmp(value, "true") == 0;
+        return value == NULL || *(bool *)flag->out || strcmp(value, "false") == 0;
     case FLAG_NUMBER: return flag_read_number(value, flag->low, flag->high, flag->out);
     case FLAG_TEXT: *(const char **)flag->out = value; return value[0] != '\0';
+    case FLAG_ANY_TEXT: *(const char **)flag->out = value; return true;
     case FLAG_OTHER: break;
     }
     return flag->read(value, flag->out);
 }
 
 static void print_wanted(const struct flag *flag) {
-    if (flag->kind == FLAG_NUMBER) {
+    switch (flag->kind) {
+    case FLAG_SWITCH: fputs("true or false", stderr); return;
+    case FLAG_NUMBER:
         fprintf(stderr, "a number from %llu to %llu", (unsigned long long)flag->low,
                 (unsigned long long)flag->high);
-    } else {
-        fputs(flag->kind == FLAG_TEXT ? "a text" : flag->wanted, stderr);
+        return;
+    case FLAG_TEXT:
+    case FLAG_ANY_TEXT: fputs("a text", stderr); return;
+    case FLAG_OTHER: break;
     }
+    fputs(flag->wanted, stderr);
 }
 
 /* find returns the flag that an argument names, up to its end or a "=". */
@@ -46,8 +56,39 @@ static const struct flag *find(const char *argument, const struct flag *flags, s
     return NULL;
 }
 
+bool flags_help_wanted(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    }
+    return false;
+}
+
+/* read_flag takes the flag at argv[*at], and moves *at to its value where that is an argument of
+ * its own; false: it said what is wrong. */
+static bool read_flag(const char *command, int argc, char **argv, int *at,
+                      const struct flag *flag) {
+    const char *equals = strchr(argv[*at], '=');
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    if (flag->kind != FLAG_SWITCH && value == NULL) {
+        if (*at + 1 == argc) {
+            fprintf(stderr, "baton %s: --%s: needs a value: ", command, flag->name);
+            print_wanted(flag);
+            fputc('\n', stderr);
+            return false;
+        }
+        value = argv[++*at];
+    }
+    if (take(flag, value)) return true;
+    fprintf(stderr, "baton %s: --%s: \"%s\" is not ", command, flag->name, value);
+    print_wanted(flag);
+    fputc('\n', stderr);
+    return false;
+}
+
 bool flags_read(const char *command, int argc, char **argv, int first, const struct flag *flags,
                 size_t flags_count, const char **operand) {
+    bool is_given[FLAGS_MAX] = {false};
+    CHECK(flags_count <= FLAGS_MAX);
     for (int i = first; i < argc; i++) {
         const char *argument = argv[i];
         if (argument[0] != '-' || argument[1] == '\0') {
@@ -61,27 +102,16 @@ bool flags_read(const char *command, int argc, char **argv, int first, const str
         }
         const bool is_long = argument[1] == '-';
         const struct flag *flag = is_long ? find(argument, flags, flags_count) : NULL;
-        const char *equals = strchr(argument, '=');
         if (flag == NULL) {
             fprintf(stderr, "baton %s: %s: unknown flag (see --help)\n", command, argument);
             return false;
         }
-        const char *value = equals != NULL ? equals + 1 : NULL;
-        if (flag->kind == FLAG_SWITCH && value != NULL) {
-            fprintf(stderr, "baton %s: --%s: takes no value\n", command, flag->name);
-            return false;
-        }
-        if (flag->kind != FLAG_SWITCH && value == NULL && i + 1 < argc) value = argv[++i];
-        if (flag->kind != FLAG_SWITCH && value == NULL) {
-            fprintf(stderr, "baton %s: --%s: needs a value: ", command, flag->name);
-            print_wanted(flag);
-            fputc('\n', stderr);
-            return false;
-        }
-        if (take(flag, value)) continue;
-        fprintf(stderr, "baton %s: --%s: \"%s\" is not ", command, flag->name, value);
-        print_wanted(flag);
-        fputc('\n', stderr);
+        if (!read_flag(command, argc, argv, &i, flag)) return false;
+        is_given[flag - flags] = true;
+    }
+    for (size_t i = 0; i < flags_count; i++) {
+        if (!flags[i].is_needed || is_given[i]) continue;
+        fprintf(stderr, "baton %s: --%s: is needed (see --help)\n", command, flags[i].name);
         return false;
     }
     return true;

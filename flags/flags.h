@@ -1,8 +1,8 @@
 #pragma once
-/* The flags that a command has of its own, beside or instead of settings (node/settings.h).  A
- * table says each flag's name, what its value must be and where it goes; `--name VALUE` and
- * `--name=VALUE` are the same.  An argument that is wrong is answered on standard error, with the
- * flag's name and what it wants. */
+/* The flags that a command has of its own, beside or instead of a node's settings.  A table says
+ * each flag's name, what its value must be and where it goes; `--name VALUE` and `--name=VALUE` are
+ * the same.  An argument that is wrong is answered on standard error, with the flag's name and what
+ * it wants. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,10 +10,11 @@
 #include "base/err.h"
 
 enum flag_kind {
-    FLAG_SWITCH, /* no value; out: bool */
-    FLAG_NUMBER, /* low to high; out: uint64_t */
-    FLAG_TEXT,   /* not empty; out: const char *, the argument itself */
-    FLAG_OTHER,  /* `read` takes it */
+    FLAG_SWITCH,   /* no value, or true or false behind "="; out: bool */
+    FLAG_NUMBER,   /* low to high; out: uint64_t */
+    FLAG_TEXT,     /* not empty; out: const char *, the argument itself */
+    FLAG_ANY_TEXT, /* may be empty; out: as of TEXT */
+    FLAG_OTHER,    /* `read` takes it */
 };
 
 struct flag {
@@ -23,11 +24,17 @@ struct flag {
     uint64_t low, high;
     const char *wanted;                         /* OTHER: what the value must be */
     bool (*read)(const char *value, void *out); /* OTHER; false: it is not that */
+    bool is_needed;                             /* the command does not work without it */
 };
+
+#define FLAGS_MAX 64
 
 /* flag_read_number reads decimal digits, nothing else; false: there is something else, or the
  * number is out of range. */
 bool flag_read_number(const char *text, uint64_t low, uint64_t high, uint64_t *out);
+
+/* flags_help_wanted: --help or -h is among argv[1..argc). */
+bool flags_help_wanted(int argc, char **argv);
 
 /* flags_read reads argv[first..argc).  *operand takes one argument that is no flag ("-" is none);
  * without `operand` there may be none.  false: it said what is wrong, after "baton COMMAND: ". */
