@@ -66,7 +66,6 @@ static enum err read_lock(struct bytes *in, bool *is_set, uint32_t *round, struc
 /* is_consistent: what a machine can have written.  A disk that lies is found out here, not in a
  * vote. */
 static bool is_consistent(const struct consensus_record *record) {
-    if (record->step > 3) return false;
     if ((record->step == 0) != (record->last.kind == 0)) return false;
     if (record->last.kind != 0 && record->last.height != record->height) return false;
     if (record->last.kind != 0 && record->last.round != record->round) return false;
@@ -76,7 +75,7 @@ static bool is_consistent(const struct consensus_record *record) {
     if (record->precommit.kind != 0 && record->precommit.height != record->height) return false;
     if (record->has_locked && !record->has_valid) return false;
     if (record->has_locked && record->locked_round > record->valid_round) return false;
-    return !record->has_valid || record->valid_round <= record->round;
+    return record->valid_round <= record->round;
 }
 
 enum err consensus_record_decode(struct bytes in, struct consensus_record *out) {

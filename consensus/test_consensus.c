@@ -119,6 +119,24 @@ static void test_lock_refuses_another_block(void) {
     CHECK(sent(VOTE_PREVOTE, 2, nil)); /* at once: the lock forbids it whatever a check says */
 }
 
+static void skip_to(uint32_t round) {
+    vote(0, VOTE_PREVOTE, round, nil);
+    vote(2, VOTE_PREVOTE, round, nil);
+    CHECK(consensus_status(core).round == round);
+}
+
+/* A lock outlives whatever others propose in rounds to come: its block is not forgotten for them.
+ */
+static void test_lock_keeps_its_block(void) {
+    lock_a();
+    for (uint32_t round = 2; round < 29; round++) {
+        if (round % 8 == 2) skip_to(round); /* none of ours */
+        if (round % 4 != OWN) propose(round % 4, round, (struct hash32){{0, (uint8_t)round}}, -1);
+    }
+    skip_to(29);
+    CHECK(sent(VOTE_PROPOSAL, 29, A));
+}
+
 static void test_lock_accepts_the_same_block(void) {
     lock_a();
     vote(0, VOTE_PRECOMMIT, 1, nil);
@@ -287,6 +305,14 @@ static void test_second_proposal_can_be_decided(void) {
     CHECK(find(CONSENSUS_EFFECT_CHECK) != NULL);
     checked(B, true);
     CHECK(hash_equal(&found(CONSENSUS_EFFECT_COMMIT)->block, &B));
+
+    start(); /* precommits alone make it wanted, too */
+    propose(0, 0, A, -1);
+    vote(0, VOTE_PRECOMMIT, 0, B);
+    vote(2, VOTE_PRECOMMIT, 0, B);
+    propose(0, 0, B, -1);
+    vote(3, VOTE_PRECOMMIT, 0, B);
+    CHECK(hash_equal(&found(CONSENSUS_EFFECT_CHECK)->block, &B));
 }
 
 static void test_decides_in_an_earlier_round(void) {
@@ -438,6 +464,8 @@ static void test_round_of_a_liar(void) {
     vote(0, VOTE_PREVOTE, high + 1, nil);
     vote(0, VOTE_PRECOMMIT, high + 1, nil);
     CHECK(consensus_status(core).round == high + 2);
+    vote(0, VOTE_PRECOMMIT, high + 12, nil); /* not far: followed */
+    CHECK(consensus_status(core).round == high + 12);
 }
 
 static void test_single_validator(void) {
@@ -457,6 +485,14 @@ static void test_resend(void) {
     tick(700);
     CHECK(found(CONSENSUS_EFFECT_BROADCAST)->vote.kind == VOTE_PREVOTE);
     CHECK(find(CONSENSUS_EFFECT_PERSIST) == NULL);
+    CHECK(find(CONSENSUS_EFFECT_NEED) == NULL); /* nothing is missing */
+
+    start(); /* a proposal of ours as well */
+    to_round_1();
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_BUILT, .block = A, .round = 1});
+    CHECK(sent(VOTE_PROPOSAL, 1, A));
+    tick(700);
+    CHECK(found(CONSENSUS_EFFECT_BROADCAST)->vote.kind == VOTE_PROPOSAL);
 }
 
 /* A proposal whose valid round is older than the votes kept is judged by the polka sent with it. */
@@ -471,6 +507,9 @@ static void test_old_valid_round(void) {
     vote(0, VOTE_PREVOTE, 3, A);
     vote(2, VOTE_PREVOTE, 3, A);
     CHECK(find(CONSENSUS_EFFECT_CHECK) == NULL);
+    vote(0, VOTE_PREVOTE, 4, A); /* of a round that the proposal does not name */
+    vote(3, VOTE_PRECOMMIT, 3, A);
+    CHECK(find(CONSENSUS_EFFECT_CHECK) == NULL); /* prevotes make a polka */
     vote(3, VOTE_PREVOTE, 3, A);
     checked(A, true);
     CHECK(sent(VOTE_PREVOTE, 22, A));
@@ -486,6 +525,7 @@ int main(void) {
     test_locked_proposer_proposes_its_valid_value();
     test_lock_refuses_another_block();
     test_lock_accepts_the_same_block();
+    test_lock_keeps_its_block();
     test_later_polka_unlocks();
     test_valid_round_without_polka();
     test_older_polka_does_not_unlock();

@@ -117,6 +117,15 @@ static void test_merge(void) {
         CHECK(next.validators[i].priority == expected[i]);
     CHECK(rotation_advance(&next) == 1);
 
+    /* One leaves as one joins: the entry is measured by the power of before, 70 + 30. */
+    struct validator_set swapped = listed;
+    swapped.validators[2] = listed.validators[3];
+    swapped.count = 3;
+    rotation_merge(&current, &swapped, &next);
+    /* priorities 10, 20, entry -112: spread within 140; average -28 */
+    CHECK(next.validators[0].priority == 38);
+    CHECK(next.validators[2].priority == -84);
+
     listed.count = 2; /* two leave */
     rotation_merge(&current, &listed, &next);
     CHECK(next.count == 2);

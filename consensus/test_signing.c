@@ -106,6 +106,15 @@ static void test_refusals(void) {
         CHECK(vote_decode(buffer_bytes(&out), &back) == ERR_ENCODING);
         CHECK(back.height == 1234);
     }
+    uint8_t data[VOTE_BYTES_MAX + 1]; /* nor what has something behind it */
+    struct buffer out = buffer_over(data, sizeof data);
+    const struct vote vote = example(VOTE_PREVOTE, 4, VALID_ROUND_NONE);
+    struct vote back;
+    vote_encode(&vote, &out);
+    CHECK(vote_decode(buffer_bytes(&out), &back) == ERR_OK);
+    buffer_append_byte(&out, 0x80);
+    CHECK(!out.overflow);
+    CHECK(vote_decode(buffer_bytes(&out), &back) == ERR_ENCODING);
 }
 
 static void test_signature_of_nobody(void) {
