@@ -17,27 +17,49 @@
 
 #define GWEI 1000000000ull
 
-/* What the endpoint says, and the last transaction that it was given.  The test's thread changes it
- * while no request is under way. */
+/* What the endpoint was given. */
+struct sent {
+    unsigned count;
+    uint64_t nonce;
+    struct u256 max_fee, tip;
+};
+
 static struct {
     int fd;
     pthread_t thread;
     atomic_bool is_stopping;
+    /* under lock: what the endpoint says, and the last transaction that it was given */
+    pthread_mutex_t lock;
     uint64_t nonce;
     const char *tip, *gas;
-    unsigned received;
-    struct transaction last;
-    uint8_t raw[4096];
-} l1;
+    struct sent sent;
+} l1 = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void l1_say(uint64_t nonce, const char *tip, const char *gas) {
+    CHECK(pthread_mutex_lock(&l1.lock) == 0);
+    l1.nonce = nonce;
+    l1.tip = tip;
+    l1.gas = gas;
+    CHECK(pthread_mutex_unlock(&l1.lock) == 0);
+}
+
+static struct sent l1_sent(void) {
+    CHECK(pthread_mutex_lock(&l1.lock) == 0);
+    const struct sent sent = l1.sent;
+    CHECK(pthread_mutex_unlock(&l1.lock) == 0);
+    return sent;
+}
 
 static void take_transaction(const json_t *params) {
-    static uint8_t memory[8192];
+    static uint8_t memory[8192], raw_memory[4096];
     struct arena arena = arena_over(memory, sizeof memory);
-    struct buffer raw = buffer_over(l1.raw, sizeof l1.raw);
+    struct buffer raw = buffer_over(raw_memory, sizeof raw_memory);
+    struct transaction transaction;
     const char *text = json_string_value(json_array_get(params, 0));
     CHECK(text != NULL && hex_decode(bytes_from_string(text), false, &raw) == ERR_OK);
-    CHECK(transaction_decode(buffer_bytes(&raw), &arena, &l1.last) == VERDICT_ACCEPTED);
-    l1.received += 1;
+    CHECK(transaction_decode(buffer_bytes(&raw), &arena, &transaction) == VERDICT_ACCEPTED);
+    l1.sent = (struct sent){l1.sent.count + 1, transaction.nonce, transaction.max_fee,
+                            transaction.max_priority_fee};
 }
 
 static json_t *result_of(const char *method, const json_t *params) {
@@ -97,7 +119,9 @@ static void *l1_main(void *unused) {
         const int fd = accept(l1.fd, NULL, NULL);
         CHECK(fd >= 0);
         const char *body = read_request(fd, room, sizeof room);
+        CHECK(pthread_mutex_lock(&l1.lock) == 0);
         char *text = body == NULL ? NULL : answer_to(body);
+        CHECK(pthread_mutex_unlock(&l1.lock) == 0);
         if (text != NULL) {
             (void)dprintf(fd,
                           "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
@@ -166,46 +190,44 @@ static bool is_at_most(const struct u256 *fee, uint64_t wei) {
 /* An endpoint that names fees out of all proportion does not make us pay them, however often they
  * are raised. */
 static void test_fees(struct bench *bench, const char *url) {
-    l1.nonce = 5;
-    l1.gas = "0x5208";
-    l1.tip = "0xffffffffffffffffffffffffffffffffffffffffffffffff";
+    l1_say(5, "0xffffffffffffffffffffffffffffffffffffffffffffffff", "0x5208");
     bench_begin(bench, url);
     CHECK(step(bench, 100, 7 * GWEI) == ERR_OK);
     for (uint64_t block = 104; block < 200; block += 4)
         CHECK(step(bench, block, UINT64_MAX) == ERR_OK);
-    CHECK(l1.received > 5 && l1.last.nonce == 5);
-    CHECK(is_at_most(&l1.last.max_fee, 2000 * GWEI));
-    CHECK(u256_compare(&l1.last.max_priority_fee, &l1.last.max_fee) <= 0);
+    struct sent sent = l1_sent();
+    CHECK(sent.count > 5 && sent.nonce == 5);
+    CHECK(is_at_most(&sent.max_fee, 2000 * GWEI));
+    CHECK(u256_compare(&sent.tip, &sent.max_fee) <= 0);
     bench_end(bench);
 
-    l1.tip = "0x3b9aca00";
+    l1_say(5, "0x3b9aca00", "0x5208");
     bench_begin(bench, url);
     CHECK(step(bench, 100, 7 * GWEI) == ERR_OK);
-    CHECK(!is_at_most(&l1.last.max_fee, 15 * GWEI - 1) && is_at_most(&l1.last.max_fee, 15 * GWEI));
+    sent = l1_sent();
+    CHECK(!is_at_most(&sent.max_fee, 15 * GWEI - 1) && is_at_most(&sent.max_fee, 15 * GWEI));
     bench_end(bench);
 
-    l1.gas = "0xffffffffffffffff";
-    const unsigned received = l1.received;
+    l1_say(5, "0x3b9aca00", "0xffffffffffffffff");
     bench_begin(bench, url);
     CHECK(step(bench, 100, 7 * GWEI) == ERR_LIMIT);
-    CHECK(l1.received == received);
+    CHECK(l1_sent().count == sent.count);
     bench_end(bench);
 }
 
 /* A nonce that L1 takes back leaves the transactions behind it waiting for ever: the call begins
  * anew with the nonce that L1 expects then. */
 static void test_gap(struct bench *bench, const char *url) {
-    l1.gas = "0x5208";
-    l1.nonce = 9;
+    l1_say(9, "0x3b9aca00", "0x5208");
     bench_begin(bench, url);
     CHECK(step(bench, 100, GWEI) == ERR_OK);
-    CHECK(l1.last.nonce == 9);
-    l1.nonce = 8;
+    CHECK(l1_sent().nonce == 9);
+    l1_say(8, "0x3b9aca00", "0x5208");
     CHECK(step(bench, 101, GWEI) == ERR_OK); /* it may be the endpoint that lags */
-    CHECK(l1.last.nonce == 9);
+    CHECK(l1_sent().nonce == 9);
     for (uint64_t block = 104; block < 112; block++)
         CHECK(step(bench, block, GWEI) == ERR_OK);
-    CHECK(l1.last.nonce == 8);
+    CHECK(l1_sent().nonce == 8);
     bench_end(bench);
 }
 
