@@ -51,6 +51,7 @@ struct consensus_record {
     struct vote prevote,
         precommit; /* newest of each at this height, sent again too; kind 0: none */
 };
+/* consensus_record_decode reads what consensus_record_encode wrote: ERR_ENCODING, ERR_TRUNCATED. */
 #define CONSENSUS_RECORD_BYTES_MAX 512
 void consensus_record_encode(const struct consensus_record *record, struct buffer *out);
 MUST_USE enum err consensus_record_decode(struct bytes in, struct consensus_record *out);

@@ -101,6 +101,7 @@ struct consensus_effect *consensus_push(const struct consensus *core,
                                         enum consensus_effect_kind kind);
 
 /* consensus.c */
+/* consensus_is_proposer: the current round is ours. */
 bool consensus_is_proposer(const struct consensus *core);
 /* consensus_round_votes returns the votes of a round in the window; NULL: too far off. */
 struct round_votes *consensus_round_votes(struct consensus *core, uint32_t round);
@@ -114,21 +115,32 @@ void consensus_accept_proposal(struct consensus *core, const struct vote *propos
                                struct consensus_effects *effects);
 
 /* rules.c */
+/* consensus_start_round goes to a round (line 11), leaving none without a precommit behind;
+ * `is_timeout`: because the last one failed. */
 void consensus_start_round(struct consensus *core, uint32_t round, bool is_timeout,
                            struct consensus_effects *effects);
+/* consensus_run_rules tries all rules until none fires. */
 void consensus_run_rules(struct consensus *core, struct consensus_effects *effects);
 
 /* voting.c */
+/* consensus_may_sign: we are a voter, not silent, and this comes after all that the record holds.
+ */
 bool consensus_may_sign(const struct consensus *core, uint32_t round, enum vote_kind kind);
+/* consensus_propose signs, persists, sends and accepts a proposal, and sends the polka of a valid
+ * round; consensus_may_sign has been asked. */
 void consensus_propose(struct consensus *core, const struct hash32 *block, int32_t valid_round,
                        struct consensus_effects *effects);
 /* consensus_vote signs, persists, sends and counts a vote, unless it must not sign. */
 void consensus_vote(struct consensus *core, enum vote_kind kind, uint32_t round,
                     const struct hash32 *block, struct consensus_effects *effects);
+/* consensus_persist pushes PERSIST with the valid value, where something is signed at this height.
+ */
 void consensus_persist(struct consensus *core, struct consensus_effects *effects);
+/* consensus_resend sends our newest votes once more, and what they rest on. */
 void consensus_resend(struct consensus *core, struct consensus_effects *effects);
 /* consensus_capture_polka keeps the prevotes for `valid` out of its round's votes. */
 void consensus_capture_polka(struct consensus *core, const struct round_votes *votes);
+/* consensus_has_own_polka: the polka that is kept is that of the valid value. */
 bool consensus_has_own_polka(const struct consensus *core);
 /* consensus_adopt_own handles a vote of ours that came from outside: it may be newer than the
  * record. */
@@ -136,6 +148,7 @@ void consensus_adopt_own(struct consensus *core, const struct vote *vote,
                          struct consensus_effects *effects);
 
 /* blocks.c */
+/* consensus_block_state is what is known of a block; consensus_block_set notes it. */
 enum block_state consensus_block_state(const struct consensus *core, const struct hash32 *block);
 void consensus_block_set(struct consensus *core, const struct hash32 *block,
                          enum block_state state);

@@ -10,6 +10,15 @@ struct signing_domain signing_domain_make(const char *name, uint64_t chain_id,
     return (struct signing_domain){.separator = typed_domain(name, chain_id, contract)};
 }
 
+const char *vote_kind_name(enum vote_kind kind) {
+    switch (kind) {
+    case VOTE_PREVOTE: return "prevote";
+    case VOTE_PRECOMMIT: return "precommit";
+    case VOTE_PROPOSAL: return "proposal";
+    }
+    return "unknown";
+}
+
 /* keccak256("Vote(uint8 kind,uint64 height,uint32 round,int32 validRound,bytes32 blockHash)"),
  * which test_signing.c computes again: a digest is made for every vote that comes in. */
 static const struct hash32 VOTE_TYPE = {{0x74, 0xaa, 0xc1, 0xee, 0x32, 0xad, 0x32, 0x7f,

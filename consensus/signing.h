@@ -66,6 +66,9 @@ struct vote {
     struct secp_signature signature;
 };
 
+/* vote_kind_name is "prevote", "precommit" or "proposal"; anything else: "unknown". */
+const char *vote_kind_name(enum vote_kind kind);
+
 /* vote_digest is what a voter signs: the EIP-712 hash of the statement in its domain, as the
  * contract computes it.  With `digests` it is looked up first, and kept. */
 struct hash32 vote_digest(const struct signing_domain *domain, const struct vote *vote);

@@ -107,19 +107,10 @@ enum err evidence_visit(struct store_view *view, void *context,
     }
 }
 
-const char *evidence_kind_name(enum vote_kind kind) {
-    switch (kind) {
-    case VOTE_PREVOTE: return "prevote";
-    case VOTE_PRECOMMIT: return "precommit";
-    case VOTE_PROPOSAL: return "proposal";
-    }
-    return "unknown";
-}
-
 enum vote_kind evidence_kind(const char *name) {
     static const enum vote_kind kinds[] = {VOTE_PREVOTE, VOTE_PRECOMMIT, VOTE_PROPOSAL};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (bytes_equal(bytes_from_string(name), bytes_from_string(evidence_kind_name(kinds[i])))) {
+        if (bytes_equal(bytes_from_string(name), bytes_from_string(vote_kind_name(kinds[i])))) {
             return kinds[i];
         }
     }
@@ -150,7 +141,7 @@ void evidence_write(const struct evidence *evidence, const struct evidence_domai
     json_key(json, "round");
     json_quantity(json, vote->round);
     json_key(json, "kind");
-    json_write_string(json, evidence_kind_name(vote->kind));
+    json_write_string(json, vote_kind_name(vote->kind));
     json_key(json, "votes");
     json_array_begin(json);
     write_vote(&evidence->votes[0], json);

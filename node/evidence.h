@@ -55,8 +55,7 @@ struct l1_offence evidence_offence(const struct evidence *evidence);
 MUST_USE enum err evidence_visit(struct store_view *view, void *context,
                                  bool (*visit)(void *context, const struct evidence *evidence));
 
-/* evidence_kind_name is "prevote", "precommit" or "proposal"; evidence_kind reads it, 0: none. */
-const char *evidence_kind_name(enum vote_kind kind);
+/* evidence_kind reads what vote_kind_name writes; 0: it is none. */
 enum vote_kind evidence_kind(const char *name);
 
 /* evidence_write writes one object, as baton_evidence lists them and `evidence verify` reads them.

@@ -217,6 +217,9 @@ struct sequencer;
 
 /* sequencer_bytes says how much memory sequencer_create needs under `limits`. */
 size_t sequencer_bytes(const struct sequencer_limits *limits);
+/* sequencer_create puts a sequencer that goes on from `restore` into `memory` and copies the
+ * configuration; the chain's outlives it.  ERR_LIMIT: memory_bytes is too small.  ERR_CONFIG: no
+ * rollup, or a set that consensus_set_check refuses.  ERR_CORRUPT: no set, or a commit too long. */
 MUST_USE enum err sequencer_create(void *memory, size_t memory_bytes,
                                    const struct sequencer_config *config,
                                    const struct sequencer_restore *restore, struct sequencer **out);
@@ -258,21 +261,23 @@ struct sequencer_status {
 };
 void sequencer_status(const struct sequencer *sequencer, struct sequencer_status *out);
 
-/* The validator sets: that of the head's next height, and the one after (count 0: unknown). */
+/* sequencer_validators copies the sets: that of the head's next height, and the one of the rotation
+ * after (count 0: unknown). */
 void sequencer_validators(const struct sequencer *sequencer, struct validator_set *current,
                           struct validator_set *next);
 
-/* The pool, for RPC (`pending` nonce, txpool_*); owning thread, views die with the next step. */
+/* The pool, for RPC (`pending` nonce, txpool_*); owning thread, views die with the next step.
+ * sequencer_pool_next_sequence is the first sequence from committed_next on that the lane has no
+ * item for; sequencer_pool_find is the item of a hash, NULL: it is not in the pool. */
 uint64_t sequencer_pool_next_sequence(const struct sequencer *sequencer, const struct address *lane,
                                       uint64_t committed_next);
 const struct item *sequencer_pool_find(const struct sequencer *sequencer,
                                        const struct hash32 *hash);
-/* Visits items lane by lane in sequence order; `is_pending`: executable without a gap. */
+/* sequencer_pool_visit visits items lane by lane in sequence order until `visit` returns false;
+ * `is_pending`: executable without a gap. */
 void sequencer_pool_visit(const struct sequencer *sequencer, void *context,
                           bool (*visit)(void *context, const struct item *item, bool is_pending));
 
-/* sequencer_check_invariants CHECKs what must hold between any two steps; for tests and the
- * simulator. */
 /* sequencer_check_invariants CHECKs what must hold between steps; slow, for tests and the
  * simulator. */
 void sequencer_check_invariants(const struct sequencer *sequencer);

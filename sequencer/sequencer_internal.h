@@ -371,6 +371,7 @@ struct sequencer {
 };
 
 /* --- sequencer.c */
+/* sequencer_push adds an effect of this step, zero but for its kind; sequencer_event an EVENT. */
 struct effect *sequencer_push(struct sequencer *sequencer, enum effect_kind kind);
 struct effect *sequencer_event(struct sequencer *sequencer, enum sequencer_event event,
                                uint64_t value, const char *text);
@@ -388,6 +389,8 @@ static inline bool sequencer_is_validator(const struct sequencer *sequencer) {
 }
 
 /* --- sequencer_consensus.c */
+/* sequencer_core_push lets an input wait for consensus; in vain when too many wait (votes and
+ * proposals are sent again). */
 void sequencer_core_push(struct sequencer *sequencer, const struct consensus_input *input);
 /* sequencer_core_run lets consensus work on all inputs that wait. */
 void sequencer_core_run(struct sequencer *sequencer);
@@ -395,22 +398,30 @@ void sequencer_core_run(struct sequencer *sequencer);
  * time. */
 void sequencer_height_wait(struct sequencer *sequencer);
 void sequencer_height_try(struct sequencer *sequencer);
+/* What peers send, or our own machine finds: a vote, whose sender is asked for blocks if it shows
+ * that we are behind; the word of round 0's proposer that it will not propose; two votes of one
+ * validator for different blocks (is_ours: found here, so that the others are told). */
 void sequencer_on_vote(struct sequencer *sequencer, const struct hash32 *peer,
                        const struct vote *vote);
 void sequencer_on_handover(struct sequencer *sequencer, const struct vote *vote);
 void sequencer_on_evidence(struct sequencer *sequencer, const struct vote *vote,
                            const struct vote *conflicting, bool is_ours);
+/* sequencer_on_stop: the process is to end, once sequencer_stop_try has passed the baton. */
 void sequencer_on_stop(struct sequencer *sequencer);
 /* sequencer_leader_check gives up waiting for round 0's proposer when its connection broke. */
 void sequencer_leader_check(struct sequencer *sequencer);
+/* sequencer_leads: round 0 of the height after the head is ours. */
 bool sequencer_leads(const struct sequencer *sequencer);
 /* sequencer_stop_try passes the baton when nothing of ours is under way. */
 void sequencer_stop_try(struct sequencer *sequencer);
+/* sequencer_restore_record takes over what was signed before the start, and holds the valid block
+ * that was stored with it. */
 void sequencer_restore_record(struct sequencer *sequencer, const struct sequencer_restore *restore);
 
 /* --- sequencer_candidates.c */
 /* sequencer_round is the round of the height after the head, UINT32_MAX before it begins. */
 uint32_t sequencer_round(const struct sequencer *sequencer);
+/* sequencer_candidate is the candidate of a block's hash; NULL: it is not held. */
 struct candidate *sequencer_candidate(struct sequencer *sequencer, const struct hash32 *hash);
 /* sequencer_candidate_hold copies the package of the block that hashes to `hash`: the only one that
  * there is (package.h).  NULL: no slot is free, or it is another one (then *fault says why). */
@@ -422,30 +433,41 @@ struct candidate *sequencer_candidate_hold(struct sequencer *sequencer, uint64_t
 struct candidate *sequencer_candidate_take(struct sequencer *sequencer);
 
 /* --- sequencer_blocks.c */
+/* sequencer_on_proposal holds a proposed block, if it may, and tells consensus;
+ * sequencer_on_get_proposal sends one that is held, or committed, to who asks. */
 void sequencer_on_proposal(struct sequencer *sequencer, const struct hash32 *peer,
                            const struct message *message);
 void sequencer_on_get_proposal(struct sequencer *sequencer, const struct hash32 *peer,
                                const struct message *message);
+/* sequencer_block_build asks the executor for our block of a round, or takes the one that is built.
+ */
 void sequencer_block_build(struct sequencer *sequencer, uint32_t round);
 /* sequencer_prebuild builds the block of round 0 ahead of its time, once that has come. */
 void sequencer_prebuild(struct sequencer *sequencer);
 /* sequencer_prebuild_plan decides when, as the height begins. */
 void sequencer_prebuild_plan(struct sequencer *sequencer);
+/* sequencer_block_check answers consensus whether a block is valid, once it is executed;
+ * `is_backed`: a quorum voted for it, so that nothing but its validity is in question. */
 void sequencer_block_check(struct sequencer *sequencer, const struct hash32 *hash, bool is_backed);
 /* sequencer_block_execute asks for the job of a held candidate. */
 void sequencer_block_execute(struct sequencer *sequencer, struct candidate *candidate);
+/* sequencer_block_commit makes a valid block at head + 1 durable: EFFECT_COMMIT. */
 void sequencer_block_commit(struct sequencer *sequencer, struct candidate *candidate,
                             const struct commit *commit);
+/* A job has ended; the block under EFFECT_COMMIT is durable, or could not be made so (halted). */
 void sequencer_on_executed(struct sequencer *sequencer, const struct block_outcome *outcome);
 void sequencer_on_committed(struct sequencer *sequencer, const struct input *input);
 
 /* --- sequencer_rotation.c */
+/* sequencer_is_rotation_first: a rotation begins at this height. */
 bool sequencer_is_rotation_first(const struct sequencer *sequencer, uint64_t height);
 /* sequencer_sets_begin prepares `advanced`, scheduled index and hashes of the head's next height.
  */
 void sequencer_sets_begin(struct sequencer *sequencer);
 /* sequencer_sets_follow moves the sets on after `outcome` was committed. */
 void sequencer_sets_follow(struct sequencer *sequencer, const struct block_outcome *outcome);
+/* sequencer_on_l1 keeps what L1 says at a block; sequencer_l1_newest is what it says at the highest
+ * that is kept, NULL: nothing is known. */
 void sequencer_on_l1(struct sequencer *sequencer, const struct l1_facts *facts);
 const struct l1_facts *sequencer_l1_newest(const struct sequencer *sequencer);
 /* sequencer_origin_choose fills the frame's origin and next set, as the proposer of `round`. */
@@ -454,10 +476,14 @@ void sequencer_origin_choose(struct sequencer *sequencer, uint32_t round, struct
 enum origin_answer { ORIGIN_RIGHT, ORIGIN_WRONG, ORIGIN_DOUBTED, ORIGIN_UNKNOWN };
 /* sequencer_origin_check holds a proposed frame's origin and next set against what we know. */
 enum origin_answer sequencer_origin_check(struct sequencer *sequencer, const struct frame *frame);
+/* sequencer_proposer_index is who proposes in a round of the height after the head. */
 uint32_t sequencer_proposer_index(const struct sequencer *sequencer, uint32_t round);
 
 /* --- sequencer_sync.c */
+/* sequencer_peer is a peer that is connected, NULL: it is not. */
 struct peer *sequencer_peer(const struct sequencer *sequencer, const struct hash32 *id);
+/* A peer comes (and is told what we have of its own, then our height) or goes; says how high it is;
+ * sends blocks, whose commits are verified when their turn comes. */
 void sequencer_on_peer(struct sequencer *sequencer, const struct hash32 *id, bool is_connected);
 void sequencer_on_status(struct sequencer *sequencer, const struct hash32 *id, uint64_t height);
 void sequencer_on_blocks(struct sequencer *sequencer, const struct hash32 *id,
@@ -475,6 +501,7 @@ void sequencer_sync_run(struct sequencer *sequencer);
  * again soon. */
 void sequencer_sync_refused(struct sequencer *sequencer, const struct hash32 *peer,
                             const char *text);
+/* sequencer_strike: the peer sent what no correct node sends; it is not believed for a while. */
 void sequencer_strike(struct sequencer *sequencer, const struct hash32 *peer, const char *text);
 /* sequencer_sync_holds: a peer that has not disappointed us has blocks that we lack, and they are
  * coming in; no height is begun before they are here. */
@@ -483,17 +510,23 @@ bool sequencer_sync_holds(const struct sequencer *sequencer);
  * where none is connected, peers) say they have, whether or not they gave us what we asked for; 0:
  * nobody says anything. */
 uint64_t sequencer_peers_height(const struct sequencer *sequencer);
+/* The _deadline functions say when their part is to be run next; UINT64_MAX: not by the clock. */
 uint64_t sequencer_sync_deadline(const struct sequencer *sequencer);
 
 /* --- sequencer_items.c */
+/* The _bytes functions say what the _create of their part takes out of boot memory. */
 size_t items_bytes(const struct sequencer_limits *limits);
 void items_create(struct sequencer *sequencer, struct arena *arena);
+/* sequencer_admit_context is what an item must be able to run on: the head, and the wall clock. */
 struct admit_context sequencer_admit_context(const struct sequencer *sequencer);
+/* sequencer_on_item admits an item or says what is wrong with it; sequencer_on_held: a peer has the
+ * items that it names. */
 void sequencer_on_item(struct sequencer *sequencer, const struct input *input);
 void sequencer_on_held(struct sequencer *sequencer, const struct hash32 *peer,
                        const struct message *message);
 /* sequencer_items_run sends what is due, answers what is acknowledged, and feeds new peers. */
 void sequencer_items_run(struct sequencer *sequencer);
+/* sequencer_items_peer_gone: nobody waits for this peer any more. */
 void sequencer_items_peer_gone(struct sequencer *sequencer, uint32_t peer_index);
 uint64_t sequencer_items_deadline(const struct sequencer *sequencer);
 
@@ -501,14 +534,21 @@ uint64_t sequencer_items_deadline(const struct sequencer *sequencer);
 size_t batches_bytes(void);
 void batches_create(struct sequencer *sequencer, struct arena *arena,
                     const struct sequencer_restore *restore);
+/* batches_on_committed counts a block into the open batch, and closes it when it is full. */
 void batches_on_committed(struct sequencer *sequencer, const struct block_outcome *outcome);
+/* batches_on_receipt: our DA layer has the batch, as we posted it or as a peer claimed. */
 void batches_on_receipt(struct sequencer *sequencer, const struct input *input);
 /* batches_on_head notes how high the DA layer is. */
 void batches_on_head(struct sequencer *sequencer, uint64_t height);
+/* batches_on_receipt_message takes a peer's claim, which our own DA layer is asked about;
+ * batches_on_signature counts a validator's signature; batches_on_settled: what L1 has settled. */
 void batches_on_receipt_message(struct sequencer *sequencer, const struct message *message);
 void batches_on_signature(struct sequencer *sequencer, const struct message *message);
 void batches_on_settled(struct sequencer *sequencer, const struct l1_facts *facts);
+/* batches_on_peer tells a peer that connects where the newest batches lie. */
 void batches_on_peer(struct sequencer *sequencer, const struct hash32 *peer);
+/* batches_run closes, verifies, publishes, signs and settles what is due, and writes the journal.
+ */
 void batches_run(struct sequencer *sequencer);
 uint64_t batches_deadline(const struct sequencer *sequencer);
 /* batch_at is the entry at `offset` from the oldest; batch_find that of [first, last] or NULL. */
@@ -516,10 +556,13 @@ struct batch_entry *batch_at(const struct batches *batches, uint32_t offset);
 struct batch_entry *batch_find(const struct batches *batches, uint64_t first, uint64_t last);
 
 /* --- sequencer_settle.c: what batches_run does about published batches */
+/* batches_sign_run signs them, and again until they are settled; batches_settle_run settles, in
+ * order, those of which a quorum has signed and whose turn is ours. */
 void batches_sign_run(struct sequencer *sequencer);
 void batches_settle_run(struct sequencer *sequencer);
 
 /* --- sequencer_guard.c */
+/* guard_begin: a validator with others beside it is wary from the start on. */
 void guard_begin(struct sequencer *sequencer);
 /* guard_is_wary: no height begins yet. */
 bool guard_is_wary(struct sequencer *sequencer);
@@ -532,6 +575,7 @@ void guard_on_vote(struct sequencer *sequencer, const struct vote *vote);
 void guard_on_commit(struct sequencer *sequencer, const struct commit *commit);
 /* guard_on_status: a peer has told its height, and what it has of ours before. */
 void guard_on_status(struct sequencer *sequencer, const struct hash32 *peer_id);
+/* guard_greet tells a validator that connects what we have of its own. */
 void guard_greet(struct sequencer *sequencer, const struct hash32 *peer_id);
 
 /* --- sequencer_forced.c */

@@ -67,6 +67,11 @@ static bool has_quorum(const struct sequencer *sequencer, const struct batch_ent
     return power >= quorum_power(sequencer->config.consensus.fault_model, total);
 }
 
+/* moment is the time of this step, and never 0, which says "not yet". */
+static uint64_t moment(const struct sequencer *sequencer) {
+    return sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
+}
+
 static void signature_add(struct sequencer *sequencer, struct batch_entry *entry,
                           const struct batch_signature *signature) {
     uint32_t at = 0;
@@ -82,7 +87,7 @@ static void signature_add(struct sequencer *sequencer, struct batch_entry *entry
     entry->signatures[at] = *signature;
     entry->signatures_count += 1;
     if (entry->quorum_ms == 0 && has_quorum(sequencer, entry)) {
-        entry->quorum_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
+        entry->quorum_ms = moment(sequencer);
         sequencer->batches.check_at_ms = 0;
     }
 }
@@ -106,7 +111,7 @@ static void sign(struct sequencer *sequencer, struct batch_entry *entry) {
         signer->sign(signer->context, &digest, &signature.signature);
         signature_add(sequencer, entry, &signature);
     }
-    entry->signed_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
+    entry->signed_ms = moment(sequencer);
     struct message *message = sequencer_message(sequencer, MESSAGE_BATCH_SIGN);
     message->batch = entry->statement;
     const struct secp_signature *signature = own_signature(sequencer, entry);
@@ -161,7 +166,7 @@ static void settle(struct sequencer *sequencer, struct batch_entry *entry) {
         if (power_of(sequencer, &entry->signatures[i].signer) == 0) continue;
         settlement->signatures[settlement->signatures_count++] = entry->signatures[i];
     }
-    entry->settle_ms = sequencer->now_ms == 0 ? 1 : sequencer->now_ms;
+    entry->settle_ms = moment(sequencer);
     sequencer_push(sequencer, EFFECT_SETTLE)->settlement = settlement;
 }
 

@@ -119,6 +119,7 @@ struct snapshot {
 };
 
 /* --- snapshot.c */
+/* snapshot_push adds an effect of this step, zero but for its kind. */
 struct snapshot_effect *snapshot_push(struct snapshot *snapshot, enum snapshot_effect_kind kind);
 /* snapshot_bad never asks the peer again and says so. */
 void snapshot_bad(struct snapshot *snapshot, uint32_t peer, const char *text);
@@ -130,6 +131,7 @@ int snapshot_peer_choose(const struct snapshot *snapshot, uint64_t height);
 void snapshot_ask(struct snapshot *snapshot, struct ask *ask, enum ask_kind kind, uint32_t peer);
 /* snapshot_answered ends an ask whose answer came. */
 void snapshot_answered(struct snapshot *snapshot, struct ask *ask);
+/* snapshot_message clears and returns the message to fill, for snapshot_ask. */
 struct message *snapshot_message(struct snapshot *snapshot, enum message_kind kind);
 /* snapshot_first_of is a rotation's first block. */
 uint64_t snapshot_first_of(const struct snapshot *snapshot, uint64_t rotation);
@@ -139,6 +141,8 @@ void snapshot_find(struct snapshot *snapshot, bool at_once);
 /* --- snapshot_light.c */
 /* snapshot_light_run asks for what is missing on the way to the pivot; the stage becomes STATE. */
 void snapshot_light_run(struct snapshot *snapshot);
+/* The _on_ functions take the answer to what the ask under way wanted; who lies is never asked
+ * again. */
 void snapshot_on_light(struct snapshot *snapshot, const struct message *message);
 /* snapshot_tail_run asks for headers and block. */
 void snapshot_tail_run(struct snapshot *snapshot);
@@ -148,9 +152,12 @@ void snapshot_on_block(struct snapshot *snapshot, const struct message *message)
 /* --- snapshot_state.c */
 /* snapshot_state_begin divides the key space among the lanes. */
 void snapshot_state_begin(struct snapshot *snapshot);
+/* snapshot_state_run asks for what each lane needs next. */
 void snapshot_state_run(struct snapshot *snapshot);
 void snapshot_on_ranges(struct snapshot *snapshot, struct lane *lane,
                         const struct message *message);
 void snapshot_on_codes(struct snapshot *snapshot, struct lane *lane, const struct message *message);
+/* snapshot_state_is_done: all of the key space is loaded; snapshot_state_percent says how much is.
+ */
 bool snapshot_state_is_done(const struct snapshot *snapshot);
 unsigned snapshot_state_percent(const struct snapshot *snapshot);

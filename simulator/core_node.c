@@ -140,11 +140,8 @@ static void perform_broadcast(struct world *world, struct core_node *node,
                        node->durable.step);
     }
     if (is_own && candidate != NULL) core_candidate_add(node, block, vote);
-    world_trace_hash(world,
-                     vote->kind == VOTE_PROPOSAL  ? "proposal"
-                     : vote->kind == VOTE_PREVOTE ? "prevote"
-                                                  : "precommit",
-                     node->index, vote->height << 16 | vote->round, &vote->block);
+    world_trace_hash(world, vote_kind_name(vote->kind), node->index,
+                     vote->height << 16 | vote->round, &vote->block);
     uint8_t data[VOTE_BYTES_MAX + SIM_BLOCK_BYTES + 8];
     struct buffer out = buffer_over(data, sizeof data);
     core_encode_vote(vote, block, &out);

@@ -97,11 +97,8 @@ static void check_sent(struct world *world, struct sequencer_node *node, struct 
                                             registry_recoverer_of(node->registry)};
     CHECK(message_decode(&context, bytes, &message) == VERDICT_ACCEPTED);
     const struct vote *vote = &message.vote;
-    world_trace_hash(world,
-                     vote->kind == VOTE_PROPOSAL  ? "proposal"
-                     : vote->kind == VOTE_PREVOTE ? "prevote"
-                                                  : "precommit",
-                     node->index, vote->height << 16 | vote->round, &vote->block);
+    world_trace_hash(world, vote_kind_name(vote->kind), node->index,
+                     vote->height << 16 | vote->round, &vote->block);
     if (!address_equal(&vote->voter, &node->own)) return;
     checker_signed(world, node->index, vote, node->durable.height, node->durable.round,
                    node->durable.step);

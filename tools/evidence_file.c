@@ -147,7 +147,10 @@ static enum err read_all(const struct reader *reader, const json_t *root) {
     const bool is_list = json_is_array(root);
     const size_t count = is_list ? json_array_size(root) : 1;
     size_t pairs = 0, pair = 0;
-    if (count == 0) return bad(reader, "a claim");
+    if (count == 0) {
+        snprintf(reader->error, EVIDENCE_FILE_ERROR, "there is no claim in it");
+        return ERR_ENCODING;
+    }
     if (count > EVIDENCE_FILE_CLAIMS_MAX) {
         snprintf(reader->error, EVIDENCE_FILE_ERROR, "more than %d claims",
                  EVIDENCE_FILE_CLAIMS_MAX);
@@ -300,7 +303,7 @@ bool evidence_claim_verify(const struct evidence_claim *claim, const struct reco
     }
     fprintf(out, "%s is guilty: two %ss at height %" PRIu64 ", round %" PRIu32 "\n",
             hex_checksum_address(&claim->validator, address),
-            evidence_kind_name(evidence.votes[0].kind), evidence.votes[0].height,
+            vote_kind_name(evidence.votes[0].kind), evidence.votes[0].height,
             evidence.votes[0].round);
     return true;
 }

@@ -98,10 +98,7 @@ static bool lie_of(struct node *node, struct message *message) {
 }
 
 static void log_lie(const char *what, const struct vote *vote) {
-    LOG(LOG_WARN, "byzantine", "%s a %s at height %llu, round %u", what,
-        vote->kind == VOTE_PROPOSAL  ? "proposal"
-        : vote->kind == VOTE_PREVOTE ? "prevote"
-                                     : "precommit",
+    LOG(LOG_WARN, "byzantine", "%s a %s at height %llu, round %u", what, vote_kind_name(vote->kind),
         (unsigned long long)vote->height, vote->round);
 }
 
