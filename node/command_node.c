@@ -130,8 +130,9 @@ static void announce(const struct node *node) {
     LOG(LOG_INFO, "node", "%s, chain %llu, genesis %s", BATON_CLIENT_VERSION,
         (unsigned long long)node->config->chain_id,
         hex_string(hash_bytes(&node->ledger.genesis_hash), hash));
-    LOG(LOG_INFO, "node", "validator %s, peer %s",
-        hex_checksum_address(&node->signer.address, address),
+    LOG(LOG_INFO, "node", "%s%s, peer %s",
+        node->options.has_validator_key ? "validator " : "follower",
+        node->options.has_validator_key ? hex_checksum_address(&node->signer.address, address) : "",
         hex_string(hash_bytes(&node->options.peer_key.public_key), peer));
     LOG(LOG_INFO, "node", "block %llu; rpc %s:%llu, ws %s:%llu, metrics %s:%llu, p2p %s:%llu",
         (unsigned long long)node->head_at_start, settings->rpc_host,

@@ -93,7 +93,8 @@ static void observe_commit(struct node *node, uint64_t height) {
     node->last_commit_us = now;
     if (!has_gap) return;
     histogram_observe(&node->counters.block_time, gap);
-    if (rotation_first(height, per_rotation) == height) {
+    /* Blocks that are fetched come one right after the other: no handover is seen in them. */
+    if (rotation_first(height, per_rotation) == height && !node->status.is_syncing) {
         histogram_observe(&node->counters.rotation_gap, gap);
     }
 }

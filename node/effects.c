@@ -7,6 +7,9 @@
 #include "node/node.h"
 #include "threads/clock.h"
 
+/* A follower is told of blocks and fetches every other one: that is not worth a line each. */
+#define FAR_BLOCKS 5
+
 static enum p2p_lane lane_of(enum message_class class) {
     switch (class) {
     case MESSAGE_CLASS_CONSENSUS: return P2P_LANE_CONSENSUS;
@@ -64,9 +67,13 @@ static void event(struct node *node, const struct effect *effect) {
         break;
     case EVENT_SYNC_BEGIN:
         atomic_fetch_add(&node->counters.syncs, 1);
-        LOG(LOG_INFO, "sync", "behind: fetching blocks up to %llu", value);
+        node->is_far_behind = value > node->status.head_height + FAR_BLOCKS;
+        LOG(node->is_far_behind ? LOG_INFO : LOG_DEBUG, "sync",
+            "behind: fetching blocks up to %llu", value);
         break;
-    case EVENT_SYNC_END: LOG(LOG_INFO, "sync", "caught up at block %llu", value); break;
+    case EVENT_SYNC_END:
+        LOG(node->is_far_behind ? LOG_INFO : LOG_DEBUG, "sync", "caught up at block %llu", value);
+        break;
     case EVENT_BAD_PEER:
         atomic_fetch_add(&node->counters.bad_peers, 1);
         LOG(LOG_DEBUG, "p2p", "peer sent what no correct node sends: %s",

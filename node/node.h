@@ -164,6 +164,8 @@ struct node {
     struct snapshot_status snapshot_status;
     bool is_driver_gone; /* no question will be answered any more */
 
+    bool is_far_behind; /* when the sync under way began */
+
     struct node_counters counters;
     atomic_bool is_started;  /* node_start is through */
     atomic_bool is_stopping; /* INPUT_STOP was given */

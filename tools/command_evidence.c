@@ -175,6 +175,9 @@ static int ask(const struct options *options, bool is_list) {
         fprintf(stderr, "baton evidence: %s does not answer baton_evidence\n", options->rpc);
     } else {
         code = 0;
+        if (is_list && json_array_size(result) == 0) {
+            fprintf(stderr, "no double signatures are known to %s\n", options->rpc);
+        }
         for (size_t i = 0; i < json_array_size(result) && is_list; i++)
             print_line(json_array_get(result, i));
         if (!is_list) code = json_dumpf(result, stdout, JSON_INDENT(2)) == 0 ? 0 : 1;

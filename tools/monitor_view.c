@@ -170,13 +170,14 @@ static void head(struct table *table, const struct monitor_view *view) {
         ready += node->is_answering && node->is_ready;
         if (node->is_answering && (best == NULL || node->height > best->height)) best = node;
     }
-    snprintf(text, sizeof text,
-             "%u of %zu nodes ready   block %llu   rotation %llu   %.1f blocks a minute   %.1f "
-             "transactions a second",
-             ready, view->count, (unsigned long long)highest(view),
-             best != NULL ? (unsigned long long)best->rotation : 0,
-             best != NULL ? monitor_blocks_per_minute(best) : 0.0,
-             best != NULL ? monitor_transactions_per_second(best) : 0.0);
+    const int used = snprintf(
+        text, sizeof text, "%u of %zu nodes ready   block %llu   rotation %llu", ready, view->count,
+        (unsigned long long)highest(view), best != NULL ? (unsigned long long)best->rotation : 0);
+    if (best != NULL && best->looks_count > 1) { /* one look shows no rate */
+        snprintf(text + used, sizeof text - (size_t)used,
+                 "   %.1f blocks a minute   %.1f transactions a second",
+                 monitor_blocks_per_minute(best), monitor_transactions_per_second(best));
+    }
     line(table, 1, text);
     snprintf(text, sizeof text, "proposer %s", best != NULL ? best->proposer : "not known");
     line(table, 0, text);

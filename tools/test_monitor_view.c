@@ -45,7 +45,8 @@ static void test_table(void) {
     CHECK(strstr(table, "a:1                          leads          120      0     2     3"
                         "       4       5      10      2!") != NULL);
     CHECK(strstr(table, "b:2                          DOWN") != NULL);
-    CHECK(strchr(table, '\x1b') == NULL); /* plain */
+    CHECK(strchr(table, '\x1b') == NULL);     /* plain */
+    CHECK(strstr(table, "a minute") == NULL); /* one look shows no rate */
 }
 
 static void test_rate(void) {
@@ -60,6 +61,7 @@ static void test_rate(void) {
     CHECK(node->looks_count == MONITOR_LOOKS_KEPT);
     node->looks[0].height = 90; /* thirty blocks in fifteen seconds */
     CHECK(monitor_blocks_per_minute(node) == 120);
+    CHECK(strstr(written(&view, false, 0, 0), "   120.0 blocks a minute   ") != NULL);
     node->looks[0].transactions = 200; /* three hundred */
     CHECK(monitor_transactions_per_second(node) == 20);
     node->looks[0].transactions = 501; /* it has started again */
