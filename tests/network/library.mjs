@@ -50,7 +50,8 @@ export class RpcError extends Error {
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
 
-/** post sends a body and gives back {status, text}. */
+/** post sends a body and gives back {status, text}; once more where the server had just closed the
+ *  connection that the request went to. */
 export function post(url, body, timeoutMs = 15_000) {
     return new Promise((resolve, reject) => {
         const request = http.request(url, {
@@ -65,7 +66,13 @@ export function post(url, body, timeoutMs = 15_000) {
             }));
         });
         request.on('timeout', () => request.destroy(new Error(`no answer after ${timeoutMs} ms`)));
-        request.on('error', reject);
+        request.on('error', (error) => {
+            if (request.reusedSocket && error.code === 'ECONNRESET') {
+                resolve(post(url, body, timeoutMs));
+            } else {
+                reject(error);
+            }
+        });
         request.end(body);
     });
 }
