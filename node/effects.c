@@ -55,6 +55,10 @@ static void reply(struct node *node, const struct effect *effect) {
     if (node->rpc != NULL) rpc_submitted(node->rpc, &result);
 }
 
+static enum log_level sync_level(const struct node *node, uint64_t block) {
+    return block > node->sync_from + FAR_BLOCKS ? LOG_INFO : LOG_DEBUG;
+}
+
 static void event(struct node *node, const struct effect *effect) {
     const unsigned long long value = effect->value;
     switch (effect->event) {
@@ -67,12 +71,11 @@ static void event(struct node *node, const struct effect *effect) {
         break;
     case EVENT_SYNC_BEGIN:
         atomic_fetch_add(&node->counters.syncs, 1);
-        node->is_far_behind = value > node->status.head_height + FAR_BLOCKS;
-        LOG(node->is_far_behind ? LOG_INFO : LOG_DEBUG, "sync",
-            "behind: fetching blocks up to %llu", value);
+        node->sync_from = node->status.head_height;
+        LOG(sync_level(node, value), "sync", "behind: fetching blocks up to %llu", value);
         break;
     case EVENT_SYNC_END:
-        LOG(node->is_far_behind ? LOG_INFO : LOG_DEBUG, "sync", "caught up at block %llu", value);
+        LOG(sync_level(node, value), "sync", "caught up at block %llu", value);
         break;
     case EVENT_BAD_PEER:
         atomic_fetch_add(&node->counters.bad_peers, 1);

@@ -164,7 +164,7 @@ struct node {
     struct snapshot_status snapshot_status;
     bool is_driver_gone; /* no question will be answered any more */
 
-    bool is_far_behind; /* when the sync under way began */
+    uint64_t sync_from; /* head when the sync under way began */
 
     struct node_counters counters;
     atomic_bool is_started;  /* node_start is through */
