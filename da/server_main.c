@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "da/server_internal.h"
+#include "flags/flags.h"
 #include "threads/clock.h"
 
 static const char USAGE[] =
@@ -33,7 +34,6 @@ struct options {
     struct da_server_config server;
     struct da_service_config service;
     const char *token_file;
-    bool is_help;
 };
 
 static struct da_server *volatile running;
@@ -43,67 +43,40 @@ static void on_signal(int number) {
     if (running != NULL) da_server_interrupt(running);
 }
 
-static bool read_number(const char *text, uint64_t min, uint64_t max, uint64_t *out) {
-    char *end = NULL;
-    if (text[0] < '0' || text[0] > '9') return false;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (*end != 0 || value < min || value > max) return false;
-    *out = value;
+static bool read_chain_id(const char *text, void *out) {
+    *(const char **)out = text;
+    return text[0] != 0 && strlen(text) <= 64;
+}
+
+static bool read_options(int argc, char **argv, struct options *options) {
+    uint64_t port = 26658, block_time_ms = 2600;
+    const struct flag flags[] = {
+        {.name = "listen", .kind = FLAG_TEXT, .out = &options->server.host},
+        {.name = "port", .kind = FLAG_NUMBER, .out = &port, .low = 1, .high = 65535},
+        {.name = "dir", .kind = FLAG_TEXT, .out = &options->service.dir},
+        {.name = "block-time-ms",
+         .kind = FLAG_NUMBER,
+         .out = &block_time_ms,
+         .low = 10,
+         .high = 600000},
+        {.name = "token-file", .kind = FLAG_TEXT, .out = &options->token_file},
+        {.name = "keep-heights",
+         .kind = FLAG_NUMBER,
+         .out = &options->service.keep_heights,
+         .high = UINT64_MAX / 2},
+        {.name = "chain-id",
+         .kind = FLAG_OTHER,
+         .out = &options->service.chain_id,
+         .wanted = "a text of 1 to 64 characters",
+         .read = read_chain_id},
+        {.name = "faults", .kind = FLAG_SWITCH, .out = &options->service.has_faults},
+    };
+    *options = (struct options){.server = {.host = "127.0.0.1"},
+                                .service = {.dir = "da", .chain_id = "baton-da"}};
+    if (!flags_read("da", argc, argv, 1, flags, sizeof flags / sizeof flags[0], NULL)) return false;
+    options->server.port = (int)port;
+    options->server.block_time_ms = options->service.block_time_ms = block_time_ms;
     return true;
-}
-
-static int complain(const char *name, const char *why) {
-    (void)fprintf(stderr, "baton da: %s: %s\n", name, why);
-    return 2;
-}
-
-/* set_option sets one option with its value; NULL or what is wrong. */
-static const char *set_option(struct options *options, const char *name, const char *value) {
-    uint64_t number;
-    if (strcmp(name, "--listen") == 0) {
-        options->server.host = value;
-    } else if (strcmp(name, "--port") == 0) {
-        if (!read_number(value, 1, 65535, &number)) return "is not a port";
-        options->server.port = (int)number;
-    } else if (strcmp(name, "--dir") == 0) {
-        options->service.dir = value;
-    } else if (strcmp(name, "--block-time-ms") == 0) {
-        if (!read_number(value, 10, 600000, &number)) return "must be 10 to 600000";
-        options->server.block_time_ms = options->service.block_time_ms = number;
-    } else if (strcmp(name, "--token-file") == 0) {
-        options->token_file = value;
-    } else if (strcmp(name, "--keep-heights") == 0) {
-        if (!read_number(value, 0, UINT64_MAX / 2, &number)) return "is not a number";
-        options->service.keep_heights = number;
-    } else if (strcmp(name, "--chain-id") == 0) {
-        if (value[0] == 0 || strlen(value) > 64) return "must have 1 to 64 characters";
-        options->service.chain_id = value;
-    } else {
-        return "unknown option (see baton da --help)";
-    }
-    return NULL;
-}
-
-static int parse(int argc, char **argv, struct options *options) {
-    for (int i = 1; i < argc; i++) {
-        char *name = argv[i];
-        if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-            options->is_help = true;
-            return 0;
-        }
-        if (strcmp(name, "--faults") == 0) {
-            options->service.has_faults = true;
-            continue;
-        }
-        if (strncmp(name, "--", 2) != 0) return complain(name, "unexpected argument");
-        char *value = strchr(name, '=');
-        if (value != NULL) *value++ = 0;
-        if (value == NULL && i + 1 < argc) value = argv[++i];
-        if (value == NULL) return complain(name, "unknown, or needs a value (see baton da --help)");
-        const char *wrong = set_option(options, name, value);
-        if (wrong != NULL) return complain(name, wrong);
-    }
-    return 0;
 }
 
 static const char *read_token(const char *path, char token[DA_TOKEN_BYTES_MAX]) {
@@ -162,19 +135,18 @@ static int serve(struct options *options) {
 }
 
 int da_server_main(int argc, char **argv) {
-    struct options options = {
-        .server = {.host = "127.0.0.1", .port = 26658, .block_time_ms = 2600},
-        .service = {.dir = "da", .chain_id = "baton-da", .block_time_ms = 2600},
-    };
-    const int wrong = parse(argc, argv, &options);
-    if (wrong != 0) return wrong;
-    if (options.is_help) {
+    struct options options;
+    if (flags_help_wanted(argc, argv)) {
         (void)fputs(USAGE, stdout);
         return 0;
     }
+    if (!read_options(argc, argv, &options)) return 2;
     if (options.token_file != NULL) {
         const char *why = read_token(options.token_file, options.server.token);
-        if (why != NULL) return complain(options.token_file, why);
+        if (why != NULL) {
+            (void)fprintf(stderr, "baton da: %s: %s\n", options.token_file, why);
+            return 2;
+        }
         options.server.has_token = true;
     }
     return serve(&options);

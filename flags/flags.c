@@ -85,36 +85,57 @@ static bool read_flag(const char *command, int argc, char **argv, int *at,
     return false;
 }
 
-bool flags_read(const char *command, int argc, char **argv, int first, const struct flag *flags,
-                size_t flags_count, const char **operand) {
-    bool is_given[FLAGS_MAX] = {false};
+/* read_all reads flags from argv[*at] on, up to the end or to an operand: then argv[*at]. */
+static bool read_all(const char *command, int argc, char **argv, int *at, const struct flag *flags,
+                     size_t flags_count, bool is_given[FLAGS_MAX]) {
     CHECK(flags_count <= FLAGS_MAX);
-    for (int i = first; i < argc; i++) {
-        const char *argument = argv[i];
-        if (argument[0] != '-' || argument[1] == '\0') {
-            if (operand == NULL || *operand != NULL) {
-                fprintf(stderr, "baton %s: \"%s\" is one argument too many (see --help)\n", command,
-                        argument);
-                return false;
-            }
-            *operand = argument;
-            continue;
-        }
+    for (; *at < argc; ++*at) {
+        const char *argument = argv[*at];
+        if (argument[0] != '-' || argument[1] == '\0') return true;
         const bool is_long = argument[1] == '-';
         const struct flag *flag = is_long ? find(argument, flags, flags_count) : NULL;
         if (flag == NULL) {
             fprintf(stderr, "baton %s: %s: unknown flag (see --help)\n", command, argument);
             return false;
         }
-        if (!read_flag(command, argc, argv, &i, flag)) return false;
+        if (!read_flag(command, argc, argv, at, flag)) return false;
         is_given[flag - flags] = true;
     }
+    return true;
+}
+
+static bool check_needed(const char *command, const struct flag *flags, size_t flags_count,
+                         const bool is_given[FLAGS_MAX]) {
     for (size_t i = 0; i < flags_count; i++) {
         if (!flags[i].is_needed || is_given[i]) continue;
         fprintf(stderr, "baton %s: --%s: is needed (see --help)\n", command, flags[i].name);
         return false;
     }
     return true;
+}
+
+bool flags_read(const char *command, int argc, char **argv, int first, const struct flag *flags,
+                size_t flags_count, const char **operand) {
+    bool is_given[FLAGS_MAX] = {false};
+    for (int at = first; at < argc; at++) {
+        if (!read_all(command, argc, argv, &at, flags, flags_count, is_given)) return false;
+        if (at == argc) break;
+        if (operand == NULL || *operand != NULL) {
+            fprintf(stderr, "baton %s: \"%s\" is one argument too many (see --help)\n", command,
+                    argv[at]);
+            return false;
+        }
+        *operand = argv[at];
+    }
+    return check_needed(command, flags, flags_count, is_given);
+}
+
+bool flags_read_first(const char *command, int argc, char **argv, const struct flag *flags,
+                      size_t flags_count, int *rest) {
+    bool is_given[FLAGS_MAX] = {false};
+    *rest = 1;
+    return read_all(command, argc, argv, rest, flags, flags_count, is_given) &&
+           check_needed(command, flags, flags_count, is_given);
 }
 
 enum err flags_rename(int argc, char **argv, const char *alias, const char *name) {

@@ -41,6 +41,11 @@ bool flags_help_wanted(int argc, char **argv);
 bool flags_read(const char *command, int argc, char **argv, int first, const struct flag *flags,
                 size_t flags_count, const char **operand);
 
+/* flags_read_first reads flags up to the first argument that is none, argv[*rest]; argc: there is
+ * none.  Else as flags_read. */
+bool flags_read_first(const char *command, int argc, char **argv, const struct flag *flags,
+                      size_t flags_count, int *rest);
+
 /* flags_rename makes `--alias` mean `--name`, with and without "=".  What it writes into argv lives
  * as long as the process.  ERR_MEMORY. */
 MUST_USE enum err flags_rename(int argc, char **argv, const char *alias, const char *name);

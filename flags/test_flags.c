@@ -16,6 +16,14 @@ struct values {
     const char *text, *any, *operand;
 };
 
+static int read_first(int count, char **words) {
+    uint64_t number;
+    int rest;
+    const struct flag flags[] = {
+        {.name = "number", .kind = FLAG_NUMBER, .out = &number, .low = 0, .high = 9}};
+    return flags_read_first("test", count, words, flags, 1, &rest) ? rest : -1;
+}
+
 static bool read_needed(int count, char **words) {
     const char *text = NULL;
     const struct flag flags[] = {
@@ -70,6 +78,10 @@ int main(void) {
     CHECK(READ(true, "--any=") && values.any[0] == 0);
     CHECK(!READ(true, "--even", "3"));
 
+    char *mixed[] = {"run", "--number", "3", "file", "--other"};
+    CHECK(read_first(5, mixed) == 3);
+    CHECK(read_first(3, mixed) == 3);
+    CHECK(read_first(2, mixed) == -1);
     CHECK(!read_needed(0, NULL));
     CHECK(read_needed(1, (char *[]){"--text="}));
     CHECK(flags_help_wanted(3, (char *[]){"join", "--data", "-h"}));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "flags/flags.h"
 #include "node/settings.h"
 #include "tools/commands.h"
 
@@ -101,7 +102,7 @@ static int ask_all(const char *urls) {
 int command_health(int argc, char **argv) {
     struct settings settings;
     char error[512];
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (flags_help_wanted(argc, argv)) {
         puts("NAME\n  baton health - ask nodes whether they are ready\n\n"
              "SYNOPSIS\n"
              "  baton health [--url http://127.0.0.1:8545[,URL ...]] [--url URL ...]\n\n"
