@@ -291,7 +291,8 @@ static enum err restore_record(struct ledger *ledger, struct arena *arena,
     }
     out->has_record = true;
     err = wal_get(ledger->wal, WAL_BLOCK, arena, &out->record_package);
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    const bool is_lost = err == ERR_NOT_FOUND || err == ERR_CORRUPT; /* the others have the block */
+    return is_lost ? ERR_OK : err;
 }
 
 enum err ledger_restore(struct ledger *ledger, struct ledger_view *view, struct arena *arena,

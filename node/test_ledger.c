@@ -1,5 +1,5 @@
 /* The ledger: a genesis is written once, read again, and another one is refused. */
-#include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +73,48 @@ static void test_reopen(void) {
     ledger_close(&ledger);
 }
 
+/* flip_block spoils both places of the block that a record names (pages 3 to 2084, store/wal.c). */
+static void flip_block(void) {
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/signing", directory);
+    const int file = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(file >= 0);
+    for (off_t page = 3; page <= 3 + 1041; page += 1041) {
+        uint8_t byte;
+        CHECK(pread(file, &byte, 1, page * 4096 + 64) == 1);
+        byte ^= 1;
+        CHECK(pwrite(file, &byte, 1, page * 4096 + 64) == 1);
+    }
+    CHECK(close(file) == 0);
+}
+
+/* A record whose block is spoiled is a record all the same: the others have the block. */
+static void test_spoiled_block(void) {
+    static struct ledger ledger;
+    static struct ledger_view view;
+    static uint8_t memory[1 << 20];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct sequencer_restore restore;
+    uint8_t room[CONSENSUS_RECORD_BYTES_MAX + 16];
+    struct buffer out = buffer_over(room, sizeof room);
+    char error[512] = "";
+    const struct genesis genesis = make_genesis(30000000);
+    const struct consensus_record record = {.height = 3, .has_valid = true, .valid = {{3}}};
+    consensus_record_encode(&record, &out);
+    buffer_append(&out, bytes_from_string("block"));
+    CHECK(ledger_open(directory, 1, &genesis, &ledger, error) == ERR_OK);
+    CHECK(ledger_persist_record(&ledger, buffer_bytes(&out)) == ERR_OK);
+    CHECK(ledger_persist_record(&ledger, buffer_bytes(&out)) == ERR_OK);
+    ledger_close(&ledger);
+    flip_block();
+    CHECK(ledger_open(directory, 1, &genesis, &ledger, error) == ERR_OK);
+    CHECK(ledger_view_open(&ledger, &view) == ERR_OK);
+    CHECK(ledger_restore(&ledger, &view, &arena, &restore, error) == ERR_OK);
+    CHECK(restore.has_record && restore.record.height == 3 && restore.record_package.size == 0);
+    ledger_view_close(&view);
+    ledger_close(&ledger);
+}
+
 /* Another genesis is refused with both hashes, and the directory still serves its own. */
 static void test_other_genesis(void) {
     static struct ledger ledger;
@@ -112,6 +154,7 @@ int main(void) {
     test_reopen();
     test_other_genesis();
     test_in_use();
+    test_spoiled_block();
     CHECK(nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
     puts("node ledger: ok");
     return 0;
