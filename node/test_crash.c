@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,7 @@ struct undo {
 
 static struct {
     pthread_mutex_t lock;
-    bool is_active;
+    atomic_bool is_active;
     enum fault fault;
     unsigned at, calls;
     size_t undo_count;
