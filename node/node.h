@@ -186,11 +186,14 @@ MUST_USE enum err node_start(const struct node_options *options, struct node *no
  * another node_start with options.is_behind. */
 #define NODE_AGAIN (-1)
 int node_wait(struct node *node, struct behind *behind);
+/* node_stop takes the node apart: whoever brings work ends before who does it. */
 void node_stop(struct node *node);
 /* node_fail ends the process soon: our machine failed. Any thread; the first one counts. */
 void node_fail(struct node *node, enum err err, const char *what);
 
 /* --- driver.c: the sequencer's thread */
+/* driver_start restores the sequencer and starts its thread.  `error` says what stands in the way;
+ * ERR_MEMORY, ERR_SYSTEM, or what sequencer_create says. */
 MUST_USE enum err driver_start(struct node *node, char error[512]);
 /* driver_stop ends the thread; questions that wait are answered with ERR_STOPPED, and nothing calls
  * into rpc, p2p and executing from there any more. */
@@ -222,6 +225,8 @@ MUST_USE enum err peers_configure(struct node *node, char error[512]);
 void peers_registered(struct node *node, const struct l1_view *view);
 
 /* --- outside.c: L1 and DA */
+/* outside_start starts the publisher and the L1 thread, where the chain has a DA layer and an L1;
+ * outside_stop ends both. */
 MUST_USE enum err outside_start(struct node *node, char error[512]);
 /* outside_check looks at L1 before a new chain's first vote is signed: contracts that have settled
  * another chain would punish it.  ERR_MISMATCH. */
@@ -240,29 +245,36 @@ MUST_USE enum err outside_l1_config(const struct settings *settings,
 void effects_perform(struct node *node);
 
 /* --- workers.c: blocks for peers, batches for DA, gossip's costly checks */
+/* workers_start starts the threads.  ERR_MEMORY, ERR_SYSTEM; workers_destroy also after these. */
 MUST_USE enum err workers_start(struct node *node);
 /* workers_stop ends the threads, which may send to peers and hand batches to the publisher: before
  * these end.  What waits, and what comes in afterwards, is dropped.  workers_destroy frees the
  * rest, once no other thread brings work. */
 void workers_stop(struct node *node);
 void workers_destroy(struct node *node);
-/* Any thread; a full queue drops the work and counts it (the asker asks again). */
+/* workers_serve sends blocks to a peer, workers_publish hands a batch to the publisher,
+ * workers_verify_da looks for one, workers_inspect recovers the senders of gossiped items.  Any
+ * thread; a full queue drops the work and counts it (the asker asks again). */
 void workers_serve(struct node *node, const struct hash32 *peer, uint64_t first, uint64_t last);
 void workers_publish(struct node *node, const struct effect *effect);
 void workers_verify_da(struct node *node, uint64_t first, uint64_t last, uint64_t height,
                        const struct hash32 *commitment);
 void workers_inspect(struct node *node, const struct hash32 *sender, bool is_guest,
                      struct bytes message);
-/* The publisher's thread reports here. */
+/* The publisher's thread reports here what it found or posted, and how high the DA layer is. */
 void workers_da_receipt(void *context, const struct da_receipt *receipt);
 void workers_da_head(void *context, uint64_t head);
 
 /* --- backend.c, backend_chain.c, backend_call.c; node->callers is destroyed by node_stop */
+/* backend_create fills the table by which rpc asks the node.  ERR_MEMORY. */
 MUST_USE enum err backend_create(struct node *node, struct rpc_backend *out);
 
 /* --- metrics.c */
+/* metrics_write writes the node's part of the metrics page.  Any thread. */
 void metrics_write(struct node *node, struct buffer *out);
 
 /* --- health.c */
+/* health_read is what /health and /ready say; status_write writes the object that baton_status and
+ * `baton monitor` show.  Any thread. */
 void health_read(struct node *node, struct rpc_health *out);
 void status_write(struct node *node, struct json_writer *json);

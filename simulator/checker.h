@@ -40,6 +40,8 @@ struct sim_block {
     bool is_valid;   /* executes to its root */
     uint64_t origin; /* the L1 block it reads the contract at; not encoded, the node knows it */
 };
+/* sim_block_encode writes it, sim_block_decode reads that (false: it is none), sim_block_hash names
+ * it. */
 #define SIM_BLOCK_BYTES 73
 void sim_block_encode(const struct sim_block *block, uint8_t out[SIM_BLOCK_BYTES]);
 bool sim_block_decode(struct bytes in, struct sim_block *out);
@@ -81,4 +83,5 @@ void checker_evidence(struct world *world, uint32_t node, const struct vote *vot
 const struct validator_set *checker_set(struct world *world, uint64_t height);
 bool checker_is_proven(struct world *world, const struct commit *commit, const struct hash32 *hash,
                        uint64_t height);
+/* checker_finish: a run in which hardly a block was decided says nothing. */
 void checker_finish(struct world *world);

@@ -84,11 +84,13 @@ struct core_node {
 extern const struct node_kind core_node_kind;
 
 /* --- core_chain.c: blocks that may be decided, the chain, and whose turn it is on it */
+/* core_candidate_find finds a block by its hash; NULL: it is not kept. */
 struct candidate *core_candidate_find(struct core_node *node, const struct hash32 *hash);
 /* core_candidate_add keeps a block, and the proposal it came with (NULL: none). */
 struct candidate *core_candidate_add(struct core_node *node, const struct sim_block *block,
                                      const struct vote *vote);
-/* Of the head; zeroes at genesis. */
+/* core_head_hash and core_head_proposer are of the head, zeroes at genesis; core_is_rotation_first:
+ * a rotation begins at this height. */
 struct hash32 core_head_hash(const struct core_node *node);
 struct address core_head_proposer(const struct core_node *node);
 bool core_is_rotation_first(const struct core_node *node, uint64_t height);

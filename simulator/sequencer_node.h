@@ -213,9 +213,15 @@ struct sequencer_node {
 
 extern const struct node_kind sequencer_node_kind;
 
-/* --- sequencer_world.c: genesis, clients, L1, DA */
+/* What all nodes of a run share is opened and closed with it; each part says whether what it began
+ * is brought to its end (_is_done; if not, world->undone says what is missing), and draws what
+ * happens in it from a source of its own.
+ *
+ * --- sequencer_world.c: genesis, clients, L1, DA */
 void sequencer_world_open(struct world *world);
 void sequencer_world_close(struct world *world);
+/* sequencer_world_outside lets happen what is outside of the nodes - clients, L1, DA - and returns
+ * after how many milliseconds to do so again. */
 uint64_t sequencer_world_outside(struct world *world);
 bool sequencer_world_is_done(struct world *world);
 /* sequencer_genesis is made once for all runs. */
@@ -256,6 +262,7 @@ void sequencer_l1_fault(struct world *world, const struct fault *fault);
 bool sequencer_l1_is_done(struct world *world);
 /* sequencer_l1_finalized is the newest finalized block `ago_ms` before now. */
 uint64_t sequencer_l1_finalized(const struct world *world, uint64_t ago_ms);
+/* sequencer_l1_facts is what a node reads of the contracts at an L1 block. */
 void sequencer_l1_facts(struct world *world, uint64_t number, struct l1_facts *out);
 /* sequencer_l1_settle takes a SETTLE effect; sequencer_l1_send is the sender's next try;
  * sequencer_l1_forget is what a crash does to it. */
@@ -271,7 +278,8 @@ void sequencer_judge_open(struct sequencer_shared *shared);
 void sequencer_judge_close(struct sequencer_shared *shared);
 /* sequencer_judge takes the package of a block that `node` is the first to commit. */
 void sequencer_judge(struct world *world, uint32_t node, struct bytes encoded);
-/* The judged block at a height and the state after it; NULL: there is none yet. */
+/* sequencer_judge_hash is the judged block at a height, sequencer_judge_root the state after it;
+ * NULL: there is none yet. */
 const struct hash32 *sequencer_judge_hash(const struct sequencer_shared *shared, uint64_t height);
 const struct hash32 *sequencer_judge_root(const struct sequencer_shared *shared, uint64_t height);
 
@@ -301,6 +309,7 @@ void *sequencer_node_memory(uint32_t node, enum sequencer_memory use, size_t byt
 void sequencer_forced_open(struct world *world, struct forced_requests *forced);
 /* sequencer_forced_owns: clients send nothing of this account. */
 bool sequencer_forced_owns(const struct sequencer_shared *shared, uint32_t account);
+/* sequencer_forced_run puts the next request on L1 when it is due. */
 void sequencer_forced_run(struct world *world);
 /* sequencer_forced_hides: the node does as if it did not know of this item. */
 bool sequencer_forced_hides(const struct world *world, const struct sequencer_node *node,
@@ -318,9 +327,11 @@ bool sequencer_forced_is_done(struct world *world);
 
 /* --- sequencer_snapshot.c: serving and taking the state of a block */
 void sequencer_snapshot_open(struct world *world, struct snapshot_runs *runs);
+/* sequencer_snapshot_run leaves a node so far behind, now and then, that it takes a snapshot. */
 void sequencer_snapshot_run(struct world *world);
 /* sequencer_snapshot_keep notes the state of a node that has just committed. */
 void sequencer_snapshot_keep(struct world *world, const struct sequencer_node *node);
+/* sequencer_snapshot_serve answers what a node that takes one asks. */
 void sequencer_snapshot_serve(struct world *world, struct sequencer_node *node, uint32_t to,
                               const struct message *request);
 /* sequencer_snapshot_begin starts a node whose disk wants one; forget is its crash; the others are
@@ -337,9 +348,11 @@ uint64_t sequencer_snapshot_deadline_ms(const struct sequencer_node *node);
 /* --- sequencer_old.c: a disk from a backup */
 void sequencer_old_open(struct world *world, struct old_directory *old);
 void sequencer_old_close(struct old_directory *old);
+/* sequencer_old_run copies a node's disk at some moment, and puts it back at a later one. */
 void sequencer_old_run(struct world *world, struct old_directory *old);
 
 /* --- sequencer_byzantine.c */
+/* sequencer_byzantine_init draws how the node will misbehave. */
 void sequencer_byzantine_init(struct world *world, struct sequencer_node *node);
 /* sequencer_byzantine_send sends a message, or something else in its place. */
 void sequencer_byzantine_send(struct world *world, struct sequencer_node *node, uint32_t to,

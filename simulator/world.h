@@ -335,8 +335,11 @@ void world_fail(struct world *world, const char *rule, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* --- for the parts of the simulator */
+/* world_push queues an event for event.at_ms, behind those of the same time. */
 void world_push(struct world *world, struct event event);
 /* faults.c */
+/* faults_init draws the run's base of delays and losses; faults_begin_due begins the faults that
+ * are due; faults_end ends one, faults_heal all, for good. */
 void faults_init(struct world *world);
 void faults_begin_due(struct world *world);
 void faults_end(struct world *world, uint32_t fault);
