@@ -6,6 +6,7 @@
 #include "da/base64.h"
 
 #define HEIGHT_DIGITS_MAX 18
+#define VALUES_MAX        (2u << 20) /* a block of 128 MiB of the smallest blobs has fewer */
 
 void da_error_write(char *error, const char *text) {
     if (error != NULL) (void)snprintf(error, DA_ERROR_BYTES, "%s", text);
@@ -24,9 +25,23 @@ static enum err error_kind(const char *message) {
     return is_open ? ERR_TIMEOUT : ERR_REFUSED;
 }
 
+/* is_bounded: each value becomes many times its text in memory, so there may not be any number. */
+static bool is_bounded(struct bytes body) {
+    size_t values = 0;
+    for (size_t i = 0; i < body.size; i++) {
+        const uint8_t byte = body.data[i];
+        values += byte == ',' || byte == '[' || byte == '{';
+    }
+    return values <= VALUES_MAX;
+}
+
 /* open_answer parses a body and finds its result.  On ERR_OK the caller releases *root. */
 static enum err open_answer(struct bytes body, uint64_t id, json_t **root, json_t **result,
                             char *error) {
+    if (!is_bounded(body)) {
+        da_error_write(error, "the answer has too many values");
+        return ERR_LIMIT;
+    }
     json_t *parsed = json_loadb((const char *)body.data, body.size,
                                 JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     enum err err = ERR_ENCODING;

@@ -5,8 +5,8 @@
  *
  * Every function takes a whole HTTP body with status 200.  ERR_ENCODING: it is not an answer to our
  * request.  ERR_REFUSED: it holds an error, whose text goes to `error` (DA_ERROR_BYTES, may be
- * NULL). ERR_TIMEOUT: it holds an error that leaves it open whether the blob landed.  Pure but for
- * malloc. */
+ * NULL). ERR_TIMEOUT: it holds an error that leaves it open whether the blob landed.  ERR_LIMIT: it
+ * has more values than we have memory for.  Pure but for malloc. */
 #include "base/bytes.h"
 #include "base/err.h"
 #include "da/da.h"

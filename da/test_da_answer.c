@@ -58,8 +58,27 @@ static void test_long_blob(void) {
     free(scratch_room);
 }
 
+/* An answer of nothing but brackets, as long as an answer may be, would take gigabytes. */
+static void test_many_values(void) {
+    const size_t room_bytes = 48u << 20;
+    uint8_t *room = malloc(room_bytes);
+    CHECK(room != NULL);
+    struct buffer body = buffer_over(room, room_bytes);
+    char error[DA_ERROR_BYTES] = "";
+    uint64_t height = 0;
+    add_text(&body, "{\"id\":3,\"result\":[[]");
+    while (body.size + 8 < room_bytes)
+        add_text(&body, ",[]");
+    add_text(&body, "]}");
+    CHECK(!body.overflow);
+    CHECK(da_answer_head(buffer_bytes(&body), 3, &height, error) == ERR_LIMIT);
+    CHECK(strstr(error, "too many values") != NULL);
+    free(room);
+}
+
 int main(void) {
     test_long_blob();
+    test_many_values();
     (void)puts("da answer: ok");
     return 0;
 }
