@@ -1,7 +1,6 @@
 #include "consensus/commit.h"
 
 #include "base/check.h"
-#include "base/keccak.h"
 #include "base/rlp.h"
 
 void commit_encode(const struct commit *commit, struct buffer *out) {
@@ -57,14 +56,6 @@ enum err commit_decode(struct bytes in, struct commit *out) {
         TRY(signature_decode(&signatures, &commit));
     *out = commit;
     return ERR_OK;
-}
-
-struct hash32 commit_hash(const struct commit *commit) {
-    uint8_t encoded[COMMIT_BYTES_MAX];
-    struct buffer out = buffer_over(encoded, sizeof encoded);
-    commit_encode(commit, &out);
-    CHECK(!out.overflow);
-    return keccak256(buffer_bytes(&out));
 }
 
 enum err commit_verify(const struct commit *commit, uint64_t height, const struct hash32 *block,

@@ -18,12 +18,11 @@ struct commit {
 
 #define COMMIT_BYTES_MAX (128 + VALIDATORS_MAX * 80)
 
-/* commit_encode writes rlp([height, round, block, [[voter_index, signature65], ...]]). */
+/* commit_encode writes rlp([height, round, block, [[voter_index, signature65], ...]]), whose keccak
+ * is the frame's last_commit_hash. */
 void commit_encode(const struct commit *commit, struct buffer *out);
 /* commit_decode: ERR_ENCODING for indices out of order or beyond VALIDATORS_MAX. */
 MUST_USE enum err commit_decode(struct bytes in, struct commit *out);
-/* commit_hash is keccak of the encoding: the frame's last_commit_hash. */
-struct hash32 commit_hash(const struct commit *commit);
 
 /* commit_verify checks every signature and that their power is a quorum of `set` under `model`.
  * ERR_SIGNATURE: a signature is not of the validator it claims.  ERR_MISMATCH: no quorum, or

@@ -119,6 +119,8 @@ static void test_lock_of_own_votes_from_outside(void) {
     start();
     vote(OWN, VOTE_PRECOMMIT, 2, nil);
     CHECK(!found(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
+    vote(OWN, VOTE_PREVOTE, 3, A);
+    CHECK(!found(CONSENSUS_EFFECT_PERSIST)->record.has_locked);
     start_locked_on_a();
     CHECK(found(CONSENSUS_EFFECT_PERSIST)->commit != NULL);
     vote(OWN, VOTE_PRECOMMIT, 2, A);
@@ -141,6 +143,12 @@ static void test_silence_keeps_the_record(void) {
     vote(OWN, VOTE_PRECOMMIT, 2, A);
     CHECK(find(CONSENSUS_EFFECT_PERSIST) == NULL);
     tick(5000);
+    CHECK(!sent_any());
+    start(); /* nor does it send again what it has signed before */
+    tick(1050);
+    CHECK(sent(VOTE_PREVOTE, 0, nil));
+    step((struct consensus_input){.kind = CONSENSUS_INPUT_SILENCE});
+    tick(700);
     CHECK(!sent_any());
 }
 
@@ -197,7 +205,7 @@ static void test_record_refusals(void) {
 /* A lock is a round and a block: bytes that nobody wrote are found out. */
 static void test_record_of_further_fields(void) {
     const struct hash32 block = test_hash(1);
-    for (int at = 0; at < 4; at++) {
+    for (int at = 0; at < 6; at++) {
         uint8_t data[256];
         struct consensus_record record;
         struct buffer out = buffer_over(data, sizeof data);
@@ -207,12 +215,13 @@ static void test_record_of_further_fields(void) {
         for (int i = 0; i < 5; i++) /* step, votes, lock */
             rlp_write_string(&out, BYTES_EMPTY);
         const size_t valid = rlp_list_begin(&out);
-        rlp_write_u64(&out, 0);
+        rlp_write_u64(&out, at == 4 ? (uint64_t)1 << 32 : 0);
         rlp_write_hash(&out, &block);
         if (at == 1) rlp_write_u64(&out, 7);
         rlp_list_end(&out, valid);
         if (at == 2) rlp_write_u64(&out, 7);
         rlp_list_end(&out, list);
+        if (at == 5) rlp_write_u64(&out, 7);
         CHECK(!out.overflow);
         const enum err err = consensus_record_decode(buffer_bytes(&out), &record);
         CHECK(err == (at == 0 ? ERR_OK : ERR_ENCODING));

@@ -129,6 +129,30 @@ static void test_signature_of_nobody(void) {
     CHECK(vote_recover(&real, &domain, &high_s) == ERR_SIGNATURE);
 }
 
+/* Of the two signatures that anybody can make of one only that with the low s is its owner's. */
+static void test_one_signature_for_a_vote(void) {
+    static const uint8_t order[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
+                                      0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b,
+                                      0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41};
+    const struct secp_key key = {{[31] = 5}};
+    const struct address contract = test_address(1);
+    const struct signing_domain domain = signing_domain_make("AndeConsensus", 1, &contract);
+    struct vote vote = example(VOTE_PREVOTE, 1, VALID_ROUND_NONE);
+    const struct hash32 digest = vote_digest(&domain, &vote);
+    secp_sign(&key, &digest, &vote.signature);
+    const struct recoverer real = secp_recoverer();
+    CHECK(vote_recover(&real, &domain, &vote) == ERR_OK);
+    int borrow = 0;
+    for (size_t i = 32; i-- > 0;) { /* s becomes the order less s */
+        const int digit = order[i] - vote.signature.s[i] - borrow;
+        borrow = digit < 0;
+        vote.signature.s[i] = (uint8_t)(digit & 0xff);
+    }
+    vote.signature.y_parity ^= 1;
+    CHECK(vote_recover(&real, &domain, &vote) == ERR_SIGNATURE);
+}
+
 /* Kept digests are the digests: of statements that differ in one field each, in any order. */
 static void test_digests_kept(void) {
     struct vote_digests digests = {0};
@@ -153,6 +177,7 @@ int main(void) {
     test_encoding();
     test_refusals();
     test_signature_of_nobody();
+    test_one_signature_for_a_vote();
     test_digests_kept();
     return 0;
 }

@@ -63,6 +63,8 @@ static void test_equivocation(void) {
     /* And that one is not given up again. */
     CHECK(add(&set, 3, 4) == TALLY_ADDED);
     CHECK(add(&set, 0, 4) == TALLY_IGNORED);
+    tally_clear(&tally);
+    CHECK(tally_signature(&tally, 0, &third) == NULL); /* nor its second votes */
 }
 
 /* Everybody votes for two different blocks each: the table of blocks is just large enough. */
