@@ -54,12 +54,12 @@ static void make_genesis(struct dev *dev) {
     system_contracts_list(dev->accounts + funded);
     dev->genesis = (struct genesis){
         .config = config,
-        .header = {.gas_limit = dev->settings.gas_limit,
-                   .base_fee = u256_from_u64(1000000000),
-                   .tail_fields = HEADER_TAIL_PRAGUE},
+        .header = header_empty(FORK_OSAKA),
         .accounts = dev->accounts,
         .accounts_count = funded + SYSTEM_CONTRACTS_COUNT,
     };
+    dev->genesis.header.gas_limit = dev->settings.gas_limit;
+    dev->genesis.header.base_fee = u256_from_u64(1000000000);
 }
 
 static void print_accounts(const struct dev *dev) {

@@ -28,11 +28,12 @@ static struct genesis make_genesis(uint64_t gas_limit) {
     config.rollup.validators.validators[0] =
         (struct validator){.address = {{[19] = 1}}, .peer_id = {{[31] = 1}}, .power = 1};
     account.balance = u256_from_u64(1000);
+    struct header header = header_empty(FORK_OSAKA);
+    header.gas_limit = gas_limit;
+    header.base_fee = u256_from_u64(1000000000);
     return (struct genesis){
         .config = config,
-        .header = {.gas_limit = gas_limit,
-                   .base_fee = u256_from_u64(1000000000),
-                   .tail_fields = HEADER_TAIL_PRAGUE},
+        .header = header,
         .accounts = &account,
         .accounts_count = 1,
     };

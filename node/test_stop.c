@@ -44,11 +44,12 @@ static struct genesis make_genesis(const struct secp_key *key) {
         (struct validator){.address = secp_key_address(key), .power = 1};
     config.rollup.validators.validators[0].peer_id.bytes[31] = 1;
     system_contracts_list(accounts);
+    struct header header = header_empty(FORK_OSAKA);
+    header.gas_limit = 30000000;
+    header.base_fee = u256_from_u64(1000000000);
     return (struct genesis){
         .config = config,
-        .header = {.gas_limit = 30000000,
-                   .base_fee = u256_from_u64(1000000000),
-                   .tail_fields = HEADER_TAIL_PRAGUE},
+        .header = header,
         .accounts = accounts,
         .accounts_count = SYSTEM_CONTRACTS_COUNT,
     };
