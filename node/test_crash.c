@@ -378,7 +378,9 @@ static void check(enum fault fault) {
     const bool is_cut = fault == FAULT_POWER || fault == FAULT_POWER_SOME;
     const uint64_t until_ms = monotonic_ms() + WAIT_MS;
     for (uint64_t nonce = 0; nonce < seen->acknowledged; nonce++) {
-        if (is_cut || seen->is_unkept) CHECK(has_transfer(nonce) || submit(nonce));
+        const bool is_sent_again = is_cut || seen->is_unkept;
+        while (is_sent_again && !has_transfer(nonce) && !submit(nonce))
+            CHECK(monotonic_ms() < until_ms);
         while (!has_transfer(nonce)) {
             CHECK(monotonic_ms() < until_ms);
             (void)poll(NULL, 0, 1);
