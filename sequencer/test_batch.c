@@ -47,7 +47,7 @@ static void test_refused(void) {
     const struct batch batch = {5, 2, packages, BYTES_STRING("commit")};
     const struct bytes good = encode(&batch);
     uint8_t bad[256];
-    CHECK(good.size < sizeof bad);
+    CHECK(good.size + 8 <= sizeof bad);
     struct batch out;
     struct arena arena = arena_over(arena_memory, sizeof arena_memory);
     for (size_t size = 0; size < good.size; size++) {
@@ -57,6 +57,8 @@ static void test_refused(void) {
     memcpy(bad, good.data, good.size);
     bad[good.size] = 0; /* more than the frame */
     CHECK(batch_decode((struct bytes){bad, good.size + 1}, &arena, &out) == ERR_ENCODING);
+    memcpy(bad + good.size, "\x50\x2a\x4d\x18\0\0\0\0", 8); /* nor a frame to be skipped */
+    CHECK(batch_decode((struct bytes){bad, good.size + 8}, &arena, &out) == ERR_ENCODING);
     bad[5] = 0x7f; /* says that it unpacks to 2 GiB */
     CHECK(batch_decode((struct bytes){bad, good.size}, &arena, &out) == ERR_LIMIT);
     memcpy(bad, good.data, good.size);

@@ -262,6 +262,26 @@ static void test_changed_blocks_are_refused(void) {
     cluster_destroy(cluster);
 }
 
+/* Time goes on and the L1 origin does not go back, from parent to child. */
+static void test_after_the_parent(void) {
+    begin();
+    const struct address to = {{0x77}};
+    item_add(0, 0, &to, BYTES_EMPTY, 21000, 10000000000u);
+    const struct block_outcome built = build();
+    struct frame *parent = &node->view.head_frame;
+    const struct frame before = *parent;
+    parent->time_ms = built.frame.time_ms - 1;
+    parent->l1_number = built.frame.l1_number;
+    CHECK(check(built.package).verdict == VERDICT_ACCEPTED);
+    parent->time_ms = built.frame.time_ms;
+    refused_package(built.package, "time is not after the parent's");
+    *parent = before;
+    parent->l1_number = built.frame.l1_number + 1;
+    refused_package(built.package, "L1 origin goes back");
+    *parent = before;
+    cluster_destroy(cluster);
+}
+
 /* Nobody's signature spends nobody's money, were it that of the zero address: a transaction with
  * one is not executed at all, though all else of its block fits. */
 static void test_transaction_without_sender(void) {
@@ -316,6 +336,7 @@ int main(void) {
     test_build_and_check();
     test_frame_hash_is_readable();
     test_changed_blocks_are_refused();
+    test_after_the_parent();
     test_transaction_without_sender();
     test_torn_packages();
     printf("ok\n");

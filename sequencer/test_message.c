@@ -57,6 +57,12 @@ static void begin(enum message_kind kind) {
     in.kind = kind;
 }
 
+static void test_too_short(const struct message_context *context) {
+    static const uint8_t status = MESSAGE_STATUS;
+    CHECK(message_decode(context, BYTES_EMPTY, &out) == VERDICT_MALFORMED);
+    CHECK(message_decode(context, (struct bytes){&status, 1}, &out) == VERDICT_MALFORMED);
+}
+
 static void test_votes(const struct message_context *context) {
     begin(MESSAGE_PROPOSAL);
     in.vote = vote_of(context, VOTE_PROPOSAL, 3, 1);
@@ -234,6 +240,7 @@ static void test_nonsense(const struct message_context *context) {
 
 int main(void) {
     const struct message_context context = context_make();
+    test_too_short(&context);
     test_votes(&context);
     test_handover(&context);
     test_blocks_and_items(&context);

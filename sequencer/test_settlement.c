@@ -93,6 +93,19 @@ static void test_origin_that_one_does_not_know(void) {
     cluster_destroy(cluster);
 }
 
+/* see_signature CHECKs that what is signed has its place on the DA layer. */
+static uint32_t signatures_seen;
+static struct bytes see_signature(struct cluster_node *from, struct bytes bytes) {
+    static struct message message;
+    const struct message_context context = {from->cluster->domain, from->cluster->batch_domain,
+                                            secp_recoverer()};
+    if (bytes.data[0] != MESSAGE_BATCH_SIGN) return bytes;
+    CHECK(message_decode(&context, bytes, &message) == VERDICT_ACCEPTED);
+    CHECK(message.batch.da_height != 0);
+    signatures_seen += 1;
+    return bytes;
+}
+
 /* Every validator signs what is on the DA layer; settlements go out in order with a quorum. */
 static void test_settlement(void) {
     const struct cluster_options options = {.nodes = 3,
@@ -103,6 +116,7 @@ static void test_settlement(void) {
                                             .has_l1 = true};
     struct cluster *cluster = cluster_create(&options);
     uint64_t settled = 0;
+    cluster->tamper = see_signature;
     for (int i = 0; i < 60; i++) {
         cluster_run(cluster, 200);
         for (uint32_t j = 0; j < 3; j++) {
@@ -134,6 +148,7 @@ static void test_settlement(void) {
         tell_all(cluster, 200 + (uint64_t)i, 7, settled);
     }
     CHECK(settled >= 90);
+    CHECK(signatures_seen > 2 * settled / 5);
     uint32_t settlements = 0;
     for (uint32_t i = 0; i < 3; i++) {
         struct sequencer_status status;
@@ -143,6 +158,11 @@ static void test_settlement(void) {
         settlements += cluster->nodes[i].settlements;
     }
     CHECK(settlements <= settled / 5 + 3); /* hardly anything twice */
+    struct sequencer_status status;
+    node_kill(&cluster->nodes[0]);
+    node_start(&cluster->nodes[0]); /* knows from its journal what is settled */
+    sequencer_status(cluster->nodes[0].sequencer, &status);
+    CHECK(status.settled_block == settled);
     agree(cluster);
     cluster_destroy(cluster);
 }

@@ -147,6 +147,19 @@ static void serve_block(const struct server *server, const struct message *reque
     answer.count = 1;
 }
 
+/* meddle answers in place of the one who was asked, as server 0, with nothing. */
+static bool is_meddling;
+static void meddle(const struct message *answered) {
+    static struct message empty;
+    empty.kind = answered->kind;
+    empty.request = answered->request;
+    empty.height = answered->height;
+    step(&(struct snapshot_input){.kind = SNAPSHOT_INPUT_MESSAGE,
+                                  .now_ms = now_ms,
+                                  .peer = servers[0].id,
+                                  .message = &empty});
+}
+
 /* serve answers a request; the answer travels encoded, as between nodes. */
 static void serve(uint32_t index, struct bytes request_bytes) {
     static struct message request, received;
@@ -169,6 +182,7 @@ static void serve(uint32_t index, struct bytes request_bytes) {
     message_encode(&answer, &out);
     CHECK(!out.overflow);
     CHECK(message_decode(&context, buffer_bytes(&out), &received) == VERDICT_ACCEPTED);
+    if (is_meddling && index != 0) meddle(&received);
     step(&(struct snapshot_input){.kind = SNAPSHOT_INPUT_MESSAGE,
                                   .now_ms = now_ms,
                                   .peer = server->id,
@@ -408,6 +422,43 @@ static void test_vices(void) {
     }
 }
 
+/* Who answers what another one was asked is not listened to, and no blame falls on that one. */
+static void test_meddler(void) {
+    is_meddling = true;
+    begin((enum vice[PEERS]){VICE_NONE, VICE_NONE, VICE_NONE, VICE_NONE});
+    run(4000);
+    is_meddling = false;
+    check_taken();
+    struct snapshot_status status;
+    snapshot_status(snapshot, &status);
+    CHECK(status.refusals_total == 0);
+    CHECK(status.bad_peers_total == 0);
+    for (uint32_t i = 1; i < PEERS; i++)
+        CHECK(servers[i].requests > 20);
+}
+
+/* The owner of a range is nobody or a whole key: less is not read as one. */
+static void test_range_of_part_of_an_owner(void) {
+    static uint8_t room[1u << 16];
+    const struct hash32 key = {{1}};
+    for (size_t size = 0; size <= 32; size++) {
+        uint8_t data[256];
+        struct snapshot_range range;
+        struct arena arena = arena_over(room, sizeof room);
+        struct buffer out = buffer_over(data, sizeof data);
+        const size_t list = rlp_list_begin(&out);
+        rlp_write_string(&out, bytes_slice(hash_bytes(&key), 0, size));
+        rlp_write_hash(&out, &key);
+        rlp_write_hash(&out, &key);
+        for (int i = 0; i < 2; i++) /* no entries, no proof */
+            rlp_list_end(&out, rlp_list_begin(&out));
+        rlp_list_end(&out, list);
+        CHECK(!out.overflow);
+        const enum err err = snapshot_range_decode(buffer_bytes(&out), &arena, &range);
+        CHECK(err == (size == 0 || size == 32 ? ERR_OK : ERR_ENCODING));
+    }
+}
+
 /* A liar alone: nothing of it is believed.  Then an honest peer comes. */
 static void test_alone(void) {
     for (enum vice vice = VICE_ENTRY; vice < VICE_COUNT; vice++) {
@@ -563,6 +614,8 @@ int main(void) {
     make_world();
     test_honest();
     test_vices();
+    test_meddler();
+    test_range_of_part_of_an_owner();
     test_alone();
     test_many();
     test_restart();
