@@ -406,6 +406,7 @@ async function liar(world, { seconds, say }) {
         world.startNode(number, { program: world.byzantine, env: { BYZANTINE_WAYS: ways } });
         await world.settled();
         const from = performance.now();
+        say(`node ${number} lies (${ways}) until it has led, which may take four rotations`);
         const result = await watched(world, honest, async () => {
             await sleep(seconds * LIAR_FACTOR * 1000);
             // It has to lead for that, and each validator leads every fourth rotation only.
