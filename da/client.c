@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,6 +17,7 @@
 #include "da/answer.h"
 #include "da/base64.h"
 #include "da/da.h"
+#include "pages/pages.h"
 
 #define REQUEST_BYTES_MAX ((DA_BLOB_BYTES_MAX + 2) / 3 * 4 + 4096u)
 #define ANSWER_BYTES_MAX  (48u << 20) /* a whole block of one namespace in base64 */
@@ -47,22 +47,6 @@ struct da_client {
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static void init_curl(void) {
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-}
-
-static struct buffer reserve(size_t size) {
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return buffer_over(pages == MAP_FAILED ? NULL : pages, size);
-}
-
-/* rewind_buffer empties a buffer and gives back the pages of a long one. */
-static void rewind_buffer(struct buffer *buffer) {
-    if (buffer->size > KEEP_BYTES) {
-        CHECK(madvise(buffer->data + KEEP_BYTES, buffer->capacity - KEEP_BYTES, MADV_DONTNEED) ==
-              0);
-    }
-    buffer->size = 0;
-    buffer->overflow = false;
 }
 
 static size_t on_body(char *data, size_t unit, size_t count, void *context) {
@@ -182,9 +166,9 @@ enum err da_client_create(const struct da_client_config *config, struct da_clien
     client->timeout_ms = config->timeout_ms;
     client->submit_timeout_ms = config->submit_timeout_ms;
     client->next_id = 1;
-    client->request = reserve(REQUEST_BYTES_MAX);
-    client->answer = reserve(ANSWER_BYTES_MAX);
-    client->blob = reserve(DA_BLOB_BYTES_MAX + 4);
+    client->request = pages_buffer(REQUEST_BYTES_MAX);
+    client->answer = pages_buffer(ANSWER_BYTES_MAX);
+    client->blob = pages_buffer(DA_BLOB_BYTES_MAX + 4);
     client->curl = curl_easy_init();
     enum err err = ERR_MEMORY;
     if (client->curl != NULL && client->request.data != NULL && client->answer.data != NULL &&
@@ -200,16 +184,12 @@ enum err da_client_create(const struct da_client_config *config, struct da_clien
     return ERR_OK;
 }
 
-static void unreserve(struct buffer *buffer) {
-    if (buffer->data != NULL) CHECK(munmap(buffer->data, buffer->capacity) == 0);
-}
-
 void da_client_destroy(struct da_client *client) {
     if (client->curl != NULL) curl_easy_cleanup(client->curl);
     curl_slist_free_all(client->headers);
-    unreserve(&client->request);
-    unreserve(&client->answer);
-    unreserve(&client->blob);
+    pages_release(client->request.data, client->request.capacity);
+    pages_release(client->answer.data, client->answer.capacity);
+    pages_release(client->blob.data, client->blob.capacity);
     free(client);
 }
 
@@ -233,7 +213,7 @@ static void add_base64(struct buffer *out, struct bytes in) {
 
 /* begin starts a request and returns its id; the caller appends the parameters and the end. */
 static uint64_t begin(struct da_client *client, const char *method) {
-    rewind_buffer(&client->request);
+    pages_rewind(&client->request, KEEP_BYTES);
     client->fence_ms = DA_FENCE_NONE;
     const uint64_t id = client->next_id++;
     add_text(&client->request, "{\"jsonrpc\":\"2.0\",\"id\":");
@@ -262,7 +242,7 @@ static enum err http_error(long status, char *error) {
 static enum err perform(struct da_client *client, uint64_t timeout_ms, char *error) {
     add_text(&client->request, "]}");
     if (client->request.overflow) return ERR_LIMIT;
-    rewind_buffer(&client->answer);
+    pages_rewind(&client->answer, KEEP_BYTES);
     const uint64_t connect_ms = timeout_ms < CONNECT_MS_MAX ? timeout_ms : CONNECT_MS_MAX;
     bool ok = true;
     client->request_sent = 0;
@@ -328,7 +308,7 @@ enum err da_get_all(struct da_client *client, uint64_t height, const struct da_n
     add_base64(&client->request, BYTES_OF(ns->bytes));
     add_text(&client->request, "]");
     TRY(perform(client, client->timeout_ms, error));
-    rewind_buffer(&client->blob);
+    pages_rewind(&client->blob, KEEP_BYTES);
     return da_answer_blobs(buffer_bytes(&client->answer), id, ns, &client->blob, context, visit,
                            error);
 }

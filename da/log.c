@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/merkle.h"
+#include "pages/pages.h"
 
 #define MAGIC             0x44414c47u /* "DALG" */
 #define HEAD_BYTES        9
@@ -41,12 +41,6 @@ struct da_log {
     struct start starts[DA_LOG_STARTS_MAX];
     uint8_t *scratch; /* one payload, reserved pages */
 };
-
-static void *reserve(size_t size) {
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
-}
 
 static enum err write_error(void) {
     return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_DISK_FULL : ERR_STORAGE;
@@ -230,16 +224,16 @@ static enum err open_file(const char *dir, int *out) {
 
 static void destroy(struct da_log *log) {
     if (log->fd >= 0) (void)close(log->fd);
-    if (log->blocks != NULL) (void)munmap(log->blocks, DA_LOG_BLOCKS_MAX * sizeof *log->blocks);
-    if (log->blobs != NULL) (void)munmap(log->blobs, DA_LOG_BLOBS_MAX * sizeof *log->blobs);
-    if (log->scratch != NULL) (void)munmap(log->scratch, PAYLOAD_BYTES_MAX);
+    pages_release(log->blocks, DA_LOG_BLOCKS_MAX * sizeof *log->blocks);
+    pages_release(log->blobs, DA_LOG_BLOBS_MAX * sizeof *log->blobs);
+    pages_release(log->scratch, PAYLOAD_BYTES_MAX);
     free(log);
 }
 
 static enum err open_all(struct da_log *log, const char *dir) {
-    log->blocks = reserve(DA_LOG_BLOCKS_MAX * sizeof *log->blocks);
-    log->blobs = reserve(DA_LOG_BLOBS_MAX * sizeof *log->blobs);
-    log->scratch = reserve(PAYLOAD_BYTES_MAX);
+    log->blocks = pages_reserve(DA_LOG_BLOCKS_MAX * sizeof *log->blocks);
+    log->blobs = pages_reserve(DA_LOG_BLOBS_MAX * sizeof *log->blobs);
+    log->scratch = pages_reserve(PAYLOAD_BYTES_MAX);
     if (log->blocks == NULL || log->blobs == NULL || log->scratch == NULL) return ERR_MEMORY;
     TRY(open_file(dir, &log->fd));
     return load(log);

@@ -4,10 +4,10 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "da/base64.h"
 #include "da/service_internal.h"
+#include "pages/pages.h"
 
 #define TEXT_BYTES_MAX  ((DA_BLOB_BYTES_MAX + 2) / 3 * 4 + 4u)
 #define BLOCK_BYTES_MAX (9u << 20)
@@ -289,21 +289,16 @@ json_t *da_service_blobs_event(struct da_service *service, uint64_t height,
     return event;
 }
 
-static void forget(void *pages, size_t size) {
-    CHECK(madvise(pages, size, MADV_DONTNEED) == 0);
-}
-
 /* give_back lets go of the memory that a long blob took. */
 static void give_back(struct da_service *service) {
     struct buffer *buffers[2] = {&service->text, &service->blobs};
     for (size_t i = 0; i < 2; i++) {
         if (buffers[i]->size <= KEEP_BYTES) continue;
-        forget(buffers[i]->data, buffers[i]->capacity);
-        buffers[i]->size = 0;
+        pages_rewind(buffers[i], 0);
     }
     const bool is_large = service->square_height != 0 && service->square.width > KEEP_WIDTH;
     if (!is_large || da_service_head(service) < service->square_used_at + KEEP_HEIGHTS) return;
-    forget(service->square_memory, da_square_bytes(DA_SQUARE_WIDTH_MAX));
+    pages_forget(service->square_memory, 0, da_square_bytes(DA_SQUARE_WIDTH_MAX));
     service->square_height = 0;
 }
 
@@ -321,26 +316,16 @@ void da_service_tick(struct da_service *service, uint64_t now_ms) {
     }
 }
 
-static void *reserve(size_t size) {
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
-}
-
-static void unreserve(void *pages, size_t size) {
-    if (pages != NULL) CHECK(munmap(pages, size) == 0);
-}
-
 enum err da_service_create(const struct da_service_config *config, uint64_t now_ms,
                            struct da_service **out) {
     CHECK(config->reply != NULL);
     struct da_service *service = calloc(1, sizeof *service);
     if (service == NULL) return ERR_MEMORY;
     service->config = *config;
-    service->text = buffer_over(reserve(TEXT_BYTES_MAX), TEXT_BYTES_MAX);
-    service->blobs = buffer_over(reserve(BLOCK_BYTES_MAX), BLOCK_BYTES_MAX);
-    service->square_memory = reserve(da_square_bytes(DA_SQUARE_WIDTH_MAX));
-    service->empty_memory = reserve(da_square_bytes(1));
+    service->text = pages_buffer(TEXT_BYTES_MAX);
+    service->blobs = pages_buffer(BLOCK_BYTES_MAX);
+    service->square_memory = pages_reserve(da_square_bytes(DA_SQUARE_WIDTH_MAX));
+    service->empty_memory = pages_reserve(da_square_bytes(1));
     enum err err = service->text.data != NULL && service->blobs.data != NULL &&
                            service->square_memory != NULL && service->empty_memory != NULL
                        ? ERR_OK
@@ -369,9 +354,9 @@ void da_service_destroy(struct da_service *service) {
         if (service->waiters[i].is_used) json_decref(service->waiters[i].id);
     }
     if (service->log != NULL) da_log_close(service->log);
-    unreserve(service->text.data, TEXT_BYTES_MAX);
-    unreserve(service->blobs.data, BLOCK_BYTES_MAX);
-    unreserve(service->square_memory, da_square_bytes(DA_SQUARE_WIDTH_MAX));
-    unreserve(service->empty_memory, da_square_bytes(1));
+    pages_release(service->text.data, TEXT_BYTES_MAX);
+    pages_release(service->blobs.data, BLOCK_BYTES_MAX);
+    pages_release(service->square_memory, da_square_bytes(DA_SQUARE_WIDTH_MAX));
+    pages_release(service->empty_memory, da_square_bytes(1));
     free(service);
 }

@@ -5,7 +5,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+
+#include "pages/pages.h"
 
 #define BACKOFF_MS_MIN 1000
 #define BACKOFF_MS_MAX 10000
@@ -36,16 +37,6 @@ struct l1_endpoints {
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static void init_curl(void) {
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-}
-
-static struct buffer reserve(size_t size) {
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return buffer_over(pages == MAP_FAILED ? NULL : pages, size);
-}
-
-static void unreserve(struct buffer *buffer) {
-    if (buffer->data != NULL) CHECK(munmap(buffer->data, buffer->capacity) == 0);
 }
 
 static size_t on_body(char *data, size_t unit, size_t count, void *context) {
@@ -111,8 +102,8 @@ enum err l1_endpoints_create(const struct l1_config *config, struct l1_endpoints
         make_name(endpoint);
         endpoint->backoff_ms = BACKOFF_MS_MIN;
     }
-    endpoints->request = reserve(L1_REQUEST_BYTES_MAX);
-    endpoints->answer = reserve(L1_ANSWER_BYTES_MAX);
+    endpoints->request = pages_buffer(L1_REQUEST_BYTES_MAX);
+    endpoints->answer = pages_buffer(L1_ANSWER_BYTES_MAX);
     endpoints->headers = curl_slist_append(NULL, "Content-Type: application/json");
     endpoints->curl = curl_easy_init();
     if (err == ERR_OK && (endpoints->request.data == NULL || endpoints->answer.data == NULL ||
@@ -132,8 +123,8 @@ void l1_endpoints_destroy(struct l1_endpoints *endpoints) {
     if (endpoints->root != NULL) l1_answers_close(endpoints->root);
     if (endpoints->curl != NULL) curl_easy_cleanup(endpoints->curl);
     curl_slist_free_all(endpoints->headers);
-    unreserve(&endpoints->request);
-    unreserve(&endpoints->answer);
+    pages_release(endpoints->request.data, endpoints->request.capacity);
+    pages_release(endpoints->answer.data, endpoints->answer.capacity);
     free(endpoints);
 }
 
@@ -166,14 +157,8 @@ const char *l1_endpoints_name(const struct l1_endpoints *endpoints, int index) {
 void l1_batch_begin(struct l1_endpoints *endpoints) {
     if (endpoints->root != NULL) l1_answers_close(endpoints->root);
     endpoints->root = NULL;
-    if (endpoints->answer.size > KEEP_BYTES) {
-        CHECK(madvise(endpoints->answer.data + KEEP_BYTES, L1_ANSWER_BYTES_MAX - KEEP_BYTES,
-                      MADV_DONTNEED) == 0);
-    }
-    endpoints->answer.size = 0;
-    endpoints->answer.overflow = false;
-    endpoints->request.size = 0;
-    endpoints->request.overflow = false;
+    pages_rewind(&endpoints->answer, KEEP_BYTES);
+    pages_rewind(&endpoints->request, KEEP_BYTES);
     endpoints->first_id = endpoints->next_id;
     endpoints->writer = json_over(&endpoints->request);
     json_array_begin(&endpoints->writer);

@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/hex.h"
+#include "pages/pages.h"
 
 #define DATA_BYTES_MAX (L1_ANSWER_BYTES_MAX / 2)
 
@@ -13,11 +13,9 @@ enum err l1_reader_create(const struct l1_config *config, struct l1_reader **out
     if (reader == NULL) return ERR_MEMORY;
     reader->config = config;
     const size_t size = DATA_BYTES_MAX + L1_FORCED_MAX * (size_t)L1_RAW_BYTES_MAX;
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    enum err err = pages == MAP_FAILED ? ERR_MEMORY : ERR_OK;
+    reader->pages = pages_reserve(size);
+    enum err err = reader->pages == NULL ? ERR_MEMORY : ERR_OK;
     if (err == ERR_OK) {
-        reader->pages = pages;
         reader->data = buffer_over(reader->pages, DATA_BYTES_MAX);
         for (size_t i = 0; i < L1_FORCED_MAX; i++) {
             reader->raws[i].data = reader->pages + DATA_BYTES_MAX + i * L1_RAW_BYTES_MAX;
@@ -34,10 +32,7 @@ enum err l1_reader_create(const struct l1_config *config, struct l1_reader **out
 
 void l1_reader_destroy(struct l1_reader *reader) {
     if (reader->endpoints != NULL) l1_endpoints_destroy(reader->endpoints);
-    if (reader->pages != NULL) {
-        CHECK(munmap(reader->pages, DATA_BYTES_MAX + L1_FORCED_MAX * (size_t)L1_RAW_BYTES_MAX) ==
-              0);
-    }
+    pages_release(reader->pages, DATA_BYTES_MAX + L1_FORCED_MAX * (size_t)L1_RAW_BYTES_MAX);
     free(reader);
 }
 

@@ -1,10 +1,10 @@
 /* The RPC backend's executions: eth_call, eth_estimateGas, eth_createAccessList. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "node/backend.h"
 #include "node/memory.h"
+#include "pages/pages.h"
 #include "threads/clock.h"
 #include "threads/gate.h"
 #include "workloads/ethereum.h"
@@ -40,8 +40,8 @@ enum err callers_create(unsigned count, struct callers **out) {
 void callers_destroy(struct callers *callers) {
     if (callers == NULL) return;
     for (unsigned i = 0; i < callers->count; i++) {
-        munmap(callers->list[i].evm, EVM_ARENA_BYTES);
-        munmap(callers->list[i].arena.data, CALLER_STATE_BYTES);
+        pages_release(callers->list[i].evm, EVM_ARENA_BYTES);
+        pages_release(callers->list[i].arena.data, CALLER_STATE_BYTES);
     }
     gate_destroy(&callers->gate);
     free(callers);

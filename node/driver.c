@@ -6,6 +6,7 @@
 
 #include "node/log.h"
 #include "node/node.h"
+#include "pages/pages.h"
 #include "threads/clock.h"
 
 /* The status that other threads see is at most so old while the node is busy. */
@@ -368,7 +369,7 @@ static enum err create_sequencer(struct node *node, const struct sequencer_confi
         err = sequencer_create(node->sequencer_memory, node->sequencer_memory_bytes, config,
                                &restore, &node->sequencer);
     }
-    memory_release(memory, bytes);
+    pages_release(memory, bytes);
     return err;
 }
 
@@ -424,6 +425,6 @@ void driver_stop(struct node *node) {
     pool_keeper_close(node);
     close_view(node->view);
     node->view = NULL;
-    memory_release(node->sequencer_memory, node->sequencer_memory_bytes);
+    pages_release(node->sequencer_memory, node->sequencer_memory_bytes);
     node->sequencer_memory = NULL;
 }

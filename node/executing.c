@@ -7,6 +7,7 @@
 
 #include "node/log.h"
 #include "node/memory.h"
+#include "pages/pages.h"
 #include "threads/clock.h"
 #include "threads/gate.h"
 
@@ -227,9 +228,9 @@ void executing_stop(struct executing *executing) {
     if (executing->has_thread) pthread_join(executing->thread, NULL);
     if (executing->view != NULL) ledger_view_close(executing->view);
     free(executing->view);
-    memory_release(executing->executor_memory, executing->executor_memory_bytes);
+    pages_release(executing->executor_memory, executing->executor_memory_bytes);
     for (size_t i = 0; i < EXECUTING_JOBS_MAX; i++) {
-        memory_release(executing->entries[i].arena.data, JOB_ARENA_BYTES);
+        pages_release(executing->entries[i].arena.data, JOB_ARENA_BYTES);
     }
     gate_destroy(&executing->gate);
     free(executing);

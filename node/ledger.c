@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/keccak.h"
 #include "base/rlp.h"
 #include "genesis/genesis_json.h"
 #include "node/log.h"
+#include "pages/pages.h"
 #include "workloads/ethereum.h"
 
 #define VIEWS_MAX         512
@@ -20,15 +20,10 @@
 #define LIGHT_RECORD      "light/"
 
 enum err memory_reserve(size_t size, void **out) {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return ERR_MEMORY;
+    void *memory = pages_reserve(size);
+    if (memory == NULL) return ERR_MEMORY;
     *out = memory;
     return ERR_OK;
-}
-
-void memory_release(void *memory, size_t size) {
-    if (memory != NULL) CHECK(munmap(memory, size) == 0);
 }
 
 /* "validators/" and the rotation as 8 bytes, so that names sort by rotation. */
@@ -106,7 +101,7 @@ static enum err open_genesis(struct ledger *ledger, const struct genesis *genesi
     } else {
         snprintf(error, 512, "genesis: cannot be made the first block: %s", err_text(err));
     }
-    memory_release(memory, GENESIS_BYTES);
+    pages_release(memory, GENESIS_BYTES);
     return err;
 }
 
@@ -153,8 +148,8 @@ enum err ledger_open(const char *directory, uint64_t map_gib, const struct genes
 void ledger_close(struct ledger *ledger) {
     if (ledger->wal != NULL) wal_close(ledger->wal);
     store_close(ledger->store);
-    memory_release(ledger->scratch.data, SCRATCH_BYTES);
-    memory_release(ledger->summary_scratch.data, SUMMARY_BYTES);
+    pages_release(ledger->scratch.data, SCRATCH_BYTES);
+    pages_release(ledger->summary_scratch.data, SUMMARY_BYTES);
     *ledger = (struct ledger){0};
 }
 
@@ -179,7 +174,7 @@ static enum err read_frame(struct store_view *view, uint64_t number, struct fram
     enum err err = store_package(view, number, &arena, &bytes);
     if (err == ERR_OK) err = block_package_decode(bytes, &package);
     if (err == ERR_OK) *out = package.frame;
-    munmap(memory, BLOCK_PACKAGE_BYTES_MAX + 4096);
+    pages_release(memory, BLOCK_PACKAGE_BYTES_MAX + 4096);
     return err;
 }
 

@@ -81,7 +81,5 @@ enum err ledger_rotation(void *context, uint64_t rotation, struct validator_set 
 MUST_USE enum err ledger_persist_record(struct ledger *ledger, struct bytes record);
 MUST_USE enum err ledger_persist_journal(struct ledger *ledger, struct bytes journal);
 
-/* Memory that is reserved at boot and costs pages only when touched.  ERR_MEMORY. */
+/* memory_reserve is pages_reserve for whoever passes errors up.  ERR_MEMORY. */
 MUST_USE enum err memory_reserve(size_t size, void **out);
-/* memory_release gives it back; NULL is fine. */
-void memory_release(void *memory, size_t size);

@@ -7,6 +7,7 @@
 
 #include "node/log.h"
 #include "node/node.h"
+#include "pages/pages.h"
 #include "threads/clock.h"
 #include "workloads/workload.h"
 
@@ -174,6 +175,6 @@ void outside_stop(struct node *node) {
     if (node->da != NULL) da_publisher_stop(node->da);
     node->l1 = NULL;
     node->da = NULL;
-    memory_release(node->forced_bytes, FORCED_BYTES_MAX);
+    pages_release(node->forced_bytes, FORCED_BYTES_MAX);
     node->forced_bytes = NULL;
 }

@@ -14,6 +14,7 @@
 #include "base/keccak.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "pages/pages.h"
 #include "threads/clock.h"
 
 #define QUEUE_BYTES      ((size_t)1 << 20)
@@ -486,7 +487,7 @@ void snapshot_serve_destroy(struct snapshot_serving *serving) {
     if (serving == NULL) return;
     CHECK(!serving->has_thread);
     if (serving->queue != NULL) queue_destroy(serving->queue);
-    memory_release(serving->arena.data, ARENA_BYTES);
+    pages_release(serving->arena.data, ARENA_BYTES);
     free(serving->request);
     free(serving->answer);
     free(serving->encoded);

@@ -10,6 +10,7 @@
 #include "node/log.h"
 #include "node/node.h"
 #include "node/snapshot.h"
+#include "pages/pages.h"
 #include "threads/clock.h"
 
 #define ARENA_BYTES   ((size_t)256 << 20) /* address space */
@@ -469,8 +470,8 @@ static enum err prepare(struct node *node, const struct header *head, const stru
         taking->arena = arena_over(arena, ARENA_BYTES);
         err = take(taking, memory, head, hash);
     }
-    memory_release(arena, ARENA_BYTES);
-    memory_release(memory, snapshot_bytes());
+    pages_release(arena, ARENA_BYTES);
+    pages_release(memory, snapshot_bytes());
     free(taking);
     return err;
 }

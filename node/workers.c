@@ -11,6 +11,7 @@
 
 #include "node/log.h"
 #include "node/node.h"
+#include "pages/pages.h"
 #include "sequencer/batch.h"
 #include "threads/clock.h"
 #include "workloads/workload.h"
@@ -310,7 +311,7 @@ static void worker_stop(struct worker *worker) {
 
 static void worker_destroy(struct worker *worker) {
     if (worker->queue != NULL) queue_destroy(worker->queue);
-    memory_release(worker->arena.data, WORKER_ARENA_BYTES);
+    pages_release(worker->arena.data, WORKER_ARENA_BYTES);
 }
 
 /* start_client opens the connection that verifies what others published. */

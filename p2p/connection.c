@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "p2p/p2p_internal.h"
+#include "pages/pages.h"
 #include "threads/clock.h"
 
 #define READS_MAX  8 /* per wake-up, so that one loud peer does not silence the others */
@@ -100,8 +101,8 @@ void p2p_connection_close(struct p2p *p2p, struct p2p_connection *connection) {
 
     link->open = NULL;
     for (size_t lane = 0; lane < P2P_LANE_COUNT; lane++) {
-        p2p_pages_forget(link->sending[lane].data, 0, P2P_MESSAGE_BYTES_MAX);
-        p2p_pages_forget(link->receiving[lane].data, 0, P2P_MESSAGE_BYTES_MAX);
+        pages_forget(link->sending[lane].data, 0, P2P_MESSAGE_BYTES_MAX);
+        pages_forget(link->receiving[lane].data, 0, P2P_MESSAGE_BYTES_MAX);
     }
     p2p_lock(p2p);
     link->is_connected = false;
@@ -194,7 +195,7 @@ static bool deliver(struct p2p *p2p, struct p2p_link *link, const struct p2p_rec
     (link->is_guest ? events->guest_message : events->message)(events->context, &link->peer.id,
                                                                message);
     if (transfer->size > P2P_ASSEMBLY_KEEP) {
-        p2p_pages_forget(transfer->data, P2P_ASSEMBLY_KEEP, transfer->size);
+        pages_forget(transfer->data, P2P_ASSEMBLY_KEEP, transfer->size);
     }
     transfer->size = 0;
     return true;
@@ -331,7 +332,7 @@ static void send_part(struct p2p *p2p, struct p2p_connection *connection, enum p
     if (!is_last) return;
     count(&p2p->tallies.messages_sent, 1);
     if (transfer->size > P2P_ASSEMBLY_KEEP) {
-        p2p_pages_forget(transfer->data, P2P_ASSEMBLY_KEEP, transfer->size);
+        pages_forget(transfer->data, P2P_ASSEMBLY_KEEP, transfer->size);
     }
     transfer->size = 0;
 }

@@ -1,36 +1,19 @@
 #include "p2p/lane.h"
 
-#include <sys/mman.h>
+#include "pages/pages.h"
 
 #define SIZE_BYTES     4
-#define PAGE_BYTES     4096u
 #define KEEP_BYTES_MAX (64u << 10) /* pages that an empty lane keeps */
 
-uint8_t *p2p_pages_reserve(size_t size) {
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
-}
-
-void p2p_pages_forget(uint8_t *pages, size_t keep, size_t size) {
-    const size_t from = (keep + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    const size_t to = (size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    if (from < to) CHECK(madvise(pages + from, to - from, MADV_DONTNEED) == 0);
-}
-
-void p2p_pages_release(uint8_t *pages, size_t size) {
-    if (pages != NULL) CHECK(munmap(pages, size) == 0);
-}
-
 enum err p2p_lane_create(struct p2p_lane_ring *lane, size_t capacity) {
-    uint8_t *data = p2p_pages_reserve(capacity);
+    uint8_t *data = pages_reserve(capacity);
     if (data == NULL) return ERR_MEMORY;
     *lane = (struct p2p_lane_ring){.data = data, .capacity = capacity};
     return ERR_OK;
 }
 
 void p2p_lane_destroy(struct p2p_lane_ring *lane) {
-    p2p_pages_release(lane->data, lane->capacity);
+    pages_release(lane->data, lane->capacity);
     *lane = (struct p2p_lane_ring){0};
 }
 
@@ -99,6 +82,6 @@ void p2p_lane_clear(struct p2p_lane_ring *lane) {
     lane->used = 0;
     lane->count = 0;
     if (lane->peak <= KEEP_BYTES_MAX) return;
-    p2p_pages_forget(lane->data, KEEP_BYTES_MAX, lane->peak);
+    pages_forget(lane->data, KEEP_BYTES_MAX, lane->peak);
     lane->peak = KEEP_BYTES_MAX;
 }

@@ -35,9 +35,3 @@ size_t p2p_lane_pop(struct p2p_lane_ring *lane, uint8_t *out, size_t out_bytes_m
 
 /* p2p_lane_clear forgets all messages. */
 void p2p_lane_clear(struct p2p_lane_ring *lane);
-
-/* p2p_pages_reserve reserves `size` bytes of zeroed memory that cost nothing until they are
- * touched; NULL when the system refuses.  p2p_pages_forget gives the pages of [keep, size) back. */
-uint8_t *p2p_pages_reserve(size_t size);
-void p2p_pages_forget(uint8_t *pages, size_t keep, size_t size);
-void p2p_pages_release(uint8_t *pages, size_t size);

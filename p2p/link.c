@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "p2p/p2p_internal.h"
+#include "pages/pages.h"
 #include "threads/clock.h"
 
 struct p2p_link *p2p_link_find(struct p2p *p2p, const struct hash32 *id) {
@@ -13,7 +14,7 @@ struct p2p_link *p2p_link_find(struct p2p *p2p, const struct hash32 *id) {
 
 static void transfers_release(struct p2p_transfer transfers[P2P_LANE_COUNT]) {
     for (size_t lane = 0; lane < P2P_LANE_COUNT; lane++) {
-        p2p_pages_release(transfers[lane].data, P2P_MESSAGE_BYTES_MAX);
+        pages_release(transfers[lane].data, P2P_MESSAGE_BYTES_MAX);
         transfers[lane] = (struct p2p_transfer){0};
     }
 }
@@ -41,8 +42,8 @@ static size_t lane_bytes(const struct p2p *p2p, const struct p2p_link *link, siz
 static enum err link_reserve(const struct p2p *p2p, struct p2p_link *link) {
     for (size_t lane = 0; lane < P2P_LANE_COUNT; lane++) {
         TRY(p2p_lane_create(&link->lanes[lane], lane_bytes(p2p, link, lane)));
-        link->sending[lane].data = p2p_pages_reserve(P2P_MESSAGE_BYTES_MAX);
-        link->receiving[lane].data = p2p_pages_reserve(P2P_MESSAGE_BYTES_MAX);
+        link->sending[lane].data = pages_reserve(P2P_MESSAGE_BYTES_MAX);
+        link->receiving[lane].data = pages_reserve(P2P_MESSAGE_BYTES_MAX);
         if (link->sending[lane].data == NULL) return ERR_MEMORY;
         if (link->receiving[lane].data == NULL) return ERR_MEMORY;
     }

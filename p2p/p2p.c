@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "p2p/p2p_internal.h"
+#include "pages/pages.h"
 
 #define SILENCE_MS_DEFAULT   10000
 #define RECEIVE_RATE_DEFAULT (64u << 20)
@@ -86,7 +87,7 @@ static void destroy(struct p2p *p2p) {
     if (p2p->resolver != NULL) p2p_resolver_stop(p2p->resolver);
     if (p2p->listen_fd >= 0) (void)close(p2p->listen_fd);
     if (p2p->wake_fd >= 0) (void)close(p2p->wake_fd);
-    p2p_pages_release((uint8_t *)p2p->connections, P2P_CONNECTIONS_MAX * sizeof *p2p->connections);
+    pages_release(p2p->connections, P2P_CONNECTIONS_MAX * sizeof *p2p->connections);
     CHECK(pthread_mutex_destroy(&p2p->lock) == 0);
     free(p2p);
 }
@@ -100,7 +101,7 @@ static enum err open_all(struct p2p *p2p) {
     p2p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (p2p->wake_fd < 0) return ERR_SYSTEM;
     static_assert(_Alignof(struct p2p_connection) <= 4096, "pages are aligned enough");
-    void *pages = p2p_pages_reserve(P2P_CONNECTIONS_MAX * sizeof *p2p->connections);
+    void *pages = pages_reserve(P2P_CONNECTIONS_MAX * sizeof *p2p->connections);
     if (pages == NULL) return ERR_MEMORY;
     p2p->connections = pages;
     return p2p_resolver_start(&p2p->resolver);

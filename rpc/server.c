@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+
+#include "pages/pages.h"
 
 #define SERVICE_SHIFT   56
 #define LISTEN_BACKLOG  4096
@@ -310,9 +311,8 @@ static enum err service_start(struct rpc *rpc, unsigned index, char error[256]) 
     service->index = index;
     service->completions_end = &service->completions;
     pthread_mutex_init(&service->lock, NULL);
-    void *memory = mmap(NULL, rpc_runner_bytes(&config->limits), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return ERR_MEMORY;
+    void *memory = pages_reserve(rpc_runner_bytes(&config->limits));
+    if (memory == NULL) return ERR_MEMORY;
     service->runner = rpc_runner_over(memory, &config->limits, rpc_metrics_counters(rpc, index));
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6;
     info.port = CONTEXT_PORT_NO_LISTEN;
@@ -411,9 +411,7 @@ void rpc_stop(struct rpc *rpc) {
         struct service *service = &rpc->services[i];
         drain(service);
         if (service->context != NULL) lws_context_destroy(service->context);
-        if (service->runner.arena.data != NULL) {
-            munmap(service->runner.arena.data, rpc_runner_bytes(&rpc->config.limits));
-        }
+        pages_release(service->runner.arena.data, rpc_runner_bytes(&rpc->config.limits));
     }
     if (rpc->waiting != NULL) rpc_submit_destroy(rpc);
     if (rpc->filters != NULL) rpc_filters_destroy(rpc);

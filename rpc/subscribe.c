@@ -6,9 +6,9 @@
  * Blocks are announced one by one, in order, none left out. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/keccak.h"
+#include "pages/pages.h"
 #include "rpc/encode.h"
 #include "rpc/logs.h"
 #include "rpc/methods.h"
@@ -203,9 +203,8 @@ static void *notifier_main(void *context) {
 enum err rpc_subscriptions_create(struct rpc *rpc) {
     struct subscriptions *table = calloc(1, sizeof *table);
     if (table == NULL) return ERR_MEMORY;
-    void *memory = mmap(NULL, NOTIFIER_ARENA + NOTICE_BYTES_MAX, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
+    void *memory = pages_reserve(NOTIFIER_ARENA + NOTICE_BYTES_MAX);
+    if (memory == NULL) {
         free(table);
         return ERR_MEMORY;
     }
@@ -216,7 +215,7 @@ enum err rpc_subscriptions_create(struct rpc *rpc) {
     gate_create(&table->gate);
     if (pthread_create(&table->thread, NULL, notifier_main, table) != 0) {
         gate_destroy(&table->gate);
-        munmap(memory, NOTIFIER_ARENA + NOTICE_BYTES_MAX);
+        pages_release(memory, NOTIFIER_ARENA + NOTICE_BYTES_MAX);
         free(table);
         return ERR_SYSTEM;
     }
@@ -238,7 +237,7 @@ void rpc_subscriptions_destroy(struct rpc *rpc) {
     for (size_t i = 0; i < table->used_max; i++)
         free(table->list[i].filter);
     gate_destroy(&table->gate);
-    munmap(table->arena.data, NOTIFIER_ARENA + NOTICE_BYTES_MAX);
+    pages_release(table->arena.data, NOTIFIER_ARENA + NOTICE_BYTES_MAX);
     free(table);
     rpc->subscriptions = NULL;
 }

@@ -1,7 +1,7 @@
 /* Worker threads: tasks with calls that execute code or read many blocks. */
 #include <stdlib.h>
-#include <sys/mman.h>
 
+#include "pages/pages.h"
 #include "rpc/rpc_internal.h"
 
 static struct task *take(struct rpc *rpc) {
@@ -27,9 +27,8 @@ static void *worker_main(void *context) {
     const unsigned index = rpc->workers_begun++;
     gate_unlock(&rpc->queue_gate);
     const size_t bytes = rpc_runner_bytes(&rpc->config.limits);
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(memory != MAP_FAILED);
+    void *memory = pages_reserve(bytes);
+    CHECK(memory != NULL);
     struct runner runner = rpc_runner_over(memory, &rpc->config.limits,
                                            rpc_metrics_counters(rpc, rpc->config.threads + index));
     for (struct task *task = take(rpc); task != NULL; task = take(rpc)) {
@@ -38,7 +37,7 @@ static void *worker_main(void *context) {
         rpc_task_own_response(task);
         rpc_service_complete(service, task);
     }
-    munmap(memory, bytes);
+    pages_release(memory, bytes);
     return NULL;
 }
 

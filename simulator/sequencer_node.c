@@ -1,13 +1,13 @@
 #include "simulator/sequencer_node.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/check.h"
 #include "base/keccak.h"
 #include "base/rlp.h"
 #include "chain/block.h"
 #include "consensus/rotation.h"
+#include "pages/pages.h"
 #include "simulator/owned.h"
 
 #define POLL_MS 200 /* L1 and the DA layer */
@@ -22,9 +22,8 @@ static const struct sequencer_limits limits = {.pool_items_max = 512,
 void *sequencer_node_memory(uint32_t node, enum sequencer_memory use, size_t bytes) {
     static _Thread_local void *memory[WORLD_NODES_MAX][SEQUENCER_MEMORY_USES];
     if (memory[node][use] == NULL) {
-        memory[node][use] = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        CHECK(memory[node][use] != MAP_FAILED);
+        memory[node][use] = pages_reserve(bytes);
+        CHECK(memory[node][use] != NULL);
     }
     return memory[node][use];
 }

@@ -2,9 +2,9 @@
 /* A node that is the real sequencer: pool, blocks that the EVM executes, consensus, sync, batches.
  * The edge around it is simulated: its disk is memory, its L1 a function of time, the DA layer an
  * array, and its clients send signed transfers whose acknowledgements are held against it. */
-#include <sys/mman.h>
 
 #include "base/check.h"
+#include "pages/pages.h"
 #include "sequencer/sequencer.h"
 #include "sequencer/snapshot.h"
 #include "simulator/checker.h"
@@ -31,10 +31,8 @@
  * would cost every thread of the whole program its memory. */
 static inline uint8_t *thread_buffer(uint8_t **buffer, size_t bytes) {
     if (*buffer != NULL) return *buffer;
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(memory != MAP_FAILED);
-    *buffer = memory;
+    *buffer = pages_reserve(bytes);
+    CHECK(*buffer != NULL);
     return *buffer;
 }
 

@@ -3,12 +3,12 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/check.h"
 #include "base/keccak.h"
 #include "chain/genesis.h"
 #include "chain/transaction.h"
+#include "pages/pages.h"
 #include "simulator/sequencer_node.h"
 #include "state/state.h"
 #include "workloads/system_contracts.h"
@@ -24,9 +24,8 @@ static struct item items[CLIENT_ACCOUNTS][CLIENT_ITEMS];
 static struct secp_key accounts[CLIENT_ACCOUNTS];
 
 static void *reserve(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(memory != MAP_FAILED);
+    void *memory = pages_reserve(bytes);
+    CHECK(memory != NULL);
     return memory;
 }
 
@@ -68,7 +67,7 @@ static void make_genesis(void) {
     CHECK(state_writes(state, &writes, &count) == ERR_OK);
     CHECK(kv_memory_apply(genesis_kv, writes, count) == ERR_OK);
     genesis_hash = header_hash(&genesis_header);
-    munmap(arena.data, bytes);
+    pages_release(arena.data, bytes);
 }
 
 /* make_items signs what the clients will send: real signatures, made once. */

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "pages/pages.h"
 
 #define BUCKET_SLOTS    16
 #define BUCKETS         (RECENT_INDEX_SLOTS / BUCKET_SLOTS)
@@ -23,15 +24,12 @@ enum err recent_index_open(struct recent_index *index) {
     if (getrandom(&index->seed, sizeof index->seed, 0) != (ssize_t)sizeof index->seed) {
         return ERR_STORAGE;
     }
-    void *memory = mmap(NULL, INDEX_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return ERR_MEMORY;
-    index->slots = memory;
-    return ERR_OK;
+    index->slots = pages_reserve(INDEX_BYTES);
+    return index->slots == NULL ? ERR_MEMORY : ERR_OK;
 }
 
 void recent_index_close(struct recent_index *index) {
-    if (index->slots != NULL) CHECK(munmap((void *)index->slots, INDEX_BYTES) == 0);
+    pages_release((void *)index->slots, INDEX_BYTES);
     index->slots = NULL;
 }
 
