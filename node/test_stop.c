@@ -94,9 +94,13 @@ static uint64_t answered_or_dropped(struct node *node) {
     return counts.requests + counts.dropped;
 }
 
-static void wait_answered(struct node *node, uint64_t count) {
+static uint64_t received(struct node *node) {
+    return p2p_counters(node->p2p).messages_received;
+}
+
+static void wait_count(struct node *node, uint64_t (*count)(struct node *node), uint64_t wanted) {
     const uint64_t until_ms = monotonic_ms() + WAIT_MS;
-    while (answered_or_dropped(node) < count) {
+    while (count(node) < wanted) {
         CHECK(monotonic_ms() < until_ms);
         usleep(1000);
     }
@@ -113,12 +117,12 @@ static struct p2p_fetch *ask_all(struct node *node) {
     message.height = 1;
     message.count = MESSAGE_BLOCKS_MAX;
     message_encode(&message, &request);
-    const uint64_t before = answered_or_dropped(node);
+    const uint64_t before = received(node);
     CHECK(p2p_fetch_open("127.0.0.1", (uint16_t)settings.p2p_port, NULL, WAIT_MS, &fetch, error) ==
           ERR_OK);
     for (int i = 0; i < SNAPSHOT_SERVE_PENDING; i++)
         CHECK(p2p_fetch_send(fetch, buffer_bytes(&request)) == ERR_OK);
-    wait_answered(node, before + 1);
+    wait_count(node, received, before + SNAPSHOT_SERVE_PENDING);
     return fetch;
 }
 
@@ -138,7 +142,7 @@ static void test_guests(struct node_options options) {
     CHECK(err == ERR_OK);
     wait_height(&node, node.head_at_start + MESSAGE_BLOCKS_MAX);
     p2p_fetch_close(ask_all(&node));
-    wait_answered(&node, SNAPSHOT_SERVE_PENDING);
+    wait_count(&node, answered_or_dropped, SNAPSHOT_SERVE_PENDING);
     CHECK(snapshot_serve_counts(node.serving).dropped > 0);
     struct p2p_fetch *fetch = ask_all(&node);
     const uint64_t begun_ms = monotonic_ms();
