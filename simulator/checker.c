@@ -357,9 +357,9 @@ const struct validator_set *checker_set(struct world *world, uint64_t height) {
     return set_at(world->checker, height);
 }
 
-/* proof_power is the power behind a commit's good signatures for `hash`. */
+/* proof_power is the power behind a commit's good signatures for `hash`, and how many they are. */
 static uint64_t proof_power(const struct checker *checker, const struct commit *commit,
-                            const struct hash32 *hash) {
+                            const struct hash32 *hash, uint32_t *good_count) {
     const struct validator_set *set = set_at(checker, commit->height);
     const struct recoverer recoverer = registry_recoverer_of(&checker->registry);
     const struct vote precommit = {.kind = VOTE_PRECOMMIT,
@@ -369,6 +369,7 @@ static uint64_t proof_power(const struct checker *checker, const struct commit *
                                    .block = *hash};
     const struct hash32 digest = vote_digest(&checker->registry.domain, &precommit);
     uint64_t power = 0, seen = 0;
+    *good_count = 0;
     for (uint32_t i = 0; i < commit->signatures_count; i++) {
         const struct commit_signature *signature = &commit->signatures[i];
         struct address signer;
@@ -379,6 +380,7 @@ static uint64_t proof_power(const struct checker *checker, const struct commit *
         if (!address_equal(&signer, &set->validators[signature->voter_index].address)) continue;
         seen |= (uint64_t)1 << signature->voter_index;
         power += set->validators[signature->voter_index].power;
+        *good_count += 1;
     }
     return power;
 }
@@ -386,8 +388,9 @@ static uint64_t proof_power(const struct checker *checker, const struct commit *
 bool checker_is_proven(struct world *world, const struct commit *commit, const struct hash32 *hash,
                        uint64_t height) {
     const struct checker *checker = world->checker;
+    uint32_t good_count;
     if (commit->height != height || !hash_equal(hash, &commit->block)) return false;
-    const uint64_t power = proof_power(checker, commit, hash);
+    const uint64_t power = proof_power(checker, commit, hash, &good_count);
     const uint64_t total = validator_set_power(set_at(checker, height));
     return checker->registry.fault_model == FAULT_MODEL_CRASH ? 2 * power > total
                                                               : 3 * power > 2 * total;
@@ -396,11 +399,17 @@ bool checker_is_proven(struct world *world, const struct commit *commit, const s
 static void check_proof(struct world *world, uint32_t node, const struct commit *commit,
                         const struct hash32 *hash) {
     const struct checker *checker = world->checker;
-    if (checker_is_proven(world, commit, hash, commit->height)) return;
-    world_fail(world, "commit",
-               "node %u commits height %" PRIu64 " with power %" PRIu64 " of %" PRIu64, node,
-               commit->height, proof_power(checker, commit, hash),
-               validator_set_power(set_at(checker, commit->height)));
+    uint32_t good_count;
+    const uint64_t power = proof_power(checker, commit, hash, &good_count);
+    if (!checker_is_proven(world, commit, hash, commit->height)) {
+        world_fail(world, "commit",
+                   "node %u commits height %" PRIu64 " with power %" PRIu64 " of %" PRIu64, node,
+                   commit->height, power, validator_set_power(set_at(checker, commit->height)));
+    } else if (good_count != commit->signatures_count) { /* nobody else would take it */
+        world_fail(world, "commit",
+                   "node %u commits height %" PRIu64 " with %u signatures, of which %u are good",
+                   node, commit->height, commit->signatures_count, good_count);
+    }
 }
 
 void checker_commit(struct world *world, uint32_t node, const struct hash32 *hash,

@@ -2,7 +2,8 @@
 /* What must hold in every run, checked after every step against the whole cluster at once:
  *
  * - agreement: all correct nodes commit one block per height;
- * - commit: what they commit has a quorum of precommits of the set of that height;
+ * - commit: what they commit has a quorum of precommits of the set of that height, and nothing that
+ *   others would refuse it for;
  * - validity: it is a valid block on top of the committed one, by a proposer of its round, and
  *   executes to its roots once more (sequencer_judge.c);
  * - one signature: a correct validator signs one thing per (height, round, kind), over restarts;
