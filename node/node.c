@@ -161,7 +161,6 @@ static enum err start_p2p(struct node *node, char error[512]) {
                    on_guest_connected},
     };
     if (!node->options.has_p2p) return ERR_OK;
-    TRY(snapshot_serve_start(node, &node->serving));
     struct p2p *p2p;
     const enum err err = p2p_start(&config, &p2p);
     if (err != ERR_OK) {
@@ -235,6 +234,8 @@ static enum err start_all(struct node *node, char error[512]) {
     queue_set_share(node->inputs, SHARE);
     TRY(evidence_keeper_start(node, &node->keeper));
     TRY(workers_start(node));
+    /* before RPC, which tells what it counts */
+    if (node->options.has_p2p) TRY(snapshot_serve_start(node, &node->serving));
     if (node->options.is_state_only) { /* node_start returns when the state is there */
         TRY(start_p2p(node, error));
         return snapshot_take(node, error);
