@@ -66,6 +66,8 @@ static void test_refused(void) {
     CHECK(batch_decode((struct bytes){bad, good.size}, &arena, &out) == ERR_ENCODING);
     struct arena small = arena_over(arena_memory, 1000);
     CHECK(batch_decode(good, &small, &out) == ERR_LIMIT);
+    const struct batch from_genesis = {0, 2, packages, BYTES_STRING("commit")};
+    CHECK(batch_decode(encode(&from_genesis), &arena, &out) == ERR_ENCODING);
     static struct bytes many[BATCH_BLOCKS_MAX + 1];
     const struct batch long_one = {1, BATCH_BLOCKS_MAX + 1, many, BYTES_EMPTY};
     struct buffer sink = buffer_over(blob, sizeof blob);

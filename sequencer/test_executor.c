@@ -242,6 +242,9 @@ static void test_changed_blocks_are_refused(void) {
     header.coinbase.bytes[0] ^= 1;
     refused(&built, &built.frame, &header, "coinbase is not the proposer");
     header = built.header;
+    header.number += 1;
+    refused(&built, &built.frame, &header, "number is not the height");
+    header = built.header;
     header.gas_limit += 1;
     refused(&built, &built.frame, &header, "gas limit differs");
     header = built.header;

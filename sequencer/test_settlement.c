@@ -95,6 +95,7 @@ static void test_origin_that_one_does_not_know(void) {
 
 /* see_signature CHECKs that what is signed has its place on the DA layer. */
 static uint32_t signatures_seen;
+static const struct cluster_node *liar; /* signs another state root */
 static struct bytes see_signature(struct cluster_node *from, struct bytes bytes) {
     static struct message message;
     const struct message_context context = {from->cluster->domain, from->cluster->batch_domain,
@@ -103,11 +104,20 @@ static struct bytes see_signature(struct cluster_node *from, struct bytes bytes)
     CHECK(message_decode(&context, bytes, &message) == VERDICT_ACCEPTED);
     CHECK(message.batch.da_height != 0);
     signatures_seen += 1;
-    return bytes;
+    if (from != liar) return bytes;
+    static uint8_t memory[1024];
+    struct buffer out = buffer_over(memory, sizeof memory);
+    message.batch.state_root.bytes[0] ^= 1;
+    const struct hash32 digest =
+        batch_digest(&from->cluster->batch_domain.separator, &message.batch);
+    secp_sign(&from->key, &digest, &message.batch_signature.signature);
+    message_encode(&message, &out);
+    CHECK(!out.overflow);
+    return buffer_bytes(&out);
 }
 
 /* Every validator signs what is on the DA layer; settlements go out in order with a quorum. */
-static void test_settlement(void) {
+static void test_settlement(bool has_liar) {
     const struct cluster_options options = {.nodes = 3,
                                             .validators = 3,
                                             .blocks_per_rotation = 6,
@@ -117,6 +127,8 @@ static void test_settlement(void) {
     struct cluster *cluster = cluster_create(&options);
     uint64_t settled = 0;
     cluster->tamper = see_signature;
+    signatures_seen = 0;
+    liar = has_liar ? &cluster->nodes[2] : NULL;
     for (int i = 0; i < 60; i++) {
         cluster_run(cluster, 200);
         for (uint32_t j = 0; j < 3; j++) {
@@ -170,7 +182,8 @@ static void test_settlement(void) {
 int main(void) {
     test_validators_change();
     test_origin_that_one_does_not_know();
-    test_settlement();
+    test_settlement(false);
+    test_settlement(true); /* its signatures count for nobody but itself */
     printf("ok\n");
     return 0;
 }
