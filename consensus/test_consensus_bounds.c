@@ -126,6 +126,8 @@ static void test_deadlines(void) {
     tick(50);
     CHECK(find(CONSENSUS_EFFECT_BUILD) != NULL);
     CHECK(consensus_deadline_ms(core) == now_ms + 650);
+    tick(650);
+    CHECK(!sent_any()); /* while it is built there is no proposal to send again */
 }
 
 int main(void) {
