@@ -313,6 +313,41 @@ static void test_transaction_without_sender(void) {
     cluster_destroy(cluster);
 }
 
+/* Blobs have no place in a block that goes to another DA layer: no block with a transaction that
+ * pays for one is valid, however well the rest fits. */
+static void test_blob_transaction(void) {
+    begin();
+    const struct address to = {{0x77}};
+    item_add(0, 0, &to, BYTES_EMPTY, 21000, 10000000000u);
+    const struct block_outcome built = build();
+    static uint8_t memory[1u << 14];
+    struct arena arena = arena_over(memory, sizeof memory);
+    const struct hash32 blob_hash = {{1}}; /* version 1 of EIP-4844 */
+    struct transaction transaction;
+    CHECK(transaction_decode(items[0].encoded, &arena, &transaction) == VERDICT_ACCEPTED);
+    for (int is_blob = 0; is_blob < 2; is_blob++) {
+        struct frame frame = built.frame;
+        struct header header = built.header;
+        if (is_blob != 0) {
+            transaction.type = TRANSACTION_BLOB;
+            transaction.max_fee_per_blob_gas = u256_from_u64(10000000000u);
+            transaction.blob_hashes = &blob_hash;
+            transaction.blob_hashes_count = 1;
+            header.blob_gas_used = 1u << 17;
+        }
+        CHECK(transaction_sign(&transaction, &cluster->accounts[0], &arena) == ERR_OK);
+        const struct bytes encoded = transaction.encoded;
+        const struct hash32 hash = keccak256(encoded);
+        frame.items_root = package_items_root(&hash, 1);
+        header.parent_beacon_root = frame_hash(&frame);
+        CHECK(transactions_root(&encoded, 1, &arena, &header.transactions_root) == ERR_OK);
+        const struct bytes package = repack_with(&built, &frame, &header, encoded);
+        if (is_blob == 0) CHECK(check(package).verdict == VERDICT_ACCEPTED);
+        if (is_blob != 0) refused_package(package, "block has a blob transaction");
+    }
+    cluster_destroy(cluster);
+}
+
 /* Any byte of a package changed or missing: invalid, never a crash. */
 static void test_torn_packages(void) {
     begin();
@@ -341,6 +376,7 @@ int main(void) {
     test_changed_blocks_are_refused();
     test_after_the_parent();
     test_transaction_without_sender();
+    test_blob_transaction();
     test_torn_packages();
     printf("ok\n");
     return 0;
