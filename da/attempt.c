@@ -27,6 +27,8 @@ void da_attempt_head(struct da_attempt *attempt, uint64_t head, uint64_t asked_m
     attempt->has_looked = false;
     attempt->head = head;
     attempt->head_ms = asked_ms;
+    /* Heights above the head were not there when they were looked through. */
+    if (attempt->scan_from > head && head != UINT64_MAX) attempt->scan_from = head + 1;
     if (attempt->is_unclear && attempt->certain_height == 0) {
         attempt->certain_height = head + DA_CERTAIN_HEIGHTS;
     }

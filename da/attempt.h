@@ -48,7 +48,7 @@ enum da_step da_attempt_next(const struct da_attempt *attempt, uint64_t now_ms);
 uint64_t da_attempt_fence_ms(const struct da_attempt *attempt);
 
 /* da_attempt_head notes the head that was asked for at `asked_ms`, before the heights up to it are
- * looked through. */
+ * looked through.  A head below the one before takes back what was looked through above it. */
 void da_attempt_head(struct da_attempt *attempt, uint64_t head, uint64_t asked_ms);
 
 /* da_attempt_looked: the blob is at no height up to the head.  Returns how long to wait in ms. */

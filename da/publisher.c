@@ -11,6 +11,7 @@
 
 #define IDLE_HEAD_MS    1000 /* how often the head is asked for when there is nothing to publish */
 #define STATUS_TEXT_MAX 200
+#define SCAN_HEIGHTS    64 /* so many are looked through before the head is read again */
 
 struct da_publisher {
     struct da_publisher_config config;
@@ -48,11 +49,12 @@ static bool pause_job(struct da_publisher *publisher, uint64_t ms) {
     return goes_on;
 }
 
+/* note_success passes a lower head on, too: the one before was wrong. */
 static void note_success(struct da_publisher *publisher, uint64_t head) {
     gate_lock(&publisher->gate);
     publisher->status.is_reachable = true;
-    const bool is_new = head > publisher->status.head;
-    if (is_new) publisher->status.head = head;
+    const bool is_new = head != publisher->status.head;
+    publisher->status.head = head;
     gate_unlock(&publisher->gate);
     if (is_new && publisher->config.head != NULL) {
         publisher->config.head(publisher->config.context, head);
@@ -79,17 +81,29 @@ static enum err compare_blob(void *context, struct bytes blob) {
     return ERR_OK;
 }
 
+static enum err read_head(struct da_publisher *publisher, struct job *job, uint64_t *head,
+                          char *error) {
+    const uint64_t asked_ms = da_clock_ms();
+    TRY(da_head(publisher->client, head, error));
+    note_success(publisher, *head);
+    da_attempt_head(&job->attempt, *head, asked_ms);
+    return ERR_OK;
+}
+
 /* scan looks for the blob in all heights up to the head that were not looked through before.
- * *found is its height, or 0. */
+ * *found is its height, or 0.  The head is read again on a long way: an endpoint that once said
+ * far too much does not keep us at heights that are not there. */
 static enum err scan(struct da_publisher *publisher, struct job *job, uint64_t *found,
                      char *error) {
-    const uint64_t asked_ms = da_clock_ms();
     uint64_t head = 0;
-    TRY(da_head(publisher->client, &head, error));
-    note_success(publisher, head);
-    da_attempt_head(&job->attempt, head, asked_ms);
+    TRY(read_head(publisher, job, &head, error));
     struct search search = {.blob = job->blob};
+    uint32_t heights = 0;
     for (uint64_t height = job->attempt.scan_from; height <= head; height++) {
+        if (++heights % SCAN_HEIGHTS == 0) {
+            TRY(read_head(publisher, job, &head, error));
+            if (height > head) break;
+        }
         TRY(da_get_all(publisher->client, height, &publisher->config.ns, &search, compare_blob,
                        error));
         if (search.found) {

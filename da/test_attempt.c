@@ -60,6 +60,18 @@ static void test_unclear(void) {
     CHECK(da_attempt_next(&attempt, 10300) == DA_STEP_POST);
 }
 
+/* An endpoint that said far too much once: what it showed up there was looked at for nothing. */
+static void test_head_goes_back(void) {
+    struct da_attempt attempt = begin(16, 26, false);
+    see(&attempt, 5000, 1000);
+    CHECK(da_attempt_next(&attempt, 1000) == DA_STEP_LEAVE);
+    see(&attempt, 17, 2000);
+    CHECK(da_attempt_next(&attempt, 2000) == DA_STEP_POST);
+    da_attempt_head(&attempt, 18, 2500);
+    CHECK(attempt.scan_from == 18); /* and none is left out */
+    CHECK(da_attempt_next(&attempt, 2500) == DA_STEP_LOOK);
+}
+
 static void test_backoff(void) {
     struct da_attempt attempt = begin(0, UINT64_MAX, false);
     uint64_t waited_ms = 0;
@@ -74,6 +86,7 @@ int main(void) {
     test_turn();
     test_stale();
     test_unclear();
+    test_head_goes_back();
     test_backoff();
     (void)puts("ok");
     return 0;

@@ -127,6 +127,7 @@ void batches_create(struct sequencer *sequencer, struct arena *arena,
         batches->first = 1;
         batches->parent_hash = sequencer->config.genesis_hash;
     }
+    if (batches->count != 0) batches->scan_sure = batch_at(batches, 0)->scan_from;
     batches->scanned = batches->first - 1;
     batches->check_at_ms = batches->is_enabled ? 0 : UINT64_MAX;
 }
@@ -322,10 +323,38 @@ static void receipt_message(struct sequencer *sequencer, const struct batch_rece
     message->batch.da_commitment = receipt->da_commitment;
 }
 
+static void publish_cancel(struct sequencer *sequencer, const struct batch_entry *entry) {
+    struct effect *effect = sequencer_push(sequencer, EFFECT_PUBLISH_CANCEL);
+    effect->first = entry->statement.first;
+    effect->last = entry->statement.last;
+}
+
+/* heights_lower is what follows when a head turns out to have been far too high: batches that were
+ * closed under it may lie lower than it said, and turns that it began will not come. */
+static void heights_lower(struct sequencer *sequencer, uint64_t height) {
+    struct batches *batches = &sequencer->batches;
+    const uint64_t sure = batches->scan_sure <= height ? batches->scan_sure : 0;
+    if (batches->scan_floor > height) batches->scan_floor = sure;
+    for (uint32_t i = 0; i < batches->count; i++) {
+        struct batch_entry *entry = batch_at(batches, i);
+        if (entry->scan_from > height) entry->scan_from = sure == 0 ? 1 : sure;
+        if (entry->state != BATCH_PUBLISHING || entry->turn_until <= height + BATCH_DA_MARGIN) {
+            continue;
+        }
+        publish_cancel(sequencer, entry);
+        entry->state = BATCH_CLOSED;
+    }
+    batches->is_dirty = true;
+}
+
+/* Whoever posts reads the head again: a wrong one here costs time, but never a second copy. */
 void batches_on_head(struct sequencer *sequencer, uint64_t height) {
     struct batches *batches = &sequencer->batches;
-    if (height <= batches->da_height) return;
+    if (height == 0 || height == batches->da_height) return;
+    const bool was_wrong =
+        height < batches->da_height && batches->da_height - height > BATCH_DA_MARGIN;
     batches->da_height = height;
+    if (was_wrong) heights_lower(sequencer, height);
     if (batches->count != 0) batches->check_at_ms = 0;
 }
 
@@ -335,10 +364,10 @@ void batches_on_receipt(struct sequencer *sequencer, const struct input *input) 
     if (entry == NULL || entry->state == BATCH_PUBLISHED) return;
     const bool is_theirs = entry->is_verifying && entry->claim_height == input->da.height &&
                            hash_equal(&entry->claim_commitment, &input->da.commitment);
-    if (is_theirs && entry->state == BATCH_PUBLISHING) {
-        struct effect *effect = sequencer_push(sequencer, EFFECT_PUBLISH_CANCEL);
-        effect->first = entry->statement.first;
-        effect->last = entry->statement.last;
+    if (is_theirs && entry->state == BATCH_PUBLISHING) publish_cancel(sequencer, entry);
+    const bool is_floor_right = entry->scan_from <= input->da.height;
+    if (is_floor_right && entry->scan_from > batches->scan_sure) {
+        batches->scan_sure = entry->scan_from;
     }
     entry->state = BATCH_PUBLISHED;
     entry->is_verifying = false;

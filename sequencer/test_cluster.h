@@ -132,7 +132,7 @@ static inline void da_tick(struct cluster_node *node) {
     if (node->cluster->is_da_down) return;
     publish_try(node);
     struct input input = input_of(node->cluster, INPUT_DA_HEAD);
-    input.da.height = da_head(node->cluster);
+    input.da.height = da_head(node->cluster) + (node->index == 0 ? node->cluster->da_lie : 0);
     step(node, &input);
 }
 

@@ -101,7 +101,8 @@ struct cluster {
     uint64_t blob_heights[BLOBS_MAX]; /* of the DA layer */
     size_t blobs_count;
     bool is_da_down;
-    bool has_more; /* what is submitted now is followed by another item at once */
+    uint64_t da_lie; /* the first node's DA endpoint says so many heights too many */
+    bool has_more;   /* what is submitted now is followed by another item at once */
     struct secp_key accounts[ACCOUNTS];
     struct address account_addresses[ACCOUNTS];
     struct effects *effects;
@@ -397,9 +398,9 @@ static inline void publish_try(struct cluster_node *node) {
         node->publishing.first = 0;
         return;
     }
-    CHECK(da_head(cluster) >= effect->turn_from);
+    if (da_head(cluster) < effect->turn_from) return; /* only a lie about the head begins early */
     const struct bytes blob = blob_make(node, effect->first, effect->last);
-    CHECK(effect->scan_from != 0);
+    CHECK(effect->scan_from != 0 && effect->scan_from <= da_head(cluster));
     size_t at = 0;
     while (at < cluster->blobs_count && (cluster->blob_heights[at] < effect->scan_from ||
                                          !bytes_equal(cluster->blobs[at], blob))) {
@@ -421,6 +422,7 @@ static inline void publish(struct cluster_node *node, const struct effect *effec
         CHECK(i == node->index || other->first != effect->first ||
               other->turn_from != effect->turn_from);
     }
+    if (node->publishing.first != 0) return; /* it is busy, and will be asked again */
     node->publishing = *effect;
     publish_try(node);
 }
