@@ -235,18 +235,34 @@ static void scan(struct sequencer *sequencer) {
     }
 }
 
+static uint64_t live_ms(const struct sequencer *sequencer) {
+    return sequencer->config.batch_takeover_ms / BATCH_LIVE_PARTS;
+}
+
 /* is_on_time: the block is not later than the others were, by the pace of our own clock since the
- * start.  The wall's clock may be wrong by any time. */
-static bool is_on_time(struct sequencer *sequencer, uint64_t time_ms, uint64_t live_ms) {
+ * start, in which it is not the first.  The wall's clock may be wrong by any time. */
+static bool is_on_time(struct sequencer *sequencer, uint64_t time_ms) {
     struct batch_pace *pace = &sequencer->batches.pace;
+    const bool is_first = !pace->is_known;
     const int64_t delay_ms = (int64_t)(sequencer->now_ms - time_ms); /* and a constant */
     const uint64_t steps = (sequencer->now_ms - pace->since_ms) / BATCH_DRIFT_PARTS;
     pace->since_ms += steps * BATCH_DRIFT_PARTS;
     pace->least_ms += (int64_t)steps;
-    if (!pace->is_known || delay_ms < pace->least_ms) {
-        *pace = (struct batch_pace){true, delay_ms, sequencer->now_ms};
+    if (is_first || delay_ms < pace->least_ms) {
+        pace->is_known = true;
+        pace->least_ms = delay_ms;
+        pace->since_ms = sequencer->now_ms;
     }
-    return (uint64_t)(delay_ms - pace->least_ms) < live_ms;
+    return !is_first && (uint64_t)(delay_ms - pace->least_ms) < live_ms(sequencer);
+}
+
+/* told_note keeps how high the others said that they are, for when that is a while ago. */
+static void told_note(struct sequencer *sequencer) {
+    struct batch_pace *pace = &sequencer->batches.pace;
+    if (sequencer->now_ms - pace->told_ms < live_ms(sequencer) / 2) return;
+    pace->told_before = pace->told;
+    pace->told = sequencer_peers_height(sequencer);
+    pace->told_ms = sequencer->now_ms;
 }
 
 void batches_on_committed(struct sequencer *sequencer, const struct block_outcome *outcome) {
@@ -258,12 +274,13 @@ void batches_on_committed(struct sequencer *sequencer, const struct block_outcom
                                           .state_root = outcome->header.state_root,
                                           .proposer = outcome->frame.proposer,
                                           .package_bytes = outcome->package.size};
-    const uint64_t live_ms = sequencer->config.batch_takeover_ms / BATCH_LIVE_PARTS;
-    /* Our clock may be wrong: what was fetched is late whatever it says. */
-    const bool is_fetched = sequencer->sync_progress_ms == sequencer->now_ms;
+    /* Our clock may be wrong: what was fetched, or what others had long ago, is late whatever it
+     * says. */
+    const bool is_late = sequencer->sync_progress_ms == sequencer->now_ms ||
+                         outcome->height <= batches->pace.told_before;
     const uint64_t time_ms = outcome->frame.time_ms;
-    const bool is_paced = is_on_time(sequencer, time_ms, live_ms);
-    const bool is_live = !is_fetched && is_paced && time_ms + live_ms > sequencer->unix_ms;
+    const bool is_paced = is_on_time(sequencer, time_ms);
+    const bool is_live = !is_late && is_paced && time_ms + live_ms(sequencer) > sequencer->unix_ms;
     block_count(sequencer, &summary, is_live);
 }
 
@@ -354,6 +371,7 @@ void batches_on_head(struct sequencer *sequencer, uint64_t height) {
     const bool was_wrong =
         height < batches->da_height && batches->da_height - height > BATCH_DA_MARGIN;
     batches->da_height = height;
+    told_note(sequencer);
     if (was_wrong) heights_lower(sequencer, height);
     if (batches->count != 0) batches->check_at_ms = 0;
 }

@@ -175,11 +175,14 @@ struct batch_receipt {
     struct hash32 da_commitment;
 };
 
-/* How late blocks come, by our clock and the chain's time: the least of it is what is normal. */
+/* How late blocks come, by our clock and the chain's time: the least of it is what is normal; and
+ * which blocks others had a while ago. */
 struct batch_pace {
     bool is_known;
-    int64_t least_ms;  /* grows with time by what clocks may differ in pace */
-    uint64_t since_ms; /* that is done up to then */
+    int64_t least_ms;           /* grows with time by what clocks may differ in pace */
+    uint64_t since_ms;          /* that is done up to then */
+    uint64_t told, told_before; /* sequencer_peers_height at told_ms, and the time before */
+    uint64_t told_ms;
 };
 
 struct batches {

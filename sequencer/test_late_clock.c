@@ -18,7 +18,18 @@ static void each_batch_once(const struct cluster *cluster) {
     }
 }
 
-static void test_paused(void) {
+/* restart: it has heard the others, and its first block since is still to come. */
+static void restart(struct cluster_node *node) {
+    struct sequencer_status status = {.is_wary = true};
+    node_kill(node);
+    node_restart(node);
+    while (status.is_wary) {
+        cluster_run(node->cluster, 1);
+        sequencer_status(node->sequencer, &status);
+    }
+}
+
+static void test_paused(bool is_restarted) {
     const struct cluster_options options = {.nodes = 3,
                                             .validators = 3,
                                             .blocks_per_rotation = 6,
@@ -33,6 +44,7 @@ static void test_paused(void) {
         while (late->view.head.number % BATCH != BATCH - 1)
             cluster_run(cluster, 1);
         const uint64_t last = late->view.head.number + 1;
+        if (is_restarted) restart(late);
         late->is_paused = true;
         cluster_run(cluster, PAUSE_MS);
         CHECK(late->view.head.number == last - 1);
@@ -48,7 +60,8 @@ static void test_paused(void) {
 }
 
 int main(void) {
-    test_paused();
+    test_paused(false);
+    test_paused(true);
     printf("ok\n");
     return 0;
 }
