@@ -70,19 +70,22 @@ static void on_message(struct node *node, struct bytes header, struct bytes body
     step(node, &input);
 }
 
-static void on_peer(struct node *node, struct bytes header) {
-    struct driver_peer carried;
-    CHECK(header.size == sizeof carried);
-    memcpy(&carried, header.data, sizeof carried);
+static void tell(struct node *node, const struct hash32 *peer, bool is_connected) {
     struct input input = input_now(INPUT_PEER);
-    input.peer.peer = carried.peer;
-    input.peer.is_connected = carried.is_connected;
-    if (carried.is_connected) {
-        node->peers_connected += 1;
-    } else if (node->peers_connected > 0) {
-        node->peers_connected -= 1;
-    }
+    input.peer.peer = *peer;
+    input.peer.is_connected = is_connected;
+    node->peers_connected += is_connected ? 1 : 0;
+    node->peers_connected -= !is_connected && node->peers_connected > 0 ? 1 : 0;
     step(node, &input);
+}
+
+static void on_peer(struct node *node, struct bytes header) {
+    struct hash32 peer;
+    CHECK(header.size == sizeof peer);
+    memcpy(&peer, header.data, sizeof peer);
+    const struct peer_change change = peer_events_take(&node->peer_events, &peer);
+    if (change.has_left) tell(node, &peer, false);
+    if (change.has_come) tell(node, &peer, true);
 }
 
 /* observe_commit measures the time since the block before. */
@@ -232,8 +235,7 @@ static void leave(struct node *node) {
 static void greet(struct node *node) {
     for (size_t i = 0; i < node->known_peers_count; i++) {
         const struct snapshot_known *known = &node->known_peers[i];
-        const struct driver_peer carried = {known->id, true};
-        on_peer(node, VALUE_BYTES(carried));
+        tell(node, &known->id, true);
         if (!known->is_heard) continue;
         struct input input = input_now(INPUT_MESSAGE);
         node->message->kind = MESSAGE_STATUS;
@@ -287,6 +289,15 @@ enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind k
     const enum err err = queue_push(node->inputs, lane, kind, header, body);
     if (err == ERR_LIMIT) atomic_fetch_add(&node->counters.queue_full, 1);
     return err;
+}
+
+/* Behind the peer's messages, if there is room. */
+void driver_push_peer(struct node *node, const struct hash32 *peer, bool is_connected) {
+    if (!peer_events_note(&node->peer_events, peer, is_connected)) return;
+    const struct bytes header = hash_bytes(peer);
+    if (driver_push(node, QUEUE_URGENT, DRIVER_PEER, header, BYTES_EMPTY) != ERR_LIMIT) return;
+    if (driver_push(node, QUEUE_INTERNAL, DRIVER_PEER, header, BYTES_EMPTY) == ERR_OK) return;
+    peer_events_unannounce(&node->peer_events, peer);
 }
 
 void driver_push_message(struct node *node, const struct hash32 *peer, struct bytes message) {

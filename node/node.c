@@ -85,11 +85,7 @@ static void on_guest_connected(void *context, const struct hash32 *guest, bool i
 }
 
 static void on_peer_connected(void *context, const struct hash32 *peer, bool is_connected) {
-    const struct driver_peer carried = {*peer, is_connected};
-    const struct bytes header = VALUE_BYTES(carried);
-    /* Behind the peer's messages; but it must not be lost. */
-    if (driver_push(context, QUEUE_URGENT, DRIVER_PEER, header, BYTES_EMPTY) != ERR_LIMIT) return;
-    (void)!driver_push(context, QUEUE_INTERNAL, DRIVER_PEER, header, BYTES_EMPTY);
+    driver_push_peer(context, peer, is_connected);
 }
 
 /* A validator with another genesis file, or another version of the protocol: somebody has to act.
@@ -256,6 +252,7 @@ enum err node_start(const struct node_options *options, struct node *node, char 
     node->started_ms = monotonic_ms();
     pthread_mutex_init(&node->status_lock, NULL);
     pthread_mutex_init(&node->peers_lock, NULL);
+    peer_events_create(&node->peer_events);
     pthread_cond_init(&node->answered, NULL);
     error[0] = '\0';
     memory_settle();
@@ -285,6 +282,7 @@ void node_stop(struct node *node) {
     callers_destroy(node->callers);
     ledger_close(&node->ledger);
     if (node->inputs != NULL) queue_destroy(node->inputs);
+    peer_events_destroy(&node->peer_events);
     free(node->effects);
     free(node->message);
     recover_cache_destroy(node->recovered);

@@ -20,6 +20,7 @@
 #include "node/executing.h"
 #include "node/histogram.h"
 #include "node/ledger.h"
+#include "node/peer_events.h"
 #include "node/pool_keeper.h"
 #include "node/queue.h"
 #include "node/recover_cache.h"
@@ -52,7 +53,7 @@ struct node_options {
 enum driver_kind {
     DRIVER_ITEM,      /* header: struct driver_item; body: the encoding */
     DRIVER_MESSAGE,   /* header: peer id; body: the message */
-    DRIVER_PEER,      /* header: struct driver_peer */
+    DRIVER_PEER,      /* header: peer id; what became of it is in peer_events */
     DRIVER_L1,        /* header: struct l1_facts */
     DRIVER_EXECUTED,  /* header: pointer to the outcome */
     DRIVER_COMMITTED, /* header: struct driver_committed */
@@ -67,10 +68,6 @@ struct driver_item {
     uint64_t request;
     struct hash32 peer;
     bool is_forced;
-};
-struct driver_peer {
-    struct hash32 peer;
-    bool is_connected;
 };
 struct driver_committed {
     enum err err;
@@ -141,7 +138,8 @@ struct node {
     void *sequencer_memory;
     size_t sequencer_memory_bytes;
     uint64_t last_commit_us;
-    uint32_t peers_connected;
+    uint32_t peers_connected; /* as the sequencer was told; its thread's */
+    struct peer_events peer_events;
     struct pool_keeper pool_keeper;
 
     void *forced_bytes; /* what a view of L1 forces on us, on its way; the L1 thread's */
@@ -201,6 +199,9 @@ void driver_stop(struct node *node);
 /* driver_push queues an input; a full queue is counted.  Any thread. */
 enum err driver_push(struct node *node, enum queue_lane lane, enum driver_kind kind,
                      struct bytes header, struct bytes body);
+/* driver_push_peer has the sequencer's thread told that a peer came or left.  None is lost, and
+ * those of one peer keep their order, however full the queue is. */
+void driver_push_peer(struct node *node, const struct hash32 *peer, bool is_connected);
 /* driver_push_message queues a peer's message; beyond the peer's share it is dropped and counted.
  */
 void driver_push_message(struct node *node, const struct hash32 *peer, struct bytes message);

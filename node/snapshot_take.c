@@ -297,22 +297,26 @@ static void status_send(struct taking *taking, const struct hash32 *peer) {
     p2p_send(taking->node->p2p, peer, P2P_LANE_CONSENSUS, buffer_bytes(&out));
 }
 
-static void on_peer(struct taking *taking, struct bytes header) {
-    struct driver_peer carried;
-    CHECK(header.size == sizeof carried);
-    memcpy(&carried, header.data, sizeof carried);
-    struct snapshot_known *known = known_find(taking, &carried.peer);
-    if (carried.is_connected && known == NULL && taking->peers_count < P2P_PEERS_MAX) {
-        taking->peers[taking->peers_count++] = (struct snapshot_known){.id = carried.peer};
-        status_send(taking, &carried.peer);
+static void on_connected(struct taking *taking, const struct hash32 *peer, bool is_connected) {
+    struct snapshot_known *known = known_find(taking, peer);
+    if (is_connected && known == NULL && taking->peers_count < P2P_PEERS_MAX) {
+        taking->peers[taking->peers_count++] = (struct snapshot_known){.id = *peer};
+        status_send(taking, peer);
     }
-    if (!carried.is_connected && known != NULL) {
-        *known = taking->peers[--taking->peers_count];
-    }
+    if (!is_connected && known != NULL) *known = taking->peers[--taking->peers_count];
     step(taking, &(struct snapshot_input){.kind = SNAPSHOT_INPUT_PEER,
                                           .now_ms = monotonic_ms(),
-                                          .peer = carried.peer,
-                                          .is_connected = carried.is_connected});
+                                          .peer = *peer,
+                                          .is_connected = is_connected});
+}
+
+static void on_peer(struct taking *taking, struct bytes header) {
+    struct hash32 peer;
+    CHECK(header.size == sizeof peer);
+    memcpy(&peer, header.data, sizeof peer);
+    const struct peer_change change = peer_events_take(&taking->node->peer_events, &peer);
+    if (change.has_left) on_connected(taking, &peer, false);
+    if (change.has_come && taking->err == ERR_OK) on_connected(taking, &peer, true);
 }
 
 static void on_message(struct taking *taking, struct bytes header, struct bytes body) {
