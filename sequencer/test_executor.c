@@ -285,6 +285,51 @@ static void test_after_the_parent(void) {
     cluster_destroy(cluster);
 }
 
+/* Nothing was committed before block 1, and a block that is none is no block. */
+static void test_spoilt_packages(void) {
+    begin();
+    struct block_outcome built = build();
+    static const uint8_t commit[] = {0xc0};
+    static uint8_t memory[1u << 16];
+    struct block_package package;
+    CHECK(block_package_decode(built.package, &package) == ERR_OK);
+    package.last_commit = BYTES_OF(commit);
+    struct buffer out = buffer_over(memory, sizeof memory);
+    block_package_encode(&package, &out);
+    CHECK(!out.overflow);
+    built.package = buffer_bytes(&out);
+    struct frame frame = built.frame;
+    frame.last_commit_hash = keccak256(package.last_commit);
+    frame_changed(&built, &frame, "block 1 has a last commit");
+    package.ethereum_block = BYTES_OF(commit);
+    out = buffer_over(memory, sizeof memory);
+    block_package_encode(&package, &out);
+    refused_package(buffer_bytes(&out), "package does not decode");
+    cluster_destroy(cluster);
+}
+
+/* Of a valid block only the one that was voted for is checked. */
+static void test_another_block(void) {
+    begin();
+    const struct block_outcome built = build();
+    static struct block_outcome outcome;
+    struct block_job job = {.kind = JOB_CHECK,
+                            .slot = 1,
+                            .height = 1,
+                            .view = &node->view,
+                            .validators = cluster->config.rollup.validators,
+                            .package = built.package,
+                            .expected = built.hash};
+    executor_run(node->executor, &job, &outcome);
+    CHECK(outcome.verdict == VERDICT_ACCEPTED);
+    job.expected.bytes[31] ^= 1;
+    executor_run(node->executor, &job, &outcome);
+    CHECK(outcome.err == ERR_OK);
+    CHECK(outcome.verdict == VERDICT_BLOCK_INVALID);
+    CHECK(strcmp(outcome.reason, "another block than expected") == 0);
+    cluster_destroy(cluster);
+}
+
 /* Nobody's signature spends nobody's money, were it that of the zero address: a transaction with
  * one is not executed at all, though all else of its block fits. */
 static void test_transaction_without_sender(void) {
@@ -375,6 +420,8 @@ int main(void) {
     test_frame_hash_is_readable();
     test_changed_blocks_are_refused();
     test_after_the_parent();
+    test_spoilt_packages();
+    test_another_block();
     test_transaction_without_sender();
     test_blob_transaction();
     test_torn_packages();

@@ -20,14 +20,18 @@ static struct secp_key key_of(uint8_t index) {
     return (struct secp_key){{1, 2, 3, index}};
 }
 
+static void vote_sign(const struct message_context *context, struct vote *vote, uint8_t signer) {
+    const struct secp_key key = key_of(signer);
+    const struct hash32 digest = vote_digest(&context->domain, vote);
+    secp_sign(&key, &digest, &vote->signature);
+    vote->voter = secp_key_address(&key);
+}
+
 static struct vote vote_of(const struct message_context *context, enum vote_kind kind,
                            uint8_t block, uint8_t signer) {
     struct vote vote = {
         .kind = kind, .height = 9, .round = 2, .valid_round = VALID_ROUND_NONE, .block = {{block}}};
-    const struct secp_key key = key_of(signer);
-    const struct hash32 digest = vote_digest(&context->domain, &vote);
-    secp_sign(&key, &digest, &vote.signature);
-    vote.voter = secp_key_address(&key);
+    vote_sign(context, &vote, signer);
     return vote;
 }
 
@@ -84,6 +88,15 @@ static void test_votes(const struct message_context *context) {
     CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
     in.conflicting = in.vote;
     CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    for (int what = 0; what < 3; what++) { /* nor are votes of two kinds, heights or rounds */
+        in.vote = vote_of(context, VOTE_PREVOTE, 3, 1);
+        in.conflicting = vote_of(context, VOTE_PREVOTE, 4, 1);
+        if (what == 0) in.conflicting.kind = VOTE_PRECOMMIT;
+        if (what == 1) in.conflicting.height += 1;
+        if (what == 2) in.conflicting.round += 1;
+        vote_sign(context, &in.conflicting, 1);
+        CHECK(message_decode(context, encode(), &out) == VERDICT_MALFORMED);
+    }
 }
 
 static void test_handover(const struct message_context *context) {
@@ -126,6 +139,10 @@ static void test_blocks_and_items(const struct message_context *context) {
     in.blocks[1].commit = BYTES_STRING("");
     round_trip(context);
     CHECK(out.count == 2);
+    static const uint8_t three[] = {MESSAGE_BLOCKS, 0xc5, 0xc4, 0xc3, 1, 2, 3}; /* a pair of 3 */
+    CHECK(message_decode(context, BYTES_OF(three), &out) == VERDICT_MALFORMED);
+    static const uint8_t two[] = {MESSAGE_BLOCKS, 0xc4, 0xc3, 0xc2, 1, 2};
+    CHECK(message_decode(context, BYTES_OF(two), &out) == VERDICT_ACCEPTED);
     begin(MESSAGE_ITEMS);
     in.count = MESSAGE_ITEMS_MAX;
     for (uint32_t i = 0; i < in.count; i++)
