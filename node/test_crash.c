@@ -9,7 +9,6 @@
  *   test_crash [ROUNDS [FIRST]]   each round has another fault at another write */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,8 +28,8 @@
 #include "node/keys.h"
 #include "node/log.h"
 #include "node/node.h"
+#include "node/test_single.h"
 #include "threads/clock.h"
-#include "workloads/system_contracts.h"
 
 #define WAIT_MS        60000
 #define ROUNDS_DEFAULT 30
@@ -42,7 +41,8 @@
 #define TRANSFER_BYTES 256
 #define ANSWER_BYTES   2048
 #define REQUEST_BYTES  2048
-#define BALANCE_GWEI   1000000000000ull
+#define BLOCK_MS       5
+#define BUDGET_MS      60000 /* without ROUNDS no new round begins later */
 
 enum fault {
     FAULT_NONE,
@@ -213,11 +213,6 @@ static struct genesis genesis;
 static struct node_options options;
 static struct node node;
 
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *at) {
-    (void)about, (void)kind, (void)at;
-    return remove(path);
-}
-
 static void look(void) {
     const struct store_head head = store_head(node.ledger.store);
     if (head.number <= seen->head) return;
@@ -288,20 +283,10 @@ static bool submit(uint64_t nonce) {
 
 /* --- one node */
 
-static uint16_t free_port(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0);
-    CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-    CHECK(close(fd) == 0);
-    return ntohs(address.sin_port);
-}
-
 static enum err start(char error[512]) {
     enum err err = ERR_ADDRESS_IN_USE;
     while (err == ERR_ADDRESS_IN_USE) { /* somebody was faster */
-        settings.rpc_port = free_port();
+        settings.rpc_port = single_port();
         err = node_start(&options, &node, error);
     }
     return err;
@@ -393,36 +378,6 @@ static void check(enum fault fault) {
 
 /* --- rounds */
 
-static struct genesis make_genesis(void) {
-    static struct genesis_account accounts[SYSTEM_CONTRACTS_COUNT + 1];
-    const struct u256 gwei = u256_from_u64(1000000000), count = u256_from_u64(BALANCE_GWEI);
-    struct chain_config config = chain_config_for_fork(FORK_OSAKA);
-    config.chain_id = 31337;
-    config.is_rollup = true;
-    config.rollup = (struct rollup_config){.fault_model = FAULT_MODEL_CRASH,
-                                           .blocks_per_rotation = 100,
-                                           .timeout_blocks = 10,
-                                           .block_time_ms = 5,
-                                           .batch_blocks = 50,
-                                           .batch_bytes_max = 1u << 20};
-    accounts[SYSTEM_CONTRACTS_COUNT] = (struct genesis_account){
-        .address = secp_key_address(&options.validator_key), .balance = u256_mul(&gwei, &count)};
-    config.rollup.validators.count = 1;
-    config.rollup.validators.validators[0] =
-        (struct validator){.address = accounts[SYSTEM_CONTRACTS_COUNT].address, .power = 1};
-    config.rollup.validators.validators[0].peer_id.bytes[31] = 1;
-    system_contracts_list(accounts);
-    struct header header = header_empty(FORK_OSAKA);
-    header.gas_limit = 30000000;
-    header.base_fee = u256_from_u64(1000000000);
-    return (struct genesis){
-        .config = config,
-        .header = header,
-        .accounts = accounts,
-        .accounts_count = SYSTEM_CONTRACTS_COUNT + 1,
-    };
-}
-
 /* in_child runs one node in a process of its own; its end is as it should be, or that of a kill. */
 static void in_child(enum fault fault, unsigned at, bool is_check) {
     int status;
@@ -462,20 +417,23 @@ int main(int argc, char **argv) {
     options = (struct node_options){
         .settings = &settings, .data_dir = directory, .has_validator_key = true};
     keys_development(&options.validator_key, 1);
-    genesis = make_genesis();
+    genesis = single_genesis(&options.validator_key, BLOCK_MS);
     options.genesis = &genesis;
-    for (unsigned round = first; round < first + rounds; round++) {
+    const uint64_t begun_ms = monotonic_ms();
+    unsigned done = 0;
+    for (unsigned round = first; round < first + rounds; round++, done++) {
+        if (argc <= 1 && monotonic_ms() - begun_ms > BUDGET_MS) break;
         const enum fault fault = (enum fault)(1 + round % (FAULT_KINDS - 1));
         if (round % FRESH_ROUNDS == 0 && round > first) {
-            CHECK(nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
+            single_remove(directory);
             *seen = (struct seen){.strikes = seen->strikes};
         }
         const unsigned at = round * WRITES_STEP % WRITES_MAX;
         in_child(fault, at, false);
         in_child(fault, at, true);
     }
-    CHECK(seen->strikes > rounds / 2); /* the others came to their end before that write */
-    CHECK(nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
-    (void)printf("node crash: ok, %u of %u rounds had their fault\n", seen->strikes, rounds);
+    CHECK(seen->strikes > done / 2); /* the others came to their end before that write */
+    single_remove(directory);
+    (void)printf("node crash: ok, %u of %u rounds had their fault\n", seen->strikes, done);
     return 0;
 }

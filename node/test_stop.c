@@ -1,59 +1,24 @@
 /* A whole node, started and taken apart while its threads are at work. */
-#include <ftw.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "node/keys.h"
 #include "node/node.h"
 #include "node/snapshot.h"
+#include "node/test_single.h"
 #include "p2p/fetch.h"
 #include "threads/clock.h"
-#include "workloads/system_contracts.h"
 
 #define WAIT_MS     60000
 #define STOP_MS_MAX 9500
+#define BLOCK_MS    10
 #define ROUNDS      5
 #define TASKS       2000 /* more than a worker does while the node is taken apart */
 
 static char directory[] = "/tmp/baton-stop-XXXXXX";
-static struct genesis_account accounts[SYSTEM_CONTRACTS_COUNT];
 static struct settings settings;
-
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *at) {
-    (void)about, (void)kind, (void)at;
-    return remove(path);
-}
-
-/* make_genesis is a chain of one validator that makes a block every 10 ms. */
-static struct genesis make_genesis(const struct secp_key *key) {
-    struct chain_config config = chain_config_for_fork(FORK_OSAKA);
-    config.chain_id = 31337;
-    config.is_rollup = true;
-    config.rollup = (struct rollup_config){.fault_model = FAULT_MODEL_CRASH,
-                                           .blocks_per_rotation = 100,
-                                           .timeout_blocks = 10,
-                                           .block_time_ms = 10,
-                                           .batch_blocks = 50,
-                                           .batch_bytes_max = 1u << 20};
-    config.rollup.validators.count = 1;
-    config.rollup.validators.validators[0] =
-        (struct validator){.address = secp_key_address(key), .power = 1};
-    config.rollup.validators.validators[0].peer_id.bytes[31] = 1;
-    system_contracts_list(accounts);
-    struct header header = header_empty(FORK_OSAKA);
-    header.gas_limit = 30000000;
-    header.base_fee = u256_from_u64(1000000000);
-    return (struct genesis){
-        .config = config,
-        .header = header,
-        .accounts = accounts,
-        .accounts_count = SYSTEM_CONTRACTS_COUNT,
-    };
-}
 
 static void wait_height(struct node *node, uint64_t height) {
     const uint64_t until_ms = monotonic_ms() + WAIT_MS;
@@ -76,17 +41,6 @@ static void test_batches(const struct node_options *options) {
             workers_publish(&node, &effect);
         node_stop(&node);
     }
-}
-
-/* free_port asks the kernel for a port that nobody uses. */
-static uint16_t free_port(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0);
-    CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-    CHECK(close(fd) == 0);
-    return ntohs(address.sin_port);
 }
 
 static uint64_t answered_or_dropped(struct node *node) {
@@ -136,7 +90,7 @@ static void test_guests(struct node_options options) {
     options.has_p2p = true;
     options.peer_key = ed25519_key_from_seed(seed);
     while (err == ERR_ADDRESS_IN_USE) { /* somebody was faster */
-        settings.p2p_port = free_port();
+        settings.p2p_port = single_port();
         err = node_start(&options, &node, error);
     }
     CHECK(err == ERR_OK);
@@ -173,11 +127,11 @@ int main(void) {
     struct node_options options = {
         .settings = &settings, .data_dir = directory, .has_validator_key = true};
     keys_development(&options.validator_key, 1);
-    const struct genesis genesis = make_genesis(&options.validator_key);
+    const struct genesis genesis = single_genesis(&options.validator_key, BLOCK_MS);
     options.genesis = &genesis;
     test_batches(&options);
     test_guests(options);
-    CHECK(nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
+    single_remove(directory);
     puts("node stop: ok");
     return 0;
 }
