@@ -364,12 +364,13 @@ static void heights_lower(struct sequencer *sequencer, uint64_t height) {
     batches->is_dirty = true;
 }
 
-/* Whoever posts reads the head again: a wrong one here costs time, but never a second copy. */
+/* Whoever posts reads the head again: a wrong one here costs time, but never a second copy.  One
+ * that is a little lower than another is that of a DA node which lags: no turn comes back. */
 void batches_on_head(struct sequencer *sequencer, uint64_t height) {
     struct batches *batches = &sequencer->batches;
-    if (height == 0 || height == batches->da_height) return;
     const bool was_wrong =
         height < batches->da_height && batches->da_height - height > BATCH_DA_MARGIN;
+    if (height == 0 || (height <= batches->da_height && !was_wrong)) return;
     batches->da_height = height;
     told_note(sequencer);
     if (was_wrong) heights_lower(sequencer, height);

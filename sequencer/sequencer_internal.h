@@ -196,7 +196,7 @@ struct batches {
     struct hash32 parent_hash; /* of block first - 1 */
     uint64_t published;        /* last block of the published prefix */
     uint64_t settled;          /* last block settled, by the newest L1 view */
-    uint64_t da_height;        /* as it was read last, or a receipt's above that */
+    uint64_t da_height;        /* the highest seen that was not far too high */
     uint64_t scan_floor;       /* a batch that is closed now cannot lie lower on the DA layer */
     uint64_t scan_sure;        /* a floor that a batch was found above */
     uint64_t check_at_ms;      /* UINT64_MAX: nothing waits */
