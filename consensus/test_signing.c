@@ -1,3 +1,4 @@
+#include "base/rlp.h"
 #include "consensus/test_support.h"
 
 static uint8_t file_data[1 << 20];
@@ -117,6 +118,37 @@ static void test_refusals(void) {
     CHECK(vote_decode(buffer_bytes(&out), &back) == ERR_ENCODING);
 }
 
+/* written encodes a prevote as vote_encode does, with numbers that no vote has room for. */
+static enum err written(uint64_t kind, uint64_t round, uint64_t valid_round_plus_one) {
+    uint8_t data[VOTE_BYTES_MAX + 16], signature[SECP_SIGNATURE_BYTES];
+    const struct vote vote = example(VOTE_PREVOTE, 4, VALID_ROUND_NONE);
+    struct buffer out = buffer_over(data, sizeof data);
+    struct vote back;
+    secp_signature_write(&vote.signature, signature);
+    const size_t list = rlp_list_begin(&out);
+    rlp_write_u64(&out, kind);
+    rlp_write_u64(&out, vote.height);
+    rlp_write_u64(&out, round);
+    rlp_write_u64(&out, valid_round_plus_one);
+    rlp_write_hash(&out, &vote.block);
+    rlp_write_string(&out, BYTES_OF(signature));
+    rlp_list_end(&out, list);
+    CHECK(!out.overflow);
+    return vote_decode(buffer_bytes(&out), &back);
+}
+
+/* A vote has one encoding: none whose numbers become its own when they are cut off. */
+static void test_numbers_too_large(void) {
+    const uint64_t more = (uint64_t)1 << 32;
+    CHECK(written(VOTE_PREVOTE, 4, 0) == ERR_OK);
+    CHECK(written(more + VOTE_PREVOTE, 4, 0) == ERR_ENCODING);
+    CHECK(written(VOTE_PREVOTE, more + 4, 0) == ERR_ENCODING);
+    CHECK(written(VOTE_PREVOTE, 4, more) == ERR_ENCODING);
+    CHECK(written(VOTE_PROPOSAL, 4, 0) == ERR_OK);
+    CHECK(written(VOTE_PROPOSAL, 4, more) == ERR_ENCODING);
+    CHECK(written(0, 4, 0) == ERR_ENCODING);
+}
+
 static void test_signature_of_nobody(void) {
     struct vote vote = example(VOTE_PREVOTE, 1, VALID_ROUND_NONE);
     const struct address contract = test_address(1);
@@ -176,6 +208,7 @@ int main(void) {
     test_contract_vectors();
     test_encoding();
     test_refusals();
+    test_numbers_too_large();
     test_signature_of_nobody();
     test_one_signature_for_a_vote();
     test_digests_kept();
