@@ -56,7 +56,26 @@ static void test_silence(void) {
     cluster_destroy(cluster);
 }
 
+/* A record is as new as its round: what it knows of the height says nothing of later rounds. */
+static void test_later_round(void) {
+    struct cluster *cluster = cluster_create(&options);
+    struct cluster_node *node = &cluster->nodes[0];
+    struct consensus_record record = {.height = 0};
+    cluster_run(cluster, 1000);
+    while (record.height != node->view.head.number + 1 || record.step < 2) {
+        CHECK(cluster->now_ms < 10000);
+        cluster_run(cluster, 1);
+        CHECK(consensus_record_decode(node->record, &record) == ERR_OK);
+    }
+    own_vote_shown(node, record.height, record.round);
+    CHECK(silent_until(node) == 0); /* its own, and known */
+    own_vote_shown(node, record.height, record.round + 1);
+    CHECK(silent_until(node) == record.height + 2);
+    cluster_destroy(cluster);
+}
+
 int main(void) {
+    test_later_round();
     test_silence();
     printf("ok\n");
     return 0;
