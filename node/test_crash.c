@@ -1,5 +1,6 @@
 /* A whole node on a disk that ends it, fails, is full or forgets, at one write after the other:
- * every start finds the blocks that were seen, and the transactions that were acknowledged.
+ * every start finds the blocks that were seen, and the transactions that were acknowledged; one
+ * that took a snapshot goes on with it, or begins it anew.
  *
  * The disk is here: this program's own pwrite, fdatasync and so on stand before those of the system
  * for the write-ahead file, the pool's log and LMDB alike.  A cut of the power takes back what was
@@ -17,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -31,18 +34,22 @@
 #include "node/test_single.h"
 #include "threads/clock.h"
 
-#define WAIT_MS        60000
-#define ROUNDS_DEFAULT 30
-#define FRESH_ROUNDS   10 /* so many rounds share a directory */
-#define ITEMS_A_ROUND  12
-#define WRITES_MAX     97 /* faults are at one of the first so many writes */
-#define WRITES_STEP    11 /* all of them in as many rounds */
-#define UNDO_MAX       65536
-#define TRANSFER_BYTES 256
-#define ANSWER_BYTES   2048
-#define REQUEST_BYTES  2048
-#define BLOCK_MS       5
-#define BUDGET_MS      60000 /* without ROUNDS no new round begins later */
+#define WAIT_MS         60000
+#define ROUNDS_DEFAULT  30
+#define FRESH_ROUNDS    10 /* so many rounds share a directory */
+#define ITEMS_A_ROUND   12
+#define WRITES_MAX      97 /* faults are at one of the first so many writes */
+#define WRITES_STEP     11 /* all of them in as many rounds */
+#define UNDO_MAX        65536
+#define TRANSFER_BYTES  256
+#define ANSWER_BYTES    2048
+#define REQUEST_BYTES   2048
+#define BLOCK_MS        5
+#define SNAPSHOT_ROUNDS 6
+#define SNAPSHOT_HEIGHT 250 /* rotations have 100 blocks */
+#define SNAPSHOT_WRITES 24  /* faults are at one of the first so many writes of one */
+#define SNAPSHOT_STEP   5
+#define BUDGET_MS       45000 /* without ROUNDS no new round begins later */
 
 enum fault {
     FAULT_NONE,
@@ -61,7 +68,8 @@ struct seen {
     uint64_t acknowledged; /* transactions with nonces below */
     uint64_t head;
     struct hash32 head_hash;
-    unsigned strikes; /* rounds in which the disk did what it was to do */
+    unsigned strikes;       /* rounds in which the disk did what it was to do */
+    atomic_int server_port; /* of the node that serves snapshots, once it has some blocks */
     bool is_unkept; /* the pool's log could not be written: the other nodes are to hold the items */
 };
 static struct seen *seen;
@@ -208,6 +216,7 @@ int fsync(int fd) {
 /* --- the node */
 
 static char directory[] = "/tmp/baton-crash-XXXXXX";
+static char server_directory[] = "/tmp/baton-crash-server-XXXXXX";
 static struct settings settings;
 static struct genesis genesis;
 static struct node_options options;
@@ -350,7 +359,8 @@ static bool has_transfer(uint64_t nonce) {
 
 /* check is the next start: everything is there.  What waited in the pool a cut of the power may
  * take, or a disk that could not keep it; it is sent again. */
-static void check(enum fault fault) {
+static void check(enum fault fault, unsigned at) {
+    (void)at;
     struct hash32 hash;
     struct store_view *view;
     char error[512] = "";
@@ -378,25 +388,121 @@ static void check(enum fault fault) {
 
 /* --- rounds */
 
+/* --- snapshots: the same disk under a node that takes one */
+
+/* serve is the node that has the state, in a process of its own until it is killed. */
+static _Noreturn void serve(void) {
+    char error[512] = "";
+    const uint8_t seed[32] = {1};
+    CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+    options.data_dir = server_directory;
+    options.has_p2p = true;
+    options.peer_key = ed25519_key_from_seed(seed);
+    settings.idle_block_time_ms = BLOCK_MS;
+    settings.p2p_port = single_port();
+    CHECK(start(error) == ERR_OK);
+    while (store_head(node.ledger.store).number < SNAPSHOT_HEIGHT)
+        (void)poll(NULL, 0, 5);
+    atomic_store(&seen->server_port, (int)settings.p2p_port);
+    for (;;)
+        (void)pause();
+}
+
+/* take takes a snapshot, on a disk that strikes or does not. */
+static void take(enum fault fault, unsigned at) {
+    static struct ledger ledger;
+    static char peers[100];
+    char error[512] = "", peer[67];
+    const uint8_t server[32] = {1}, own[32] = {2};
+    const struct ed25519_key server_key = ed25519_key_from_seed(server);
+    options.has_validator_key = false;
+    options.has_p2p = options.is_state_only = true;
+    options.peer_key = ed25519_key_from_seed(own);
+    settings.p2p_port = single_port();
+    settings.sync = "snapshot";
+    (void)snprintf(peers, sizeof peers, "%s@127.0.0.1:%d",
+                   hex_string(hash_bytes(&server_key.public_key), peer),
+                   atomic_load(&seen->server_port));
+    settings.p2p_peers = peers;
+    CHECK(ledger_open(directory, settings.map_gib, &genesis, &ledger, error) == ERR_OK);
+    ledger_close(&ledger);
+    disk.fault = fault;
+    disk.at = at;
+    disk.is_active = true;
+    const enum err err = start(error);
+    CHECK((err == ERR_OK) == (error[0] == '\0'));
+    disk.is_active = false;
+    CHECK(err == ERR_OK || fault == FAULT_BROKEN || fault == FAULT_FULL);
+    if (err != ERR_OK) return;
+    look();
+    node_stop(&node);
+}
+
+/* check_taken is the next start: it goes on where the last one was, or begins anew, and has the
+ * whole of a state, whose root is that of its block, in the end. */
+static void check_taken(enum fault fault, unsigned at) {
+    (void)fault, (void)at;
+    struct store_view *view;
+    static struct ledger ledger;
+    char error[512] = "";
+    take(FAULT_NONE, 0);
+    CHECK(ledger_open(directory, settings.map_gib, &genesis, &ledger, error) == ERR_OK);
+    CHECK(store_view_open(ledger.store, &view) == ERR_OK);
+    CHECK(!store_is_loading(view));
+    CHECK(store_view_head(view).number >= seen->head && seen->head > 0);
+    store_view_close(view);
+    ledger_close(&ledger);
+}
+
 /* in_child runs one node in a process of its own; its end is as it should be, or that of a kill. */
-static void in_child(enum fault fault, unsigned at, bool is_check) {
+static void in_child(void (*run)(enum fault fault, unsigned at), enum fault fault, unsigned at,
+                     bool may_be_killed) {
     int status;
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
         (void)alarm(100); /* a node that hangs is a failure, too */
-        if (is_check) {
-            check(fault);
-        } else {
-            work(fault, at);
-        }
+        run(fault, at);
         _exit(0);
     }
     CHECK(waitpid(child, &status, 0) == child);
-    const bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !is_check;
+    const bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && may_be_killed;
     const bool is_good = is_killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
     if (!is_good) (void)fprintf(stderr, "fault %d at write %u: status %x\n", fault, at, status);
     CHECK(is_good);
+}
+
+static void forget_all(void) {
+    single_remove(directory);
+    CHECK(mkdir(directory, 0700) == 0);
+    seen->head = seen->acknowledged = 0;
+    seen->is_unkept = false;
+}
+
+/* snapshot_rounds takes a snapshot in each, into an empty directory, with a fault. */
+static void snapshot_rounds(unsigned rounds) {
+    CHECK(mkdtemp(server_directory) != NULL);
+    const pid_t server = fork();
+    CHECK(server >= 0);
+    if (server == 0) serve();
+    const uint64_t until_ms = monotonic_ms() + WAIT_MS;
+    while (atomic_load(&seen->server_port) == 0) {
+        CHECK(monotonic_ms() < until_ms);
+        (void)poll(NULL, 0, 5);
+    }
+    const unsigned before = seen->strikes;
+    for (unsigned round = 0; round < rounds; round++) {
+        const enum fault fault = (enum fault)(1 + round % (FAULT_KINDS - 1));
+        const unsigned at = round * SNAPSHOT_STEP % SNAPSHOT_WRITES;
+        forget_all();
+        in_child(take, fault, at, true);
+        in_child(check_taken, fault, at, false);
+    }
+    CHECK(seen->strikes > before + rounds / 2);
+    CHECK(kill(server, SIGKILL) == 0 && waitpid(server, NULL, 0) == server);
+    single_remove(server_directory);
+    (void)printf("node crash: %u of %u snapshots had their fault\n", seen->strikes - before,
+                 rounds);
 }
 
 int main(int argc, char **argv) {
@@ -408,7 +514,7 @@ int main(int argc, char **argv) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM); /* a node that has failed sends it to itself */
     CHECK(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);
-    CHECK(mkdtemp(directory) != NULL);
+    CHECK(ed25519_init() == ERR_OK && mkdtemp(directory) != NULL);
     seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(seen != MAP_FAILED);
     CHECK(settings_read(COMMAND_NODE, sizeof arguments / sizeof *arguments, arguments, &settings,
@@ -429,11 +535,13 @@ int main(int argc, char **argv) {
             *seen = (struct seen){.strikes = seen->strikes};
         }
         const unsigned at = round * WRITES_STEP % WRITES_MAX;
-        in_child(fault, at, false);
-        in_child(fault, at, true);
+        in_child(work, fault, at, true);
+        in_child(check, fault, at, false);
     }
     CHECK(seen->strikes > done / 2); /* the others came to their end before that write */
+    const unsigned blocks_strikes = seen->strikes;
+    snapshot_rounds(argc > 1 ? rounds : SNAPSHOT_ROUNDS);
     single_remove(directory);
-    (void)printf("node crash: ok, %u of %u rounds had their fault\n", seen->strikes, done);
+    (void)printf("node crash: ok, %u of %u rounds had their fault\n", blocks_strikes, done);
     return 0;
 }
