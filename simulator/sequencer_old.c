@@ -3,9 +3,10 @@
  * A correct node's disk is copied at one moment, and put in the place of the newer one at a later.
  * What the node signed in between only others know, so this is no fault that every other may go
  * with (docs/consensus.md says what is not covered): around it the network and the other nodes are
- * left alone, from a moment before the node stops, so that all have heard what it signed, until it
- * has heard what they know and signs again.  Until then it is one that does not take part: only a
- * node is chosen without which there is a quorum.  That it signs nothing twice the checker sees. */
+ * left alone, from so long before the node stops that all have heard what it signed since they run,
+ * until it has heard what they know and signs again.  Until then it is one that does not take part:
+ * only a node is chosen without which there is a quorum.  That it signs nothing twice the checker
+ * sees. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -62,13 +63,20 @@ static bool is_backlog(const struct world *world, uint32_t from) {
     return false;
 }
 
-/* is_calm: every correct node is up, does what it has to, and is heard without delay. */
+/* listens: it is up, does what it has to, keeps the votes that it hears, and is heard without
+ * delay. */
+static bool listens(const struct world *world, uint32_t index) {
+    const struct node *node = &world->nodes[index];
+    if (!node->is_up || node->is_stopping || node->busy_until_ms > world->now_ms) return false;
+    const struct sequencer_node *state = node->state;
+    struct sequencer_status status;
+    sequencer_status(state->sequencer, &status);
+    return !status.is_wary && !is_backlog(world, index);
+}
+
 static bool is_calm(const struct world *world) {
     for (uint32_t i = 0; i < world->nodes_count; i++) {
-        const struct node *node = &world->nodes[i];
-        if (node->is_byzantine) continue;
-        if (!node->is_up || node->is_stopping || node->busy_until_ms > world->now_ms) return false;
-        if (is_backlog(world, i)) return false;
+        if (!world->nodes[i].is_byzantine && !listens(world, i)) return false;
     }
     return true;
 }
@@ -106,6 +114,7 @@ void sequencer_old_close(struct old_directory *old) {
 }
 
 void sequencer_old_run(struct world *world, struct old_directory *old) {
+    if (old->phase == OLD_CALM && !is_calm(world)) old->at_ms = world->now_ms + CALM_MS;
     if (world->now_ms < old->at_ms) return;
     switch (old->phase) {
     case OLD_NONE: {
@@ -125,10 +134,6 @@ void sequencer_old_run(struct world *world, struct old_directory *old) {
         old->phase = OLD_CALM;
         break;
     case OLD_CALM:
-        if (!is_calm(world)) {
-            old->at_ms = world->now_ms + CALM_MS;
-            break;
-        }
         restore(world, old);
         old->until_ms = world->now_ms + SIGNS_AGAIN_MS;
         old->phase = OLD_AWAY;
