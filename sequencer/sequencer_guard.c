@@ -25,13 +25,18 @@ static uint64_t wary_ms(const struct sequencer *sequencer) {
     return sequencer->config.wary_ms == 0 ? WARY_MS : sequencer->config.wary_ms;
 }
 
+/* behind_ms: who has blocks that we lack may be asked after others that do not answer. */
+static uint64_t behind_ms(const struct sequencer *sequencer) {
+    return wary_ms(sequencer) < WARY_MS ? WARY_MS : wary_ms(sequencer);
+}
+
 void guard_begin(struct sequencer *sequencer) {
     struct guard *guard = &sequencer->guard;
     const uint64_t wary = wary_ms(sequencer);
     const bool is_alone = sequencer->current.count == 1;
     guard->is_wary = !address_is_zero(own_address(sequencer)) && !is_alone;
     const bool is_new = sequencer->head_height == 0 && !sequencer->has_record;
-    guard->until_ms = sequencer->now_ms + wary;
+    guard->until_ms = sequencer->now_ms + behind_ms(sequencer);
     guard->alone_until_ms = sequencer->now_ms + (is_new && wary > WARY_NEW_MS ? WARY_NEW_MS : wary);
 }
 
@@ -113,7 +118,7 @@ void guard_on_vote(struct sequencer *sequencer, const struct vote *vote) {
 
 void guard_on_commit(struct sequencer *sequencer, const struct commit *commit) {
     struct guard *guard = &sequencer->guard;
-    if (guard->is_wary) guard->until_ms = sequencer->now_ms + wary_ms(sequencer);
+    if (guard->is_wary) guard->until_ms = sequencer->now_ms + behind_ms(sequencer);
     const int own = validator_set_find(&sequencer->current, own_address(sequencer));
     if (own < 0 || (sequencer->has_record && sequencer->record.height >= commit->height)) return;
     for (uint32_t i = 0; i < commit->signatures_count; i++) {
