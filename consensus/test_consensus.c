@@ -119,12 +119,6 @@ static void test_lock_refuses_another_block(void) {
     CHECK(sent(VOTE_PREVOTE, 2, nil)); /* at once: the lock forbids it whatever a check says */
 }
 
-static void skip_to(uint32_t round) {
-    vote(0, VOTE_PREVOTE, round, nil);
-    vote(2, VOTE_PREVOTE, round, nil);
-    CHECK(consensus_status(core).round == round);
-}
-
 /* A lock outlives whatever others propose in rounds to come: its block is not forgotten for them.
  */
 static void test_lock_keeps_its_block(void) {

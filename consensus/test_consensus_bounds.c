@@ -2,12 +2,6 @@
  * waits for is what is needed and no more. */
 #include "consensus/test_machine.h"
 
-static void skip_to(uint32_t round) {
-    vote(0, VOTE_PREVOTE, round, nil);
-    vote(2, VOTE_PREVOTE, round, nil);
-    CHECK(consensus_status(core).round == round);
-}
-
 /* Votes of rounds long past are not kept: they would take the places of those that count. */
 static void test_old_rounds_take_no_place(void) {
     start();

@@ -43,7 +43,9 @@ struct sequencer_config {
     uint64_t fee_floor_wei;      /* least effective tip the pool takes */
     uint64_t
         batch_takeover_ms; /* somebody else settles a batch that is unsettled so long: 30,000 */
-    uint64_t wary_ms; /* a start signs nothing before others have spoken, or so long; 0: 10,000 */
+    /* A start signs nothing before others have spoken, or so long (0: 10,000); nor for 10,000
+     * without a new block while they have blocks that are lacking here. */
+    uint64_t wary_ms;
     uint64_t forced_blocks; /* FORCE_INCLUSION_TIMEOUT of the contract, 50; 0: that */
     struct hash32 genesis_hash;
     uint64_t hash_seed; /* random per process: order in hash tables that clients cannot aim at */

@@ -71,8 +71,9 @@ bool guard_is_wary(struct sequencer *sequencer) {
     const uint64_t others = own < 0 ? total : total - set->validators[own].power;
     const uint64_t quorum = quorum_power(sequencer->config.consensus.fault_model, total);
     const uint64_t enough = quorum < others ? quorum : others;
-    const bool has_heard = power_heard(sequencer) >= enough && !is_behind(sequencer);
-    if (has_heard || sequencer->now_ms >= guard_deadline(sequencer)) guard->is_wary = false;
+    const uint64_t now_ms = sequencer->now_ms;
+    if (now_ms < guard->alone_until_ms && power_heard(sequencer) < enough) return true;
+    guard->is_wary = now_ms < guard->until_ms && is_behind(sequencer);
     return guard->is_wary;
 }
 

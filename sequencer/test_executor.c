@@ -178,6 +178,20 @@ static struct bytes repack(const struct block_outcome *built, const struct frame
     return repack_with(built, frame, header, BYTES_EMPTY);
 }
 
+/* repack_transaction puts one other transaction into the block, and makes its frame and the roots
+ * of `header` fit. */
+static struct bytes repack_transaction(const struct block_outcome *built, struct header header,
+                                       struct bytes transaction) {
+    static uint8_t memory[1u << 14];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct frame frame = built->frame;
+    const struct hash32 hash = keccak256(transaction);
+    frame.items_root = package_items_root(&hash, 1);
+    header.parent_beacon_root = frame_hash(&frame);
+    CHECK(transactions_root(&transaction, 1, &arena, &header.transactions_root) == ERR_OK);
+    return repack_with(built, &frame, &header, transaction);
+}
+
 static void refused_package(struct bytes package, const char *reason) {
     const struct block_outcome checked = check(package);
     CHECK(checked.verdict == VERDICT_BLOCK_INVALID);
@@ -337,21 +351,14 @@ static void test_transaction_without_sender(void) {
     const struct address to = {{0x77}};
     item_add(0, 0, &to, BYTES_EMPTY, 21000, 10000000000u);
     const struct block_outcome built = build();
-    static uint8_t changed[512], memory[1u << 14];
-    struct arena arena = arena_over(memory, sizeof memory);
+    static uint8_t changed[512];
     const struct bytes signed_by_one = items[0].encoded;
     const struct bytes transaction = {changed, signed_by_one.size};
     CHECK(signed_by_one.size <= sizeof changed);
     memcpy(changed, signed_by_one.data, signed_by_one.size);
     for (int is_changed = 0; is_changed < 2; is_changed++) {
-        struct frame frame = built.frame;
-        struct header header = built.header;
         if (is_changed != 0) changed[transaction.size - 32] = 0xff; /* s above half of the order */
-        const struct hash32 hash = keccak256(transaction);
-        frame.items_root = package_items_root(&hash, 1);
-        header.parent_beacon_root = frame_hash(&frame);
-        CHECK(transactions_root(&transaction, 1, &arena, &header.transactions_root) == ERR_OK);
-        const struct bytes package = repack_with(&built, &frame, &header, transaction);
+        const struct bytes package = repack_transaction(&built, built.header, transaction);
         if (is_changed == 0) CHECK(check(package).verdict == VERDICT_ACCEPTED);
         if (is_changed != 0) refused_package(package, "a transaction has no sender");
     }
@@ -371,7 +378,6 @@ static void test_blob_transaction(void) {
     struct transaction transaction;
     CHECK(transaction_decode(items[0].encoded, &arena, &transaction) == VERDICT_ACCEPTED);
     for (int is_blob = 0; is_blob < 2; is_blob++) {
-        struct frame frame = built.frame;
         struct header header = built.header;
         if (is_blob != 0) {
             transaction.type = TRANSACTION_BLOB;
@@ -381,12 +387,7 @@ static void test_blob_transaction(void) {
             header.blob_gas_used = 1u << 17;
         }
         CHECK(transaction_sign(&transaction, &cluster->accounts[0], &arena) == ERR_OK);
-        const struct bytes encoded = transaction.encoded;
-        const struct hash32 hash = keccak256(encoded);
-        frame.items_root = package_items_root(&hash, 1);
-        header.parent_beacon_root = frame_hash(&frame);
-        CHECK(transactions_root(&encoded, 1, &arena, &header.transactions_root) == ERR_OK);
-        const struct bytes package = repack_with(&built, &frame, &header, encoded);
+        const struct bytes package = repack_transaction(&built, header, transaction.encoded);
         if (is_blob == 0) CHECK(check(package).verdict == VERDICT_ACCEPTED);
         if (is_blob != 0) refused_package(package, "block has a blob transaction");
     }
